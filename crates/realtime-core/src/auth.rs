@@ -1,0 +1,211 @@
+//! Who may connect: token extraction, claims validation, roles and permissions, the connection policy.
+
+use core::net::IpAddr;
+use std::fmt;
+
+use realtime_schema::{
+    BEARER_PROTOCOL, CloseCode, ErrorCode, JwtClaims, PROTOCOL, Permission, QueryParams, Role, Timestamp,
+};
+
+/// What a client brought along to be let in.
+#[derive(Clone, Default)]
+#[non_exhaustive]
+pub struct ConnectRequest {
+    /// The query of the URL.
+    pub query: QueryParams,
+    /// The `Authorization` header.
+    pub authorization: Option<String>,
+    /// The subprotocols offered, in order (RFC 6455 section 4.1).
+    pub protocols: Vec<String>,
+    /// The address it comes from, where there is one.
+    pub remote: Option<IpAddr>,
+}
+
+impl ConnectRequest {
+    /// A request with a token in its query.
+    pub fn with_token(token: impl Into<String>) -> Self {
+        Self { query: QueryParams { token: Some(token.into()), ..QueryParams::default() }, ..Self::default() }
+    }
+}
+
+impl fmt::Debug for ConnectRequest {
+    // By hand, so that no log ever holds a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ConnectRequest")
+            .field("query", &self.query)
+            .field("remote", &self.remote)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a client was not let in: as a word, as a close code, and for a person.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Refusal {
+    /// The word of the HTTP answer.
+    pub code: ErrorCode,
+    /// The close code of a browser's socket, which can't see HTTP answers.
+    pub close: CloseCode,
+    /// What is wrong, and what to do about it. Never holds a token.
+    pub message: String,
+    /// How many milliseconds to wait before another try.
+    pub after_ms: Option<u64>,
+}
+
+impl Refusal {
+    /// A refusal without a wait.
+    pub fn new(code: ErrorCode, close: CloseCode, message: impl Into<String>) -> Self {
+        Self { code, close, message: message.into(), after_ms: None }
+    }
+
+    /// No token, or one that is not accepted.
+    pub fn unauthorized(message: impl Into<String>) -> Self {
+        Self::new(ErrorCode::Unauthorized, CloseCode::UNAUTHORIZED, message)
+    }
+}
+
+/// The subprotocol to answer with.
+///
+/// A client that offers none is served without one; `bearer.…` entries are no protocol and are never echoed.
+///
+/// # Errors
+/// The client offers subprotocols and none of them is `realtime.v1`.
+pub fn select_protocol(offered: &[String]) -> Result<Option<&'static str>, Refusal> {
+    if offered.iter().any(|entry| entry == PROTOCOL) {
+        return Ok(Some(PROTOCOL));
+    }
+    if offered.is_empty() {
+        return Ok(None);
+    }
+    Err(Refusal::new(
+        ErrorCode::BadRequest,
+        CloseCode::NO_SUBPROTOCOL,
+        format!("none of the offered subprotocols is spoken here; offer `{PROTOCOL}`, or none"),
+    ))
+}
+
+/// The one token of a request: from the query, else `Authorization: Bearer`, else a `bearer.<jwt>` subprotocol.
+///
+/// # Errors
+/// No token at all, an empty one, or more than one.
+pub fn extract_token(request: &ConnectRequest) -> Result<&str, Refusal> {
+    let header = match request.authorization.as_deref() {
+        None => None,
+        Some(value) => Some(bearer(value).ok_or_else(|| {
+            Refusal::unauthorized("the Authorization header is not of the form `Bearer <token>` (RFC 6750 section 2.1)")
+        })?),
+    };
+    let mut tokens = request
+        .query
+        .token
+        .as_deref()
+        .into_iter()
+        .chain(header)
+        .chain(request.protocols.iter().filter_map(|entry| entry.strip_prefix(BEARER_PROTOCOL)));
+    let Some(token) = tokens.next() else {
+        return Err(Refusal::unauthorized(format!(
+            "no token; give ?token=<jwt>, `Authorization: Bearer <jwt>`, or the subprotocols `{PROTOCOL}, {BEARER_PROTOCOL}<jwt>`"
+        )));
+    };
+    if tokens.next().is_some() {
+        return Err(Refusal::unauthorized("more than one token; give exactly one"));
+    }
+    if token.is_empty() {
+        return Err(Refusal::unauthorized("the token is empty"));
+    }
+    Ok(token)
+}
+
+/// The credentials of a `Bearer` authorization; the scheme's case does not matter (RFC 9110 section 11.1).
+pub fn bearer(value: &str) -> Option<&str> {
+    let (scheme, credentials) = value.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| credentials.trim_matches(' '))
+}
+
+/// Whether the claims name `role`.
+pub fn has_role(claims: &JwtClaims, role: &Role) -> bool {
+    claims.roles.contains(role)
+}
+
+/// Whether the claims name at least one of `roles`. Of none, none is named.
+pub fn has_any_role(claims: &JwtClaims, roles: &[Role]) -> bool {
+    roles.iter().any(|role| has_role(claims, role))
+}
+
+/// Whether the claims name every one of `roles`. Of none, all are named.
+pub fn has_all_roles(claims: &JwtClaims, roles: &[Role]) -> bool {
+    roles.iter().all(|role| has_role(claims, role))
+}
+
+/// Whether the claims name `permission`.
+pub fn has_permission(claims: &JwtClaims, permission: &Permission) -> bool {
+    claims.permissions.contains(permission)
+}
+
+/// Whether the claims name at least one of `permissions`.
+pub fn has_any_permission(claims: &JwtClaims, permissions: &[Permission]) -> bool {
+    permissions.iter().any(|permission| has_permission(claims, permission))
+}
+
+/// Whether the claims name every one of `permissions`.
+pub fn has_all_permissions(claims: &JwtClaims, permissions: &[Permission]) -> bool {
+    permissions.iter().all(|permission| has_permission(claims, permission))
+}
+
+/// Whether the token's time is over at `now`, given `leeway_s` seconds of grace. A token without an end never is.
+pub fn is_expired(claims: &JwtClaims, now: Timestamp, leeway_s: u64) -> bool {
+    claims.exp.is_some_and(|exp| now.as_secs() >= exp.saturating_add_unsigned(leeway_s))
+}
+
+/// Whether the token's time has not begun at `now`, given `leeway_s` seconds of grace.
+pub fn is_not_yet_valid(claims: &JwtClaims, now: Timestamp, leeway_s: u64) -> bool {
+    claims.nbf.is_some_and(|nbf| now.as_secs() < nbf.saturating_sub_unsigned(leeway_s))
+}
+
+/// What a token must bring to connect.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConnectionPolicy {
+    /// Roles of which all are required.
+    pub required_roles: Vec<Role>,
+    /// Permissions of which all are required.
+    pub required_permissions: Vec<Permission>,
+    /// Lets in tokens whose time is over, and does not close connections at their end.
+    pub allow_expired: bool,
+    /// Seconds of grace for clocks that differ.
+    pub leeway_s: u64,
+}
+
+impl ConnectionPolicy {
+    /// Whether `claims` may connect at `now`.
+    ///
+    /// # Errors
+    /// Why not: expired, not yet valid, or without a role or permission that is required.
+    pub fn authorize(&self, claims: &JwtClaims, now: Timestamp) -> Result<(), Refusal> {
+        if !self.allow_expired && is_expired(claims, now, self.leeway_s) {
+            return Err(Refusal::new(
+                ErrorCode::TokenExpired,
+                CloseCode::EXPIRED,
+                "the token's time is over; get a new one",
+            ));
+        }
+        if is_not_yet_valid(claims, now, self.leeway_s) {
+            return Err(Refusal::unauthorized("the token is not valid yet; check the clocks"));
+        }
+        if let Some(role) = self.required_roles.iter().find(|role| !has_role(claims, role)) {
+            return Err(forbidden(format!("the token lacks the role `{role}`, which every connection needs")));
+        }
+        if let Some(permission) = self.required_permissions.iter().find(|p| !has_permission(claims, p)) {
+            return Err(forbidden(format!(
+                "the token lacks the permission `{permission}`, which every connection needs"
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn forbidden(message: String) -> Refusal {
+    Refusal::new(ErrorCode::Forbidden, CloseCode::FORBIDDEN, message)
+}
+
+#[cfg(test)]
+mod tests;

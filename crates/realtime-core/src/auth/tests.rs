@@ -1,0 +1,110 @@
+//! Stories of who is let in and who is not.
+
+use realtime_schema::UserId;
+
+use super::*;
+
+fn claims() -> JwtClaims {
+    JwtClaims {
+        roles: vec![Role::new("admin").expect("a role"), Role::new("staff").expect("a role")],
+        permissions: vec![Permission::new("orders:read").expect("a permission")],
+        ..JwtClaims::new(UserId::new("alice").expect("a user"))
+    }
+}
+
+fn roles(names: &[&str]) -> Vec<Role> {
+    names.iter().map(|name| Role::new(name).expect("a role")).collect()
+}
+
+fn permissions(names: &[&str]) -> Vec<Permission> {
+    names.iter().map(|name| Permission::new(name).expect("a permission")).collect()
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_millis(seconds * 1000)
+}
+
+#[test]
+fn the_token_is_found_in_each_of_its_three_places() {
+    assert_eq!(extract_token(&ConnectRequest::with_token("t")), Ok("t"));
+    let header = ConnectRequest { authorization: Some("bEaReR  t".into()), ..ConnectRequest::default() };
+    assert_eq!(extract_token(&header), Ok("t"));
+    let protocols =
+        ConnectRequest { protocols: vec!["realtime.v1".into(), "bearer.t".into()], ..ConnectRequest::default() };
+    assert_eq!(extract_token(&protocols), Ok("t"));
+}
+
+#[test]
+fn no_token_an_empty_one_and_two_are_refused_and_the_answer_says_which() {
+    let told = |request: &ConnectRequest| extract_token(request).expect_err("refused").message;
+    assert!(told(&ConnectRequest::default()).contains("no token"));
+    assert!(told(&ConnectRequest::with_token("")).contains("empty"));
+    let two =
+        ConnectRequest { authorization: Some("Bearer secret-1".into()), ..ConnectRequest::with_token("secret-2") };
+    assert!(told(&two).contains("more than one"));
+    assert!(!told(&two).contains("secret"), "a refusal never repeats a token");
+    let basic = ConnectRequest { authorization: Some("Basic abc".into()), ..ConnectRequest::default() };
+    assert!(told(&basic).contains("Bearer"));
+}
+
+#[test]
+fn a_debugged_request_holds_no_token() {
+    let mut request = ConnectRequest::with_token("secret");
+    request.authorization = Some("Bearer secret".into());
+    request.protocols = vec!["bearer.secret".into()];
+    assert!(!format!("{request:?}").contains("secret"));
+}
+
+#[test]
+fn our_subprotocol_is_selected_and_a_bearer_entry_is_never_echoed() {
+    let offer = |entries: &[&str]| entries.iter().map(|e| (*e).to_owned()).collect::<Vec<_>>();
+    assert_eq!(select_protocol(&offer(&["bearer.t", "realtime.v1"])), Ok(Some("realtime.v1")));
+    assert_eq!(select_protocol(&[]), Ok(None));
+    assert_eq!(select_protocol(&offer(&["graphql-ws"])).expect_err("refused").close, CloseCode::NO_SUBPROTOCOL);
+    assert_eq!(select_protocol(&offer(&["bearer.t"])).expect_err("refused").close, CloseCode::NO_SUBPROTOCOL);
+}
+
+#[test]
+fn roles_and_permissions_are_asked_singly_and_for_any_and_all() {
+    let claims = claims();
+    assert!(has_role(&claims, &roles(&["admin"])[0]) && !has_role(&claims, &roles(&["root"])[0]));
+    assert!(has_any_role(&claims, &roles(&["root", "staff"])) && !has_any_role(&claims, &roles(&["root"])));
+    assert!(has_all_roles(&claims, &roles(&["staff", "admin"])) && !has_all_roles(&claims, &roles(&["admin", "root"])));
+    assert!(has_any_permission(&claims, &permissions(&["x", "orders:read"])));
+    assert!(!has_any_permission(&claims, &permissions(&["x"])));
+    assert!(has_all_permissions(&claims, &permissions(&["orders:read"])));
+    assert!(!has_all_permissions(&claims, &permissions(&["orders:read", "orders:write"])));
+    assert!(!has_any_role(&claims, &[]) && has_all_roles(&claims, &[]), "any of none is no, all of none is yes");
+}
+
+#[test]
+fn a_token_ends_at_its_exp_and_begins_at_its_nbf_with_leeway_on_both_sides() {
+    let claims = JwtClaims { exp: Some(100), nbf: Some(50), ..claims() };
+    assert!(!is_expired(&claims, at(99), 0) && is_expired(&claims, at(100), 0), "RFC 7519: on or after exp");
+    assert!(!is_expired(&claims, at(104), 5) && is_expired(&claims, at(105), 5));
+    assert!(is_not_yet_valid(&claims, at(49), 0) && !is_not_yet_valid(&claims, at(50), 0));
+    assert!(!is_not_yet_valid(&claims, at(45), 5));
+    let extreme = JwtClaims { exp: Some(i64::MAX), nbf: Some(i64::MIN), ..claims };
+    assert!(!is_expired(&extreme, at(1), u64::MAX) && !is_not_yet_valid(&extreme, at(1), u64::MAX));
+}
+
+#[test]
+fn the_policy_says_why_not() {
+    let claims = JwtClaims { exp: Some(100), ..claims() };
+    let policy = ConnectionPolicy {
+        required_roles: roles(&["admin"]),
+        required_permissions: permissions(&["orders:read"]),
+        ..ConnectionPolicy::default()
+    };
+    assert_eq!(policy.authorize(&claims, at(10)), Ok(()));
+    assert_eq!(policy.authorize(&claims, at(100)).expect_err("expired").close, CloseCode::EXPIRED);
+    let lax = ConnectionPolicy { allow_expired: true, ..policy.clone() };
+    assert_eq!(lax.authorize(&claims, at(100)), Ok(()));
+    let strict = ConnectionPolicy { required_roles: roles(&["admin", "root"]), ..policy.clone() };
+    let refusal = strict.authorize(&claims, at(10)).expect_err("lacks root");
+    assert!(refusal.code == ErrorCode::Forbidden && refusal.message.contains("`root`"), "{refusal}");
+    let strict = ConnectionPolicy { required_permissions: permissions(&["orders:write"]), ..policy.clone() };
+    assert!(strict.authorize(&claims, at(10)).expect_err("lacks it").message.contains("`orders:write`"));
+    let early = JwtClaims { nbf: Some(50), ..claims };
+    assert_eq!(policy.authorize(&early, at(10)).expect_err("early").code, ErrorCode::Unauthorized);
+}

@@ -1,0 +1,190 @@
+//! Text to commands, and frames to text.
+
+use std::{borrow::Cow, fmt};
+
+use realtime_schema::{
+    ClientCommand, CommandId, Control, ErrorCode, ErrorReply, FieldError, Message, MessageId, Timestamp, Topic,
+};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{self, DeserializeOwned},
+};
+use serde_json::value::RawValue;
+
+use crate::{
+    frame::{Frame, Label},
+    policy::Overflow,
+};
+
+/// Fields that a command may have at most; more is no command of ours.
+const MAX_FIELDS: usize = 16;
+
+/// Why a text is not a command.
+#[derive(Clone, Debug, PartialEq)]
+pub enum DecodeError {
+    /// Not a JSON object: whoever sends this does not speak the protocol. Close with 4400.
+    NotAnObject(String),
+    /// An object that is not a command: answer with this and go on.
+    Refused(ErrorReply),
+}
+
+/// Reads a command. Fields may come in any order; unknown and doubled ones are refused by name.
+///
+/// # Errors
+/// See [`DecodeError`].
+pub fn decode(text: &str) -> Result<ClientCommand, DecodeError> {
+    let mut fields: Fields<'_> =
+        serde_json::from_str(text).map_err(|error| DecodeError::NotAnObject(without_place(&error)))?;
+    // The id first, so that every later refusal can name it.
+    let id = fields.take::<CommandId>("id").map_err(|error| refused(None, vec![error]))?;
+    let Some(action) = fields.take::<String>("action").map_err(|error| refused(id.clone(), vec![error]))? else {
+        return Err(refused(id, vec![FieldError::new("action", one_of_the_actions())]));
+    };
+    let mut errors = fields.excess.take().into_iter().collect::<Vec<_>>();
+    let command = match action.as_str() {
+        "subscribe" => match (fields.required("topic", &mut errors), fields.optional("since", &mut errors)) {
+            (Some(topic), since) => Some(ClientCommand::Subscribe { id: id.clone(), topic, since }),
+            (None, _) => None,
+        },
+        "unsubscribe" => {
+            fields.required("topic", &mut errors).map(|topic| ClientCommand::Unsubscribe { id: id.clone(), topic })
+        }
+        "refresh" => {
+            fields.required("token", &mut errors).map(|token| ClientCommand::Refresh { id: id.clone(), token })
+        }
+        "ping" => Some(ClientCommand::Ping { id: id.clone() }),
+        "pong" => Some(ClientCommand::Pong {}),
+        _ => {
+            let message = format!("there is no such action; `action` is {}", one_of_the_actions());
+            return Err(DecodeError::Refused(ErrorReply::new(id, ErrorCode::UnknownAction, message)));
+        }
+    };
+    errors.extend(fields.rest.iter().map(|(name, _)| FieldError::new(name.clone(), "is not a field of this action")));
+    match command {
+        Some(command) if errors.is_empty() => Ok(command),
+        _ => Err(refused(id, errors)),
+    }
+}
+
+fn one_of_the_actions() -> String {
+    format!("one of {}", ClientCommand::ACTIONS.join(", "))
+}
+
+fn refused(id: Option<CommandId>, errors: Vec<FieldError>) -> DecodeError {
+    let message = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+    DecodeError::Refused(ErrorReply { errors, ..ErrorReply::new(id, ErrorCode::BadRequest, message) })
+}
+
+/// What serde_json says, without line and column: a frame is one line.
+fn without_place(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    match text.rfind(" at line ") {
+        Some(at) => text[..at].to_owned(),
+        None => text,
+    }
+}
+
+/// The fields of a JSON object, unread.
+struct Fields<'a> {
+    rest: Vec<(Cow<'a, str>, &'a RawValue)>,
+    excess: Option<FieldError>,
+}
+
+impl Fields<'_> {
+    fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, FieldError> {
+        let Some(at) = self.rest.iter().position(|(known, _)| known == name) else { return Ok(None) };
+        let (_, raw) = self.rest.swap_remove(at);
+        serde_json::from_str(raw.get()).map_err(|error| FieldError::new(name, without_place(&error)))
+    }
+
+    fn optional<T: DeserializeOwned>(&mut self, name: &str, errors: &mut Vec<FieldError>) -> Option<T> {
+        self.take(name).unwrap_or_else(|error| {
+            errors.push(error);
+            None
+        })
+    }
+
+    fn required<T: DeserializeOwned>(&mut self, name: &str, errors: &mut Vec<FieldError>) -> Option<T> {
+        match self.take(name) {
+            Ok(Some(value)) => Some(value),
+            Ok(None) => {
+                errors.push(FieldError::new(name, "is missing"));
+                None
+            }
+            Err(error) => {
+                errors.push(error);
+                None
+            }
+        }
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> de::Visitor<'de> for Object {
+            type Value = Fields<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object with an `action`")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Fields<'de>, A::Error> {
+                let mut fields = Fields { rest: Vec::new(), excess: None };
+                while let Some((Name(name), raw)) = map.next_entry::<Name<'de>, &'de RawValue>()? {
+                    if fields.rest.iter().any(|(known, _)| *known == name) {
+                        fields.excess = Some(FieldError::new(name, "is given twice"));
+                    } else if fields.rest.len() == MAX_FIELDS {
+                        fields.excess = Some(FieldError::new("", format!("more than {MAX_FIELDS} fields")));
+                    } else {
+                        fields.rest.push((name, raw));
+                    }
+                }
+                Ok(fields)
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
+
+/// A key, borrowed unless it holds an escape.
+#[derive(Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// The one shape of every server frame.
+#[derive(Serialize)]
+struct Shape<'a, P> {
+    #[serde(rename = "type")]
+    kind: &'a str,
+    payload: &'a P,
+    timestamp: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<MessageId>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    topic: Option<&'a Topic>,
+}
+
+/// A control frame, stamped `now`.
+pub fn encode_control(control: &Control, now: Timestamp) -> Frame {
+    let shape = Shape { kind: control.kind(), payload: control, timestamp: now, id: None, topic: None };
+    Frame::encode(None, |buffer| serde_json::to_writer(buffer, &shape))
+        .expect("control payloads have text keys and no failing serializer")
+}
+
+/// A publication, with what its receivers' queues do with it when they are full.
+pub fn encode_publication(message: &Message, overflow: Overflow) -> Frame {
+    let shape = Shape {
+        kind: message.kind.as_str(),
+        payload: &message.payload,
+        timestamp: message.timestamp,
+        id: Some(message.id),
+        topic: message.to.topic(),
+    };
+    let label = Label { overflow, kind: message.kind.clone(), to: message.to.clone() };
+    Frame::encode(Some(label), |buffer| serde_json::to_writer(buffer, &shape)).expect("a payload is JSON already")
+}
+
+#[cfg(test)]
+mod tests;

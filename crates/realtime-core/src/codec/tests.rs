@@ -1,0 +1,135 @@
+//! What is read, what is refused and how, and what is written.
+
+use proptest::prelude::*;
+use realtime_schema::{Ack, MessageType, Payload, Route, StreamPosition};
+use serde_json::{Value, json};
+
+use super::*;
+
+fn reply(text: &str) -> ErrorReply {
+    match decode(text) {
+        Err(DecodeError::Refused(reply)) => reply,
+        other => panic!("{text} was not refused with a reply: {other:?}"),
+    }
+}
+
+#[test]
+fn every_action_is_read_whatever_the_order_of_its_fields() {
+    let topic: Topic = "order:123".parse().expect("a topic");
+    let since = StreamPosition { epoch: "k3f".into(), offset: 17 };
+    let subscribe =
+        ClientCommand::Subscribe { id: Some(CommandId::Number(7)), topic: topic.clone(), since: Some(since) };
+    for text in [
+        r#"{"action":"subscribe","id":7,"topic":"order:123","since":{"epoch":"k3f","offset":17}}"#,
+        r#"{"since":{"offset":17,"epoch":"k3f"},"topic":"order:123","id":7,"action":"subscribe"}"#,
+        r#"{"\u0061ction":"subscribe","topic":"order:\u0031\u0032\u0033","id":7,"since":{"epoch":"k3f","offset":17}}"#,
+    ] {
+        assert_eq!(decode(text), Ok(subscribe.clone()), "{text}");
+    }
+    assert_eq!(
+        decode(r#"{"action":"unsubscribe","topic":"order:123"}"#),
+        Ok(ClientCommand::Unsubscribe { id: None, topic })
+    );
+    assert_eq!(
+        decode(r#"{"action":"refresh","token":"t","id":"r1"}"#),
+        Ok(ClientCommand::Refresh { id: Some(CommandId::Text("r1".into())), token: "t".into() })
+    );
+    assert_eq!(decode(r#"{"action":"ping","id":null}"#), Ok(ClientCommand::Ping { id: None }), "null is absent");
+    assert_eq!(decode(r#"{"action":"ping"}"#), Ok(ClientCommand::Ping { id: None }));
+    assert_eq!(decode(r#"{"action":"pong"}"#), Ok(ClientCommand::Pong {}));
+}
+
+#[test]
+fn what_is_read_by_hand_is_what_the_schema_describes() {
+    for text in [
+        r#"{"action":"subscribe","id":7,"topic":"order:123","since":{"epoch":"k3f","offset":17}}"#,
+        r#"{"action":"unsubscribe","topic":"a"}"#,
+        r#"{"action":"refresh","token":"t"}"#,
+        r#"{"action":"ping","id":"x"}"#,
+        r#"{"action":"pong"}"#,
+    ] {
+        let described: ClientCommand = serde_json::from_str(text).expect("the described form");
+        assert_eq!(decode(text), Ok(described), "{text}");
+    }
+    for action in ClientCommand::ACTIONS {
+        assert_ne!(
+            reply(&json!({"action": action, "stray": 1}).to_string()).code,
+            ErrorCode::UnknownAction,
+            "`{action}` is known"
+        );
+    }
+}
+
+#[test]
+fn what_is_no_json_object_ends_the_connection() {
+    for text in ["", "hello", "[]", "1", "\"subscribe\"", "null", "{", r#"{"action":"ping"} x"#] {
+        assert!(matches!(decode(text), Err(DecodeError::NotAnObject(_))), "{text}");
+    }
+}
+
+#[test]
+fn a_refusal_names_the_field_and_echoes_the_id() {
+    let missing = reply(r#"{"action":"subscribe","id":3}"#);
+    assert_eq!(missing.id, Some(CommandId::Number(3)));
+    assert_eq!(missing.code, ErrorCode::BadRequest);
+    assert_eq!(missing.errors, vec![FieldError::new("topic", "is missing")]);
+
+    assert_eq!(reply(r#"{"id":3}"#).errors[0].path, "action");
+    assert_eq!(reply(r#"{"action":7,"id":3}"#).errors[0].path, "action");
+    assert_eq!(reply(r#"{"action":"ping","id":1.5}"#).errors[0].path, "id");
+    assert_eq!(reply(r#"{"action":"subscribe","topic":"a b"}"#).errors[0].path, "topic");
+    assert_eq!(reply(r#"{"action":"subscribe","topic":"a","since":{"epoch":"x"}}"#).errors[0].path, "since");
+    assert_eq!(reply(r#"{"action":"ping","topic":"a"}"#).errors[0].path, "topic");
+    assert_eq!(reply(r#"{"action":"ping","id":1,"id":2}"#).errors[0].message, "is given twice");
+    let two = reply(r#"{"action":"subscribe","topic":"","stray":1}"#);
+    assert_eq!(two.errors.iter().map(|e| e.path.as_str()).collect::<Vec<_>>(), ["topic", "stray"]);
+}
+
+#[test]
+fn an_unknown_action_is_answered_with_those_that_are_known() {
+    let unknown = reply(r#"{"action":"publish","id":"x","payload":{"deep":[1,2]}}"#);
+    assert_eq!((unknown.code, unknown.id), (ErrorCode::UnknownAction, Some(CommandId::Text("x".into()))));
+    assert!(unknown.message.contains("unsubscribe"), "{}", unknown.message);
+}
+
+#[test]
+fn a_control_frame_has_the_one_shape() {
+    let frame = encode_control(&Control::Ack(Ack::new(CommandId::Number(7))), Timestamp::from_millis(0));
+    let value: Value = serde_json::from_str(frame.text()).expect("JSON");
+    assert_eq!(value, json!({"type": "ack", "payload": {"id": 7}, "timestamp": "1970-01-01T00:00:00.000Z"}));
+    assert!(frame.label().is_none(), "a control frame is never dropped");
+}
+
+#[test]
+fn a_payload_travels_letter_for_letter_and_a_topic_is_named_only_when_it_is_the_one_route() {
+    let message = |to: realtime_schema::Audience| Message {
+        id: MessageId(uuid::Uuid::from_u128(1)),
+        to,
+        kind: MessageType::new("tick").expect("a type"),
+        payload: Payload::from_text(r#"{ "b":1.0,  "a":[1e3] }"#.into()).expect("JSON"),
+        timestamp: Timestamp::from_millis(0),
+        except_client: None,
+    };
+    let topic = Route::Topic("t".parse().expect("a topic"));
+    let frame = encode_publication(&message(topic.clone().into()), Overflow::Drop);
+    assert!(frame.text().contains(r#""payload":{ "b":1.0,  "a":[1e3] }"#), "{}", frame.text());
+    assert!(frame.text().contains(r#""topic":"t""#));
+    assert_eq!(frame.label().map(|label| label.overflow), Some(Overflow::Drop));
+    let union = realtime_schema::Audience::union(vec![topic, Route::All]).expect("an audience");
+    assert!(!encode_publication(&message(union), Overflow::Close).text().contains("topic"));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_decode_panic(text in ".{0,200}") {
+        let _ = decode(&text);
+    }
+
+    #[test]
+    fn no_object_makes_decode_panic(
+        action in prop::sample::select(vec!["subscribe", "unsubscribe", "refresh", "ping", "pong", "x"]),
+        id in any::<i64>(), topic in ".{0,300}", stray in ".{0,20}",
+    ) {
+        let _ = decode(&json!({"action": action, "id": id, "topic": topic, stray: 1}).to_string());
+    }
+}

@@ -1,0 +1,86 @@
+//! How often something may happen: a token bucket over a given time.
+
+use std::time::Duration;
+
+/// A token bucket: `rate` a second in the long run, `burst` at once after a quiet time. 16 bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenBucket {
+    /// Thousandths of a token.
+    level: u64,
+    at: Duration,
+}
+
+impl TokenBucket {
+    /// A full bucket.
+    pub fn full(burst: u32, now: Duration) -> Self {
+        Self { level: u64::from(burst) * 1000, at: now }
+    }
+
+    /// Takes one token.
+    ///
+    /// # Errors
+    /// There is none: how long until there is one.
+    pub fn take(&mut self, rate: u32, burst: u32, now: Duration) -> Result<(), Duration> {
+        let rate = u64::from(rate.max(1));
+        let elapsed_ms = u64::try_from(now.saturating_sub(self.at).as_millis()).unwrap_or(u64::MAX);
+        if elapsed_ms > 0 {
+            let gained = elapsed_ms.saturating_mul(rate);
+            self.level = self.level.saturating_add(gained).min(u64::from(burst.max(1)) * 1000);
+            // Only whole milliseconds were paid out; the rest counts the next time.
+            self.at += Duration::from_millis(elapsed_ms);
+        }
+        if self.level >= 1000 {
+            self.level -= 1000;
+            return Ok(());
+        }
+        Err(Duration::from_millis((1000 - self.level).div_ceil(rate)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(n: u64) -> Duration {
+        Duration::from_millis(n)
+    }
+
+    #[test]
+    fn a_burst_passes_then_the_rate_holds() {
+        let mut bucket = TokenBucket::full(3, ms(0));
+        assert!((0..3).all(|_| bucket.take(10, 3, ms(0)).is_ok()));
+        assert_eq!(bucket.take(10, 3, ms(0)), Err(ms(100)));
+        assert_eq!(bucket.take(10, 3, ms(99)), Err(ms(1)));
+        assert_eq!(bucket.take(10, 3, ms(100)), Ok(()));
+        assert_eq!(bucket.take(10, 3, ms(150)), Err(ms(50)));
+    }
+
+    #[test]
+    fn a_long_quiet_time_gives_no_more_than_the_burst() {
+        let mut bucket = TokenBucket::full(2, ms(0));
+        let passed = (0..10).filter(|_| bucket.take(1_000, 2, Duration::from_secs(1 << 40)).is_ok()).count();
+        assert_eq!(passed, 2);
+    }
+
+    #[test]
+    fn what_it_tells_to_wait_is_enough() {
+        for rate in [1, 3, 7, 50, 1000] {
+            let mut bucket = TokenBucket::full(1, ms(0));
+            let mut now = ms(0);
+            bucket.take(rate, 1, now).expect("the burst");
+            for _ in 0..100 {
+                if let Err(wait) = bucket.take(rate, 1, now) {
+                    now += wait;
+                    assert_eq!(bucket.take(rate, 1, now), Ok(()), "rate {rate} at {now:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn time_that_steps_back_neither_pays_nor_panics() {
+        let mut bucket = TokenBucket::full(1, ms(1_000));
+        assert!(bucket.take(1, 1, ms(1_000)).is_ok());
+        assert!(bucket.take(1, 1, ms(0)).is_err());
+    }
+}

@@ -1,0 +1,148 @@
+//! What waits for a connection's reader: a queue with bounds in messages and bytes, and a verdict when it is full.
+
+use std::collections::VecDeque;
+
+use realtime_schema::{Audience, Gap, Route};
+
+use crate::{frame::Frame, policy::Overflow};
+
+/// The capacity that an empty queue keeps, in frames: enough for steady traffic, little at rest.
+const KEPT: usize = 4;
+
+/// The bounds of a queue. A single message larger than `bytes` still fits into an empty queue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueLimits {
+    /// Most messages that wait.
+    pub messages: usize,
+    /// Most bytes of text that wait.
+    pub bytes: usize,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// It waits, and so many others were dropped for it.
+    Queued {
+        /// Publications that were dropped.
+        dropped: u32,
+    },
+    /// There was no room, and nothing that might be dropped: close the connection as too slow.
+    Full,
+}
+
+/// A bounded queue of frames.
+#[derive(Debug, Default)]
+pub struct OutboundQueue {
+    frames: VecDeque<Frame>,
+    bytes: usize,
+    // Boxed: a queue that never dropped anything should not pay for it.
+    gaps: Option<Box<Vec<Gap>>>,
+}
+
+impl OutboundQueue {
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.frames.is_empty() && self.gaps.is_none()
+    }
+
+    /// How many frames wait.
+    pub fn len(&self) -> usize {
+        self.frames.len()
+    }
+
+    /// Puts `frame` behind what waits; makes room by its own policy if there is none.
+    pub fn push(&mut self, frame: Frame, limits: QueueLimits) -> Verdict {
+        let mut dropped = 0;
+        if !self.fits(&frame, limits) {
+            match frame.label().map(|label| label.overflow) {
+                None | Some(Overflow::Close) => {}
+                Some(Overflow::Drop) => {
+                    while !self.fits(&frame, limits) && self.drop_oldest() {
+                        dropped += 1;
+                    }
+                }
+                Some(Overflow::Latest) => dropped = self.keep_latest(&frame),
+            }
+            if !self.fits(&frame, limits) {
+                return Verdict::Full;
+            }
+        }
+        self.bytes += frame.text_len();
+        self.frames.push_back(frame);
+        Verdict::Queued { dropped }
+    }
+
+    fn fits(&self, frame: &Frame, limits: QueueLimits) -> bool {
+        self.frames.is_empty() || (self.frames.len() < limits.messages && self.bytes + frame.text_len() <= limits.bytes)
+    }
+
+    /// Drops the oldest frame whose policy allows it, and notes what is missing. False if there is none.
+    fn drop_oldest(&mut self) -> bool {
+        let droppable = |frame: &Frame| frame.label().is_some_and(|label| label.overflow == Overflow::Drop);
+        let Some(at) = self.frames.iter().position(droppable) else { return false };
+        let Some(frame) = self.frames.remove(at) else { return false };
+        self.bytes -= frame.text_len();
+        if let Some(label) = frame.label() {
+            let stream = stream_of(&label.to);
+            let gaps = self.gaps.get_or_insert_default();
+            match gaps.iter_mut().find(|gap| gap.stream == stream) {
+                Some(gap) => gap.missed = gap.missed.map(|n| n + 1),
+                None => {
+                    gaps.push(Gap { stream, from: None, to: None, missed: Some(1), reason: "slow_consumer".into() })
+                }
+            }
+        }
+        true
+    }
+
+    /// Drops every frame that a later one of the same type and route supersedes, `new` included.
+    fn keep_latest(&mut self, new: &Frame) -> u32 {
+        let mut later: Vec<_> = new.label().into_iter().cloned().collect();
+        let mut dropped = 0;
+        let mut kept = VecDeque::with_capacity(self.frames.len());
+        while let Some(frame) = self.frames.pop_back() {
+            match frame.label().filter(|label| label.overflow == Overflow::Latest) {
+                Some(label) if later.contains(label) => {
+                    self.bytes -= frame.text_len();
+                    dropped += 1;
+                    continue;
+                }
+                Some(label) => later.push(label.clone()),
+                None => {}
+            }
+            kept.push_front(frame);
+        }
+        self.frames = kept;
+        dropped
+    }
+
+    /// Swaps all that waits for the empty `batch`, and answers with what was dropped since the last time.
+    /// The gaps come before the frames: what is missing is older than what is there.
+    pub fn take(&mut self, batch: &mut VecDeque<Frame>) -> Vec<Gap> {
+        debug_assert!(batch.is_empty());
+        std::mem::swap(&mut self.frames, batch);
+        self.bytes = 0;
+        self.frames.shrink_to(KEPT);
+        self.gaps.take().map(|gaps| *gaps).unwrap_or_default()
+    }
+
+    /// Forgets all that waits.
+    pub fn clear(&mut self) {
+        *self = Self::default();
+    }
+}
+
+/// The stream that a publication belongs to, as `gap` names it; a union belongs to none of its own.
+fn stream_of(to: &Audience) -> String {
+    match to.routes() {
+        [Route::All] => "all".into(),
+        [Route::User(_)] => "user".into(),
+        [Route::Role(role)] => format!("role:{role}"),
+        [Route::Connection(_)] => "connection".into(),
+        [Route::Topic(topic)] => format!("topic:{topic}"),
+        _ => "union".into(),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+//! What a full queue does, policy by policy.
+
+use proptest::prelude::*;
+use realtime_schema::{Control, Message, MessageId, MessageType, Payload, Ping, Timestamp};
+
+use super::*;
+use crate::codec::{encode_control, encode_publication};
+
+const LIMITS: QueueLimits = QueueLimits { messages: 3, bytes: 10_000 };
+
+fn frame(kind: &str, topic: &str, n: u32, overflow: Overflow) -> Frame {
+    let message = Message {
+        id: MessageId(uuid::Uuid::from_u128(n.into())),
+        to: Route::Topic(topic.parse().expect("a topic")).into(),
+        kind: MessageType::new(kind).expect("a type"),
+        payload: Payload::of(&n).expect("JSON"),
+        timestamp: Timestamp::EPOCH,
+        except_client: None,
+    };
+    encode_publication(&message, overflow)
+}
+
+fn payloads(queue: &mut OutboundQueue) -> (Vec<u32>, Vec<Gap>) {
+    let mut batch = VecDeque::new();
+    let gaps = queue.take(&mut batch);
+    let read = |frame: &Frame| {
+        let value: serde_json::Value = serde_json::from_str(frame.text()).expect("JSON");
+        value["payload"].as_u64().map_or(u32::MAX, |n| u32::try_from(n).expect("small"))
+    };
+    (batch.iter().map(read).collect(), gaps)
+}
+
+#[test]
+fn within_its_bounds_a_queue_keeps_the_order_and_loses_nothing() {
+    let mut queue = OutboundQueue::default();
+    for n in 0..3 {
+        assert_eq!(queue.push(frame("t", "a", n, Overflow::Close), LIMITS), Verdict::Queued { dropped: 0 });
+    }
+    assert_eq!(payloads(&mut queue), (vec![0, 1, 2], vec![]));
+    assert!(queue.is_empty());
+}
+
+#[test]
+fn close_is_the_verdict_when_nothing_may_be_dropped() {
+    let mut queue = OutboundQueue::default();
+    for n in 0..3 {
+        queue.push(frame("t", "a", n, Overflow::Drop), LIMITS);
+    }
+    assert_eq!(queue.push(frame("t", "a", 3, Overflow::Close), LIMITS), Verdict::Full);
+    assert_eq!(queue.push(encode_control(&Control::Ping(Ping {}), Timestamp::EPOCH), LIMITS), Verdict::Full);
+    assert_eq!(payloads(&mut queue).0, [0, 1, 2], "a refused frame changes nothing");
+}
+
+#[test]
+fn bytes_are_bounded_as_messages_are_but_one_message_always_fits() {
+    let size = frame("t", "a", 0, Overflow::Close).text_len();
+    let limits = QueueLimits { messages: 100, bytes: size * 2 };
+    let mut queue = OutboundQueue::default();
+    assert_eq!(queue.push(frame("t", "a", 0, Overflow::Close), limits), Verdict::Queued { dropped: 0 });
+    assert_eq!(queue.push(frame("t", "a", 1, Overflow::Close), limits), Verdict::Queued { dropped: 0 });
+    assert_eq!(queue.push(frame("t", "a", 2, Overflow::Close), limits), Verdict::Full);
+    let tiny = QueueLimits { messages: 1, bytes: 1 };
+    assert_eq!(
+        OutboundQueue::default().push(frame("t", "a", 0, Overflow::Close), tiny),
+        Verdict::Queued { dropped: 0 }
+    );
+}
+
+#[test]
+fn drop_loses_the_oldest_and_says_how_many_of_which_stream() {
+    let mut queue = OutboundQueue::default();
+    for n in 0..5 {
+        queue.push(frame("t", if n == 0 { "b" } else { "a" }, n, Overflow::Drop), LIMITS);
+    }
+    let (left, gaps) = payloads(&mut queue);
+    assert_eq!(left, [2, 3, 4]);
+    let told: Vec<_> = gaps.iter().map(|gap| (gap.stream.as_str(), gap.missed, gap.reason.as_str())).collect();
+    assert_eq!(told, [("topic:b", Some(1), "slow_consumer"), ("topic:a", Some(1), "slow_consumer")]);
+    assert_eq!(payloads(&mut queue), (vec![], vec![]), "a gap is told once");
+}
+
+#[test]
+fn drop_spares_what_may_not_be_dropped() {
+    let mut queue = OutboundQueue::default();
+    queue.push(encode_control(&Control::Ping(Ping {}), Timestamp::EPOCH), LIMITS);
+    for n in 0..4 {
+        queue.push(frame("t", "a", n, Overflow::Drop), LIMITS);
+    }
+    assert_eq!(payloads(&mut queue).0, [u32::MAX, 2, 3]);
+}
+
+#[test]
+fn latest_keeps_the_newest_of_each_type_and_route() {
+    let mut queue = OutboundQueue::default();
+    let limits = QueueLimits { messages: 4, ..LIMITS };
+    queue.push(frame("cpu", "a", 1, Overflow::Latest), limits);
+    queue.push(frame("ram", "a", 2, Overflow::Latest), limits);
+    queue.push(frame("cpu", "b", 3, Overflow::Latest), limits);
+    queue.push(frame("cpu", "a", 4, Overflow::Latest), limits);
+    assert_eq!(queue.push(frame("cpu", "a", 5, Overflow::Latest), limits), Verdict::Queued { dropped: 2 });
+    assert_eq!(payloads(&mut queue), (vec![2, 3, 5], vec![]));
+}
+
+proptest! {
+    #[test]
+    fn no_order_of_pushes_breaks_the_bounds_or_loses_in_silence(
+        pushes in prop::collection::vec((0..3_u8, 0..2_u8, 0..3_u8), 0..60), messages in 1..6_usize,
+    ) {
+        let limits = QueueLimits { messages, bytes: 600 };
+        let mut queue = OutboundQueue::default();
+        let (mut accepted, mut dropped) = (0_usize, 0_usize);
+        for (n, (policy, kind, topic)) in pushes.into_iter().enumerate() {
+            let overflow = [Overflow::Close, Overflow::Drop, Overflow::Latest][usize::from(policy)];
+            let (kind, topic) = (["x", "y"][usize::from(kind)], ["a", "b", "c"][usize::from(topic)]);
+            let n = u32::try_from(n).expect("small");
+            if let Verdict::Queued { dropped: lost } = queue.push(frame(kind, topic, n, overflow), limits) {
+                accepted += 1;
+                dropped += usize::try_from(lost).expect("small");
+            }
+            prop_assert!(queue.len() <= messages.max(1));
+            prop_assert_eq!(queue.bytes, queue.frames.iter().map(Frame::text_len).sum::<usize>());
+            prop_assert!(queue.len() == 1 || queue.bytes <= limits.bytes);
+        }
+        prop_assert_eq!(queue.len(), accepted - dropped);
+        let (left, _) = payloads(&mut queue);
+        prop_assert!(left.is_sorted());
+    }
+}

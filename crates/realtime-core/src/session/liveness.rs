@@ -1,0 +1,65 @@
+//! Is anyone there? Pings at an interval, and a verdict when they go unanswered.
+
+use std::time::Duration;
+
+use realtime_schema::{Control, Ping, PingMode};
+
+use super::Effect;
+
+/// When the next ping is due, and how many went unanswered.
+#[derive(Clone, Debug)]
+pub(super) struct Liveness {
+    mode: PingMode,
+    every: Duration,
+    due: Duration,
+    unanswered: u32,
+}
+
+/// What is due.
+pub(super) enum Due {
+    /// Nothing yet.
+    Nothing,
+    /// This ping.
+    Ping(Effect),
+    /// The peer is taken for dead.
+    Dead,
+}
+
+impl Liveness {
+    /// Pings every `interval`, moved by up to a tenth either way by `jitter`.
+    pub(super) fn new(mode: PingMode, interval: Duration, now: Duration, jitter: u64) -> Self {
+        let permille = 900 + u32::try_from(jitter % 201).expect("below 201");
+        let every = (interval * permille / 1000).max(Duration::from_millis(1));
+        Self { mode, every, due: now.saturating_add(every), unanswered: 0 }
+    }
+
+    pub(super) fn due(&self) -> Duration {
+        self.due
+    }
+
+    /// Time between pings.
+    pub(super) fn every(&self) -> Duration {
+        self.every
+    }
+
+    /// Any frame counts as life.
+    pub(super) fn alive(&mut self) {
+        self.unanswered = 0;
+    }
+
+    pub(super) fn elapsed(&mut self, now: Duration, misses: u32) -> Due {
+        if now < self.due {
+            return Due::Nothing;
+        }
+        if self.unanswered >= misses {
+            return Due::Dead;
+        }
+        self.unanswered += 1;
+        // From now, not from when it was due: after a stall one ping goes out, not a volley.
+        self.due = now.saturating_add(self.every);
+        Due::Ping(match self.mode {
+            PingMode::Frame => Effect::Ping,
+            PingMode::Text => Effect::Send(Control::Ping(Ping {})),
+        })
+    }
+}

@@ -1,0 +1,323 @@
+//! A session's life, told as what comes in and what it does about it.
+
+use realtime_schema::{Ack, ErrorCode, ErrorReply, FieldError, Gap, Origin, Ping};
+
+use super::*;
+use crate::{
+    codec::decode,
+    policy::{Namespace, Overflow, SubscribePolicy},
+};
+
+/// Where the wall clock stands when the monotonic one stands at zero.
+const WALL_S: i64 = 1_000_000;
+
+struct World {
+    session: Session,
+    now: Duration,
+}
+
+fn ms(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+fn wall(now: Duration) -> Timestamp {
+    Timestamp::from_millis(WALL_S * 1000 + i64::try_from(now.as_millis()).expect("small"))
+}
+
+fn claims(grants: &[&str], exp: Option<i64>) -> JwtClaims {
+    JwtClaims {
+        grants: grants.iter().map(|grant| grant.parse().expect("a grant")).collect(),
+        exp,
+        ..JwtClaims::new("alice".parse().expect("a user"))
+    }
+}
+
+fn settings() -> SessionSettings {
+    let open = Namespace {
+        pattern: "news:*".parse().expect("a pattern"),
+        subscribe: SubscribePolicy::Authenticated,
+        overflow: Overflow::Close,
+    };
+    SessionSettings {
+        limits: ClientLimits { messages_per_second: 10, burst: 5, topic_chars: 20, ..ClientLimits::default() },
+        namespaces: Namespaces::new(vec![open], Overflow::Close),
+        ping_interval: ms(25_000),
+        pong_misses: 2,
+        reconnect: Reconnect { min_ms: 1, max_ms: 2, spread_ms: 3 },
+        server: "test/0".into(),
+        close_at_expiry: true,
+        leeway_s: 5,
+    }
+}
+
+fn record(claims: &JwtClaims) -> Connection {
+    crate::connection::record(realtime_schema::ConnectionId(uuid::Uuid::nil()), claims, None, wall(ms(0)))
+}
+
+impl World {
+    fn new(claims: &JwtClaims) -> Self {
+        Self::with(claims, settings(), PingMode::Frame)
+    }
+
+    fn with(claims: &JwtClaims, settings: SessionSettings, ping: PingMode) -> Self {
+        // A jitter of 100 leaves the ping interval as it is.
+        let opening = Opening { now: ms(0), wall: wall(ms(0)), ping, jitter: 100 };
+        Self { session: Session::open(Arc::new(settings), &record(claims), claims, &opening), now: ms(0) }
+    }
+
+    fn hand(&mut self, input: Input) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        self.session.handle(self.now, input, &mut effects);
+        effects
+    }
+
+    fn says(&mut self, text: &str) -> Vec<Effect> {
+        self.hand(Input::Text(decode(text)))
+    }
+
+    fn verified(&mut self, outcome: Result<JwtClaims, Refusal>) -> Vec<Effect> {
+        let wall = wall(self.now);
+        self.hand(Input::Verified { id: Some(CommandId::Number(1)), outcome: Box::new(outcome), wall })
+    }
+
+    fn at(&mut self, now: u64) -> &mut Self {
+        self.now = ms(now);
+        self
+    }
+}
+
+fn topic(text: &str) -> Topic {
+    text.parse().expect("a topic")
+}
+
+fn id(n: i64) -> Option<CommandId> {
+    Some(CommandId::Number(n))
+}
+
+fn ack(n: i64) -> Effect {
+    Effect::Send(Control::Ack(Ack::new(CommandId::Number(n))))
+}
+
+fn error(effects: &[Effect]) -> &ErrorReply {
+    match effects {
+        [Effect::Send(Control::Error(reply))] => reply,
+        other => panic!("not one error: {other:?}"),
+    }
+}
+
+fn closing(effects: &[Effect]) -> &Closing {
+    match effects {
+        [Effect::Close(closing)] => closing,
+        other => panic!("not one close: {other:?}"),
+    }
+}
+
+#[test]
+fn a_granted_topic_is_subscribed_and_then_acknowledged() {
+    let mut world = World::new(&claims(&["subscribe:order:*"], None));
+    let asked = world.says(r#"{"action":"subscribe","id":7,"topic":"order:1"}"#);
+    assert_eq!(asked, [Effect::Run(Run::Subscribe { id: id(7), topic: topic("order:1") })]);
+    assert_eq!(world.hand(Input::Subscribed { id: id(7), outcome: SubscribeOutcome::Done }), [ack(7)]);
+}
+
+#[test]
+fn nothing_is_subscribed_without_a_grant_or_an_open_namespace() {
+    let mut world = World::new(&claims(&["publish:order:*"], None));
+    assert_eq!(error(&world.says(r#"{"action":"subscribe","id":7,"topic":"order:1"}"#)).code, ErrorCode::Forbidden);
+    let open = world.says(r#"{"action":"subscribe","topic":"news:today"}"#);
+    assert_eq!(open, [Effect::Run(Run::Subscribe { id: None, topic: topic("news:today") })]);
+}
+
+#[test]
+fn a_full_connection_is_told_which_limit_it_hit() {
+    let mut world = World::new(&claims(&[], None));
+    let outcome = SubscribeOutcome::LimitExceeded { limit: 100 };
+    let refused = world.hand(Input::Subscribed { id: id(1), outcome });
+    assert_eq!(error(&refused).code, ErrorCode::LimitExceeded);
+    assert!(error(&refused).message.contains("limits.subscriptions is 100"));
+    assert_eq!(world.hand(Input::Subscribed { id: id(1), outcome: SubscribeOutcome::NotConnected }), []);
+}
+
+#[test]
+fn a_position_without_history_is_answered_by_a_gap_before_anything_else() {
+    let mut world = World::new(&claims(&["subscribe:**"], None));
+    let text = r#"{"action":"subscribe","id":7,"topic":"order:1","since":{"epoch":"k3f","offset":17}}"#;
+    let gap =
+        Gap { stream: "topic:order:1".into(), from: Some(18), to: None, missed: None, reason: "no_history".into() };
+    assert_eq!(
+        world.says(text),
+        [Effect::Send(Control::Gap(gap)), Effect::Run(Run::Subscribe { id: id(7), topic: topic("order:1") })]
+    );
+}
+
+#[test]
+fn a_command_without_an_id_is_done_without_an_answer() {
+    let mut world = World::new(&claims(&["subscribe:**"], None));
+    assert_eq!(world.hand(Input::Subscribed { id: None, outcome: SubscribeOutcome::Done }), []);
+    assert_eq!(world.hand(Input::Unsubscribed { id: None }), []);
+    assert_eq!(world.says(r#"{"action":"ping"}"#), []);
+    assert_eq!(world.says(r#"{"action":"pong"}"#), []);
+    assert_eq!(world.says(r#"{"action":"ping","id":2}"#), [ack(2)]);
+}
+
+#[test]
+fn an_unsubscribe_is_acknowledged_only_after_it_was_done() {
+    let mut world = World::new(&claims(&[], None));
+    let asked = world.says(r#"{"action":"unsubscribe","id":8,"topic":"order:1"}"#);
+    assert_eq!(asked, [Effect::Run(Run::Unsubscribe { id: id(8), topic: topic("order:1") })]);
+    assert_eq!(world.hand(Input::Unsubscribed { id: id(8) }), [ack(8)]);
+}
+
+#[test]
+fn a_topic_over_the_limit_is_refused_by_the_limits_name() {
+    let mut world = World::new(&claims(&["subscribe:**"], None));
+    let text = format!(r#"{{"action":"subscribe","id":1,"topic":"{}"}}"#, "x".repeat(21));
+    let effects = world.says(&text);
+    assert_eq!(error(&effects).code, ErrorCode::PayloadInvalid);
+    assert_eq!(error(&effects).errors, [FieldError::new("topic", "is 21 characters long; limits.topic_chars is 20")]);
+}
+
+#[test]
+fn what_is_not_the_protocol_closes_and_what_is_nearly_so_is_answered() {
+    let mut world = World::new(&claims(&[], None));
+    assert_eq!(error(&world.says(r#"{"action":"dance","id":1}"#)).code, ErrorCode::UnknownAction);
+    assert_eq!(error(&world.says(r#"{"id":1}"#)).code, ErrorCode::BadRequest);
+    assert_eq!(closing(&world.says("hello")).code, CloseCode::BAD_FRAME);
+    assert_eq!(world.says(r#"{"action":"ping","id":1}"#), [], "nothing is done after a close");
+    assert_eq!(closing(&World::new(&claims(&[], None)).hand(Input::Binary)).code, CloseCode::UNSUPPORTED);
+}
+
+#[test]
+fn a_token_that_ends_closes_the_connection_at_its_end_and_not_before() {
+    let mut world = World::new(&claims(&[], Some(WALL_S + 10)));
+    assert_eq!(world.session.deadline(), ms(10_000));
+    assert_eq!(world.at(9_999).hand(Input::Elapsed), []);
+    let closed = world.at(10_000).hand(Input::Elapsed);
+    assert_eq!((closing(&closed).code, closing(&closed).reconnect), (CloseCode::EXPIRED, true));
+}
+
+#[test]
+fn a_token_let_in_by_the_leeway_ends_with_the_leeway() {
+    let world = World::new(&claims(&[], Some(WALL_S - 2)));
+    assert_eq!(world.session.deadline(), ms(3_000));
+}
+
+#[test]
+fn where_expired_tokens_are_allowed_their_end_closes_nothing() {
+    let lax = SessionSettings { close_at_expiry: false, ..settings() };
+    let world = World::with(&claims(&[], Some(WALL_S - 100)), lax, PingMode::Frame);
+    assert_eq!(world.session.token_lasts(ms(0)), None);
+}
+
+#[test]
+fn a_refresh_renews_the_end_the_roles_and_the_grants() {
+    let mut world = World::new(&claims(&["subscribe:a", "subscribe:b"], Some(WALL_S + 10)));
+    let asked = world.says(r#"{"action":"refresh","id":1,"token":"t2"}"#);
+    assert_eq!(asked, [Effect::Run(Run::Verify { id: id(1), token: "t2".into() })]);
+
+    let admin = "admin".parse().expect("a role");
+    let renewed = JwtClaims { roles: vec![admin], ..claims(&["subscribe:b"], Some(WALL_S + 100)) };
+    let regrant = world.at(5_000).verified(Ok(renewed.clone()));
+    assert_eq!(regrant, [Effect::Run(Run::Regrant { id: id(1), roles: renewed.roles })]);
+
+    let has = |name: &str, origin| Subscription { topic: topic(name), origin };
+    let subscriptions = vec![
+        has("a", Origin::Client),
+        has("b", Origin::Client),
+        has("given", Origin::Server),
+        has("news:today", Origin::Client),
+    ];
+    let told = world.hand(Input::Regranted { id: id(1), subscriptions });
+    let ack = Ack { token_expires_in_ms: Some(95_000), ..Ack::new(CommandId::Number(1)) };
+    assert_eq!(
+        told,
+        [Effect::Run(Run::Revoke { topic: topic("a") }), Effect::Send(Control::Ack(ack))],
+        "what was lost goes first; the server's own and the open namespace's stay"
+    );
+    assert_eq!(error(&world.says(r#"{"action":"subscribe","id":3,"topic":"a"}"#)).code, ErrorCode::Forbidden);
+    assert_eq!(world.at(10_000).hand(Input::Elapsed), [], "the old end has no meaning any more");
+}
+
+#[test]
+fn a_refresh_by_another_user_or_with_a_bad_token_changes_nothing() {
+    let mut world = World::new(&claims(&["subscribe:a"], Some(WALL_S + 10)));
+    let other = JwtClaims { sub: "mallory".parse().expect("a user"), ..claims(&["subscribe:**"], None) };
+    assert_eq!(error(&world.verified(Ok(other))).code, ErrorCode::Forbidden);
+    assert_eq!(error(&world.verified(Err(Refusal::unauthorized("no")))).code, ErrorCode::Unauthorized);
+    assert_eq!(world.session.deadline(), ms(10_000));
+    assert!(world.session.may_subscribe(&topic("a")) && !world.session.may_subscribe(&topic("b")));
+}
+
+#[test]
+fn too_many_commands_are_answered_then_the_connection_is_closed() {
+    let mut world = World::new(&claims(&[], None));
+    for _ in 0..5 {
+        assert_eq!(world.says(r#"{"action":"ping","id":1}"#), [ack(1)]);
+    }
+    let over = world.says(r#"{"action":"ping","id":9}"#);
+    assert_eq!((error(&over).code, &error(&over).id), (ErrorCode::RateLimited, &id(9)));
+    assert_eq!(error(&over).after_ms, Some(100));
+    assert!(error(&over).message.contains("limits.messages_per_second"));
+    assert_eq!(world.at(100).says(r#"{"action":"ping","id":1}"#), [ack(1)], "who waits is served");
+
+    let mut answered = 0;
+    let closed = loop {
+        let effects = world.says("{}");
+        if matches!(effects.as_slice(), [Effect::Close(_)]) {
+            break effects;
+        }
+        assert_eq!(error(&effects).code, ErrorCode::RateLimited);
+        answered += 1;
+    };
+    assert_eq!(answered, 5);
+    assert_eq!(closing(&closed).code, CloseCode::OVER_LIMIT);
+}
+
+#[test]
+fn a_flood_of_websocket_pings_is_a_flood_too() {
+    let mut world = World::new(&claims(&[], None));
+    let closed = (0..20).map(|_| world.hand(Input::Alive)).find(|effects| !effects.is_empty()).expect("a close");
+    assert_eq!(closing(&closed).code, CloseCode::OVER_LIMIT);
+}
+
+#[test]
+fn two_pings_without_an_answer_close_and_any_frame_is_an_answer() {
+    let mut world = World::new(&claims(&[], None));
+    assert_eq!(world.session.deadline(), ms(25_000));
+    assert_eq!(world.at(25_000).hand(Input::Elapsed), [Effect::Ping]);
+    assert_eq!(world.at(50_000).hand(Input::Elapsed), [Effect::Ping]);
+    assert_eq!(world.at(60_000).hand(Input::Alive), []);
+    assert_eq!(world.at(75_000).hand(Input::Elapsed), [Effect::Ping]);
+    assert_eq!(world.at(100_000).hand(Input::Elapsed), [Effect::Ping]);
+    let closed = world.at(125_000).hand(Input::Elapsed);
+    assert_eq!((closing(&closed).code, closing(&closed).reconnect), (CloseCode::NO_PONG, true));
+}
+
+#[test]
+fn a_client_that_asks_for_text_pings_gets_them() {
+    let mut world = World::with(&claims(&[], None), settings(), PingMode::Text);
+    assert_eq!(world.at(25_000).hand(Input::Elapsed), [Effect::Send(Control::Ping(Ping {}))]);
+}
+
+#[test]
+fn pings_are_spread_by_a_tenth_either_way() {
+    let due = |jitter| {
+        let opening = Opening { now: ms(0), wall: wall(ms(0)), ping: PingMode::Frame, jitter };
+        let claims = claims(&[], None);
+        Session::open(Arc::new(settings()), &record(&claims), &claims, &opening).deadline()
+    };
+    assert_eq!((due(0), due(100), due(200), due(201)), (ms(22_500), ms(25_000), ms(27_500), ms(22_500)));
+}
+
+#[test]
+fn the_welcome_says_who_what_and_how_much() {
+    let claims = claims(&[], Some(WALL_S + 60));
+    let world = World::new(&claims);
+    let Control::Welcome(welcome) = welcome(&world.session, &record(&claims), ms(0), wall(ms(0))) else {
+        panic!("not a welcome")
+    };
+    assert_eq!(welcome.user.as_str(), "alice");
+    assert_eq!((welcome.protocol.as_str(), welcome.token_expires_in_ms), ("realtime.v1", Some(60_000)));
+    assert_eq!((welcome.limits, welcome.ping_ms), (settings().limits, 25_000));
+    assert!(!welcome.resumed && welcome.streams.is_empty());
+}

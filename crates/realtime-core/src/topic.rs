@@ -1,0 +1,83 @@
+//! Which topics a pattern matches, and what a set of grants allows.
+
+use realtime_schema::{Grant, GrantAction, Topic, TopicPattern, UserId};
+
+/// Whether `pattern` matches `topic`. `{sub}` stands for `user` as one whole segment, and for any segment without a user.
+///
+/// A user whose id holds `:` never matches `{sub}`: a segment can't hold one, and reading the id as several
+/// segments would let one user pass for another.
+pub fn matches(pattern: &TopicPattern, topic: &Topic, user: Option<&UserId>) -> bool {
+    let mut segments = topic.as_str().split(':');
+    for expected in pattern.as_str().split(':') {
+        let segment = segments.next();
+        match (expected, segment) {
+            (_, None) => return false,
+            ("**", Some(_)) => return true,
+            ("*", Some(_)) => {}
+            ("{sub}", Some(segment)) => {
+                if user.is_some_and(|user| user.as_str() != segment) {
+                    return false;
+                }
+            }
+            (literal, Some(segment)) => {
+                if literal != segment {
+                    return false;
+                }
+            }
+        }
+    }
+    segments.next().is_none()
+}
+
+/// Whether one of `grants` allows `user` to do `action` on `topic`.
+pub fn granted(grants: &[Grant], action: GrantAction, topic: &Topic, user: &UserId) -> bool {
+    grants.iter().any(|grant| grant.action == action && matches(&grant.pattern, topic, Some(user)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hit(pattern: &str, topic: &str, user: &str) -> bool {
+        matches(
+            &pattern.parse().expect("a pattern"),
+            &topic.parse().expect("a topic"),
+            Some(&user.parse().expect("a user")),
+        )
+    }
+
+    #[test]
+    fn a_star_is_one_segment_and_a_last_double_star_is_the_rest() {
+        assert!(hit("order:*", "order:123", "u"));
+        assert!(!hit("order:*", "order:123:items", "u"));
+        assert!(!hit("order:*", "order", "u"));
+        assert!(!hit("order:*", "orders:123", "u"));
+        assert!(hit("order:**", "order:123:items", "u"));
+        assert!(hit("order:**", "order:123", "u"));
+        assert!(!hit("order:**", "order", "u"));
+        assert!(hit("order:*:items", "order:123:items", "u"));
+        assert!(hit("*", "anything", "u"));
+        assert!(!hit("*", "any:thing", "u"));
+        assert!(hit("**", "any:thing", "u"));
+        assert!(hit("order:123", "order:123", "u"));
+        assert!(!hit("order:123", "order:1234", "u"));
+    }
+
+    #[test]
+    fn sub_is_the_user_as_one_whole_segment() {
+        assert!(hit("user:{sub}:*", "user:alice:inbox", "alice"));
+        assert!(!hit("user:{sub}:*", "user:bob:inbox", "alice"));
+        assert!(!hit("user:{sub}", "user:alice:x", "alice:x"), "an id with a colon is no two segments");
+        assert!(!hit("user:{sub}", "user:alice", "*"), "an id is never a wildcard");
+    }
+
+    #[test]
+    fn only_the_action_that_was_granted_is_allowed() {
+        let grants = vec!["subscribe:order:*".parse().expect("a grant")];
+        let topic = "order:1".parse().expect("a topic");
+        let user = "alice".parse().expect("a user");
+        assert!(granted(&grants, GrantAction::Subscribe, &topic, &user));
+        assert!(!granted(&grants, GrantAction::Publish, &topic, &user));
+        assert!(!granted(&[], GrantAction::Subscribe, &topic, &user));
+    }
+}

@@ -1,0 +1,28 @@
+//! Time and identifiers, as ports because tests hold them still.
+
+use std::time::Duration;
+
+use realtime_schema::{ConnectionId, MessageId, Timestamp};
+
+/// The two clocks. Hot.
+#[cfg_attr(feature = "mocks", mockall::automock)]
+pub trait Clock: Send + Sync {
+    /// The wall clock: for timestamps, and to judge tokens. It may step.
+    fn now(&self) -> Timestamp;
+
+    /// Time since an arbitrary fixed point, which never goes back: for deadlines.
+    fn monotonic(&self) -> Duration;
+}
+
+/// Makes identifiers: UUIDs, version 7, unique over all nodes. Hot.
+#[cfg_attr(feature = "mocks", mockall::automock)]
+pub trait IdGenerator: Send + Sync {
+    /// A connection's id.
+    fn connection_id(&self) -> ConnectionId;
+
+    /// A publication's id.
+    fn message_id(&self) -> MessageId;
+
+    /// 64 random bits, for jitter. They need not be fit for secrets.
+    fn random(&self) -> u64;
+}

@@ -1,0 +1,52 @@
+//! Who is connected to this node.
+
+use std::sync::Arc;
+
+use realtime_core::connection::ConnectionUpdate;
+use realtime_schema::{Connection, ConnectionId, Role, UserId};
+
+use crate::socket::{SocketVisitor, WebSocketConnection};
+
+/// The connections of this node, by id, by user and by role. Hot.
+///
+/// Finding a user's or a role's connections costs what they number, not what all number. Called by many threads
+/// at once.
+#[cfg_attr(feature = "mocks", mockall::automock)]
+pub trait ConnectionRegistry: Send + Sync {
+    /// Adds a connection. From the return on, messages to its user and roles reach `socket`.
+    ///
+    /// # Errors
+    /// The id is registered already.
+    fn register(&self, connection: Arc<Connection>, socket: Arc<dyn WebSocketConnection>) -> Result<(), RegisterError>;
+
+    /// Removes a connection. From the return on, nothing more reaches its socket. Nothing happens if it is unknown.
+    fn unregister(&self, id: ConnectionId) -> Option<Arc<Connection>>;
+
+    /// The record and the socket of a connection.
+    fn get(&self, id: ConnectionId) -> Option<(Arc<Connection>, Arc<dyn WebSocketConnection>)>;
+
+    /// Replaces roles or metadata of a record, and answers with the new record.
+    fn update(&self, id: ConnectionId, change: ConnectionUpdate) -> Option<Arc<Connection>>;
+
+    /// Shows each socket of `selection` to `visit`, each once. `visit` must not call back into the registry.
+    fn visit(&self, selection: &Selection, visit: &mut dyn SocketVisitor);
+
+    /// How many connections there are.
+    fn count(&self) -> usize;
+}
+
+/// Which connections to visit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Selection {
+    /// Every one.
+    All,
+    /// A user's.
+    User(UserId),
+    /// A role's.
+    Role(Role),
+}
+
+/// The id is registered already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("connection {0} is registered already")]
+pub struct RegisterError(pub ConnectionId);

@@ -1,0 +1,102 @@
+//! What an application asks of the real-time layer.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use realtime_core::auth::{ConnectRequest, Refusal};
+use realtime_schema::{
+    Audience, Closing, Connection, ConnectionId, FieldError, MessageType, Origin, Payload, PublishRequest, Receipt,
+    Role, Route, Topic, UserId,
+};
+
+use crate::{bus::BusError, pubsub::SubscribeError, socket::WebSocketConnection};
+
+/// The real-time layer, as an application sees it. Cold: called per connection or per publication.
+#[cfg_attr(feature = "mocks", mockall::automock)]
+#[async_trait]
+pub trait RealtimeService: Send + Sync {
+    /// Lets a client in: extracts and verifies its token, authorizes it, registers its connection, and sends `welcome`.
+    ///
+    /// # Errors
+    /// Why it was not let in.
+    async fn connect(
+        &self,
+        request: ConnectRequest,
+        socket: Arc<dyn WebSocketConnection>,
+    ) -> Result<Arc<Connection>, Refusal>;
+
+    /// Ends every subscription of a connection, unregisters it and closes its socket. False if it was not there.
+    async fn disconnect(&self, id: ConnectionId, closing: Closing) -> bool;
+
+    /// Subscribes a connection on the server's behalf and tells it so; false if it was subscribed already.
+    ///
+    /// # Errors
+    /// It is not connected here, or has as many topics as it may have.
+    async fn subscribe(&self, id: ConnectionId, topic: &Topic, origin: Origin) -> Result<bool, SubscribeError>;
+
+    /// Ends a subscription on the server's behalf and tells the client so; false if there was none.
+    async fn unsubscribe(&self, id: ConnectionId, topic: &Topic) -> bool;
+
+    /// Publishes a message to whom it is for, each connection once.
+    ///
+    /// # Errors
+    /// It is not valid, its idempotency key was used for another message, or the bus failed.
+    async fn publish(&self, request: PublishRequest) -> Result<Receipt, PublishError>;
+
+    /// Sends to every connection. See [`Self::publish`].
+    async fn send_to_all(&self, kind: MessageType, payload: Payload) -> Result<Receipt, PublishError> {
+        self.publish(PublishRequest::new(Route::All, kind, payload)).await
+    }
+
+    /// Sends to every connection of a user. See [`Self::publish`].
+    async fn send_to_user(&self, user: UserId, kind: MessageType, payload: Payload) -> Result<Receipt, PublishError> {
+        self.publish(PublishRequest::new(Route::User(user), kind, payload)).await
+    }
+
+    /// Sends to every connection of a role. See [`Self::publish`].
+    async fn send_to_role(&self, role: Role, kind: MessageType, payload: Payload) -> Result<Receipt, PublishError> {
+        self.publish(PublishRequest::new(Route::Role(role), kind, payload)).await
+    }
+
+    /// Sends to one connection. See [`Self::publish`].
+    async fn send_to_connection(
+        &self,
+        id: ConnectionId,
+        kind: MessageType,
+        payload: Payload,
+    ) -> Result<Receipt, PublishError> {
+        self.publish(PublishRequest::new(Route::Connection(id), kind, payload)).await
+    }
+
+    /// Sends to every subscriber of a topic. See [`Self::publish`].
+    async fn publish_to_topic(
+        &self,
+        topic: Topic,
+        kind: MessageType,
+        payload: Payload,
+    ) -> Result<Receipt, PublishError> {
+        self.publish(PublishRequest::new(Audience::from(Route::Topic(topic)), kind, payload)).await
+    }
+}
+
+/// Why a message was not published.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum PublishError {
+    /// A field holds what it must not.
+    #[error("the message is not valid")]
+    Invalid(Vec<FieldError>),
+    /// It is larger than `limits.max_publish_bytes`.
+    #[error("the payload is {size} bytes; limits.max_publish_bytes is {limit}")]
+    TooLarge {
+        /// Bytes of the payload.
+        size: usize,
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// The idempotency key was used for another message.
+    #[error("the idempotency key was used for another message; use a new key")]
+    KeyReused,
+    /// The bus failed.
+    #[error(transparent)]
+    Bus(#[from] BusError),
+}

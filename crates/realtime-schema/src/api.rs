@@ -1,0 +1,230 @@
+//! The HTTP API for backends: bodies of requests and answers.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    code::ErrorCode,
+    connection::{Connection, Subscription},
+    id::MessageId,
+    invalid::FieldError,
+    message::{Audience, Message, Payload},
+    position::StreamPosition,
+    text::{ClientId, MessageType},
+    timestamp::Timestamp,
+    topic::Topic,
+};
+
+/// A message to publish.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = PublishRequest::example())]
+pub struct PublishRequest {
+    /// Whom it is for.
+    pub to: Audience,
+    /// The application's type of message.
+    #[serde(rename = "type")]
+    pub kind: MessageType,
+    /// What it says.
+    pub payload: Payload,
+    /// When it happened; the server's clock if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timestamp: Option<Timestamp>,
+    /// Makes a retry safe: the same key again is answered with the first receipt and not published twice. 1 to 128 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(min = 1, max = 128))]
+    pub idempotency_key: Option<String>,
+    /// The client whose connections are left out, because it knows already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub except_client: Option<ClientId>,
+}
+
+impl PublishRequest {
+    /// The longest idempotency key, in characters.
+    pub const MAX_KEY_CHARS: usize = 128;
+
+    /// A request with nothing optional in it.
+    pub fn new(to: impl Into<Audience>, kind: MessageType, payload: Payload) -> Self {
+        Self { to: to.into(), kind, payload, timestamp: None, idempotency_key: None, except_client: None }
+    }
+
+    fn example() -> Self {
+        let Message { to, kind, payload, .. } = Message::example();
+        Self::new(to, kind, payload)
+    }
+}
+
+/// Several messages to publish, in order.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = BatchRequest { publications: vec![PublishRequest::example()] })]
+pub struct BatchRequest {
+    /// The messages: 1 to 1,000.
+    #[schemars(length(min = 1, max = 1000))]
+    pub publications: Vec<PublishRequest>,
+}
+
+impl BatchRequest {
+    /// The most messages in one batch.
+    pub const MAX: usize = 1000;
+}
+
+/// What became of a publication.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = Receipt::example())]
+pub struct Receipt {
+    /// The message's id, as its receivers see it.
+    pub id: MessageId,
+    /// How many connections of this node took it into their queues.
+    pub delivered: u64,
+    /// Whether other nodes were handed it as well.
+    pub other_nodes: bool,
+    /// Where it stands in its stream, with history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<StreamPosition>,
+    /// Whether this is the answer to an earlier request with the same idempotency key.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
+}
+
+impl Receipt {
+    fn example() -> Self {
+        Self { id: Message::example().id, delivered: 2, other_nodes: false, position: None, duplicate: false }
+    }
+}
+
+/// One result for each message of a batch, in order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = BatchResponse { results: vec![BatchResult::Receipt(Receipt::example())] })]
+pub struct BatchResponse {
+    /// The results.
+    pub results: Vec<BatchResult>,
+}
+
+/// A receipt, or why there is none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(untagged)]
+pub enum BatchResult {
+    /// It was published.
+    Receipt(Receipt),
+    /// It was refused; the others were not affected.
+    Problem(Problem),
+}
+
+/// Why a request was refused (RFC 9457, `application/problem+json`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = Problem::new(ErrorCode::Unauthorized, "send `Authorization: Bearer <api key>`"))]
+pub struct Problem {
+    /// A URI that names the kind of problem: `urn:realtime:error:` and the code.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// The kind of problem, for a person.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What is wrong, and what to do about it.
+    pub detail: String,
+    /// The same word as on the wire.
+    pub code: ErrorCode,
+    /// Whether the same request may succeed later.
+    pub retry: bool,
+    /// How many milliseconds to wait before that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<u64>,
+    /// The fields that were refused.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+impl Problem {
+    /// A problem with the code's own status and advice.
+    pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:realtime:error:{}", code.as_str()),
+            title: code.as_str().replace('_', " "),
+            status: code.status(),
+            detail: detail.into(),
+            code,
+            retry: code.retry(),
+            after_ms: None,
+            errors: Vec::new(),
+        }
+    }
+
+    /// The same problem with the fields that caused it.
+    #[must_use]
+    pub fn with_errors(mut self, errors: Vec<FieldError>) -> Self {
+        self.errors = errors;
+        self
+    }
+}
+
+/// A connection and what it is subscribed to.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = ConnectionInfo { connection: Connection::example(), subscriptions: vec![Subscription::example()] })]
+pub struct ConnectionInfo {
+    /// The record.
+    #[serde(flatten)]
+    pub connection: Connection,
+    /// Its subscriptions, by topic.
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// The connections of a user.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = ConnectionList { connections: Vec::new() })]
+pub struct ConnectionList {
+    /// The connections on this node, oldest first.
+    pub connections: Vec<ConnectionInfo>,
+}
+
+/// How to disconnect; everything is optional.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = DisconnectRequest { code: Some(4000), reason: Some("account closed".into()) })]
+pub struct DisconnectRequest {
+    /// The close code: 4403 by default; an application's own 4000–4199 (the client stays away) or 4200–4399 (comes back), or 4603 (revoked).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// Why, as the client is told: at most 100 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 100))]
+    pub reason: Option<String>,
+}
+
+/// How many connections were told to close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = Disconnected { disconnected: 1 })]
+pub struct Disconnected {
+    /// The number.
+    pub disconnected: u64,
+}
+
+/// A topic and how many listen.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = TopicInfo { topic: Topic::new("order:123").expect("a topic"), subscribers: 2 })]
+pub struct TopicInfo {
+    /// The topic.
+    pub topic: Topic,
+    /// How many connections of this node are subscribed.
+    pub subscribers: u64,
+}
+
+/// One page of topics, in their order as text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = TopicPage { topics: Vec::new(), next: None })]
+pub struct TopicPage {
+    /// The topics.
+    pub topics: Vec<TopicInfo>,
+    /// What to give as `after` for the next page. Absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Topic>,
+}
+
+/// Whether a subscription was changed by the request, or was so already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = SubscriptionChange { changed: true })]
+pub struct SubscriptionChange {
+    /// False when there was nothing to change.
+    pub changed: bool,
+}

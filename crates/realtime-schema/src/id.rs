@@ -1,0 +1,54 @@
+//! Identifiers that the server makes: UUIDs, version 7 (RFC 9562 section 5.7), so that they sort by time.
+
+use std::{fmt, str::FromStr};
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::invalid::FieldError;
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $field:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
+        #[serde(transparent)]
+        #[schemars(example = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e")]
+        pub struct $name(pub Uuid);
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = FieldError;
+
+            fn from_str(text: &str) -> Result<Self, FieldError> {
+                Uuid::parse_str(text)
+                    .map(Self)
+                    .map_err(|_| FieldError::new($field, "is not a UUID such as 019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e"))
+            }
+        }
+    };
+}
+
+id! {
+    /// One connection, from its `welcome` to its close.
+    ConnectionId, "connection"
+}
+id! {
+    /// One publication, the same on every connection that gets it.
+    MessageId, "id"
+}
+id! {
+    /// One running node.
+    NodeId, "node"
+}

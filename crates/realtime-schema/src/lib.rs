@@ -1,0 +1,48 @@
+//! What travels: client commands, server frames, the envelope between nodes, token claims, records, error and
+//! close codes, each with serde for the bytes and a JSON Schema for the teams that write clients.
+//!
+//! Nothing here decides anything: a value of these types has passed its own validation and no more.
+
+mod api;
+mod catalog;
+mod claims;
+mod client;
+mod code;
+mod connection;
+mod envelope;
+mod id;
+mod invalid;
+mod limits;
+mod message;
+mod openapi;
+mod position;
+mod query;
+mod server;
+mod text;
+mod timestamp;
+mod topic;
+
+pub use api::{
+    BatchRequest, BatchResponse, BatchResult, ConnectionInfo, ConnectionList, DisconnectRequest, Disconnected, Problem,
+    PublishRequest, Receipt, SubscriptionChange, TopicInfo, TopicPage,
+};
+pub use catalog::{CatalogEntry, catalog};
+pub use claims::JwtClaims;
+pub use client::{ClientCommand, CommandId};
+pub use code::{CloseAdvice, CloseCode, ErrorCode};
+pub use connection::{Connection, Origin, Subscription};
+pub use envelope::Envelope;
+pub use id::{ConnectionId, MessageId, NodeId};
+pub use invalid::FieldError;
+pub use limits::ClientLimits;
+pub use message::{Audience, Message, Payload, Route};
+pub use openapi::openapi;
+pub use position::StreamPosition;
+pub use query::{PingMode, QueryParams};
+pub use server::{
+    Ack, BEARER_PROTOCOL, Closing, Control, ErrorReply, Gap, PROTOCOL, Ping, Presence, Reconnect, Subscribed,
+    Unsubscribed, Welcome,
+};
+pub use text::{ClientId, MessageType, Permission, RESERVED_TYPES, Role, UserId};
+pub use timestamp::Timestamp;
+pub use topic::{Grant, GrantAction, Topic, TopicPattern};

@@ -1,0 +1,38 @@
+//! The limits that a client can hit, as `welcome` tells them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Every limit that one connection can hit. What is over one is answered with the limit's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ClientLimits {
+    /// Largest message from the client, in bytes. Over it: close 1009.
+    pub max_message_bytes: u64,
+    /// Most topics that one connection may be subscribed to. Over it: `limit_exceeded`.
+    pub subscriptions: u32,
+    /// Longest topic, in characters. Over it: `payload_invalid`.
+    pub topic_chars: u32,
+    /// Commands per second that are answered in the long run. Over it: `rate_limited`.
+    pub messages_per_second: u32,
+    /// Commands that may come at once after a quiet time.
+    pub burst: u32,
+    /// Messages that may wait for a slow reader.
+    pub queue_messages: u32,
+    /// Bytes that may wait for a slow reader.
+    pub queue_bytes: u64,
+}
+
+impl Default for ClientLimits {
+    /// 64 KiB messages; 100 topics of at most 255 characters; 50 commands a second, 100 at once; 256 messages or 1 MiB waiting.
+    fn default() -> Self {
+        Self {
+            max_message_bytes: 64 * 1024,
+            subscriptions: 100,
+            topic_chars: 255,
+            messages_per_second: 50,
+            burst: 100,
+            queue_messages: 256,
+            queue_bytes: 1024 * 1024,
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! A publication and whom it is for.
+
+use std::{borrow::Cow, fmt, sync::Arc};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde_json::value::RawValue;
+
+use crate::{
+    id::{ConnectionId, MessageId},
+    text::{ClientId, MessageType, Role, UserId},
+    timestamp::Timestamp,
+    topic::Topic,
+};
+
+/// One set of connections that a message is routed to.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+#[schemars(example = Route::All)]
+pub enum Route {
+    /// Every connection.
+    All,
+    /// Every connection of a user.
+    User(UserId),
+    /// Every connection whose token gives a role.
+    Role(Role),
+    /// One connection.
+    Connection(ConnectionId),
+    /// Every connection that is subscribed to a topic.
+    Topic(Topic),
+}
+
+/// Whom a message is for: one route, or the union of several, each connection once.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Audience(Vec<Route>);
+
+impl Audience {
+    /// The most routes that one message may name.
+    pub const MAX_ROUTES: usize = 100;
+
+    /// The union of `routes`.
+    ///
+    /// # Errors
+    /// No route at all, or more than [`Self::MAX_ROUTES`].
+    pub fn union(routes: Vec<Route>) -> Result<Self, crate::FieldError> {
+        match routes.len() {
+            0 => Err(crate::FieldError::new("to", "names nobody; give \"all\", a route, or a list of routes")),
+            1..=Self::MAX_ROUTES => Ok(Self(routes)),
+            n => {
+                Err(crate::FieldError::new("to", format!("names {n} routes; at most {} are allowed", Self::MAX_ROUTES)))
+            }
+        }
+    }
+
+    /// The routes, at least one.
+    pub fn routes(&self) -> &[Route] {
+        &self.0
+    }
+
+    /// The topic, when the message was published to one topic and nothing else.
+    pub fn topic(&self) -> Option<&Topic> {
+        match self.0.as_slice() {
+            [Route::Topic(topic)] => Some(topic),
+            _ => None,
+        }
+    }
+}
+
+impl From<Route> for Audience {
+    fn from(route: Route) -> Self {
+        Self(vec![route])
+    }
+}
+
+impl Serialize for Audience {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0.as_slice() {
+            [one] => one.serialize(serializer),
+            many => many.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Audience {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // By hand rather than `untagged`, which would answer every mistake with "did not match any variant".
+        struct OneOrMany;
+
+        impl<'de> de::Visitor<'de> for OneOrMany {
+            type Value = Audience;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(
+                    "\"all\", {\"user\":…}, {\"role\":…}, {\"connection\":…}, {\"topic\":…}, or a list of these",
+                )
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Audience, E> {
+                Route::deserialize(de::value::StrDeserializer::new(text)).map(Audience::from)
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<Audience, A::Error> {
+                Route::deserialize(de::value::MapAccessDeserializer::new(map)).map(Audience::from)
+            }
+
+            fn visit_seq<A: de::SeqAccess<'de>>(self, mut seq: A) -> Result<Audience, A::Error> {
+                let mut routes = Vec::new();
+                while let Some(route) = seq.next_element()? {
+                    if routes.len() == Audience::MAX_ROUTES {
+                        return Err(de::Error::custom(format!("at most {} routes are allowed", Audience::MAX_ROUTES)));
+                    }
+                    routes.push(route);
+                }
+                Audience::union(routes).map_err(de::Error::custom)
+            }
+        }
+
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+impl JsonSchema for Audience {
+    fn schema_name() -> Cow<'static, str> {
+        "Audience".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let route = generator.subschema_for::<Route>();
+        json_schema!({
+            "description": "One route, or a list of them: the union, each connection once.",
+            "anyOf": [route, {"type": "array", "items": route, "minItems": 1, "maxItems": Self::MAX_ROUTES}],
+            "examples": ["all", {"topic": "order:123"}, [{"user": "alice"}, {"role": "admin"}]],
+        })
+    }
+}
+
+/// A JSON value that is carried as the text it came in, and never parsed on its way through.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Payload(Arc<RawValue>);
+
+impl Payload {
+    /// Keeps `text`.
+    ///
+    /// # Errors
+    /// `text` is not one JSON value.
+    pub fn from_text(text: String) -> Result<Self, serde_json::Error> {
+        RawValue::from_string(text).map(|raw| Self(Arc::from(raw)))
+    }
+
+    /// Writes `value` as JSON.
+    ///
+    /// # Errors
+    /// `value` can't be written as JSON, such as a map with keys that are not strings.
+    pub fn of(value: &impl Serialize) -> Result<Self, serde_json::Error> {
+        serde_json::value::to_raw_value(value).map(|raw| Self(Arc::from(raw)))
+    }
+
+    /// The JSON text.
+    pub fn as_str(&self) -> &str {
+        self.0.get()
+    }
+}
+
+impl PartialEq for Payload {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_str() == other.as_str()
+    }
+}
+
+impl JsonSchema for Payload {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Payload".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"description": "Any JSON value.", "examples": [{"status": "shipped"}]})
+    }
+}
+
+/// A publication that is complete: named, stamped, and addressed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = Message::example())]
+pub struct Message {
+    /// Unique for each publication.
+    pub id: MessageId,
+    /// Whom it is for.
+    pub to: Audience,
+    /// The application's type of message.
+    #[serde(rename = "type")]
+    pub kind: MessageType,
+    /// What it says.
+    pub payload: Payload,
+    /// When it was published.
+    pub timestamp: Timestamp,
+    /// The client whose connections are left out, because it knows already.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub except_client: Option<ClientId>,
+}
+
+impl Message {
+    pub(crate) fn example() -> Self {
+        Self {
+            id: "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8f".parse().expect("an id"),
+            to: Route::Topic(Topic::new("order:123").expect("a topic")).into(),
+            kind: MessageType::new("order-updated").expect("a type"),
+            payload: Payload::from_text(r#"{"status":"shipped"}"#.into()).expect("JSON"),
+            timestamp: Timestamp::from_millis(1_795_438_800_123),
+            except_client: None,
+        }
+    }
+}

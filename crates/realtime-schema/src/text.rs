@@ -1,0 +1,157 @@
+//! Short texts that name things: users, roles, permissions, clients, message types.
+//!
+//! Each is checked once, where it enters, and is cheap to clone afterwards.
+
+use crate::invalid::FieldError;
+
+/// Why `text` can't be a name of at most `max` characters, if it can't.
+pub(crate) fn check_name(field: &str, text: &str, max: usize) -> Result<(), FieldError> {
+    if text.is_empty() {
+        return Err(FieldError::new(field, format!("must not be empty; give 1 to {max} characters")));
+    }
+    let length = text.chars().count();
+    if length > max {
+        return Err(FieldError::new(field, format!("is {length} characters long; at most {max} are allowed")));
+    }
+    if let Some(bad) = text.chars().find(|c| c.is_control() || is_invisible(*c)) {
+        return Err(FieldError::new(
+            field,
+            format!("holds the control or invisible character U+{:04X}", u32::from(bad)),
+        ));
+    }
+    Ok(())
+}
+
+/// Characters that make two different texts look alike: zero-width marks and direction overrides.
+pub(crate) fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{00AD}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $field:literal, $max:literal, $example:literal $(, $extra:path)?) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+        #[serde(transparent)]
+        pub struct $name(std::sync::Arc<str>);
+
+        impl $name {
+            /// The longest that is accepted, in characters.
+            pub const MAX_CHARS: usize = $max;
+
+            /// Checks `text` and keeps it.
+            ///
+            /// # Errors
+            /// Names the field and what is wrong: empty, too long, or with control or invisible characters.
+            pub fn new(text: impl AsRef<str>) -> Result<Self, $crate::FieldError> {
+                let text = text.as_ref();
+                $crate::text::check_name($field, text, Self::MAX_CHARS)?;
+                $($extra(text)?;)?
+                Ok(Self(std::sync::Arc::from(text)))
+            }
+
+            /// The text itself.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                write!(f, "{:?}", self.as_str())
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl std::borrow::Borrow<str> for $name {
+            fn borrow(&self) -> &str {
+                self.as_str()
+            }
+        }
+
+        impl AsRef<str> for $name {
+            fn as_ref(&self) -> &str {
+                self.as_str()
+            }
+        }
+
+        impl std::str::FromStr for $name {
+            type Err = $crate::FieldError;
+
+            fn from_str(text: &str) -> Result<Self, $crate::FieldError> {
+                Self::new(text)
+            }
+        }
+
+        impl TryFrom<&str> for $name {
+            type Error = $crate::FieldError;
+
+            fn try_from(text: &str) -> Result<Self, $crate::FieldError> {
+                Self::new(text)
+            }
+        }
+
+        impl<'de> serde::Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                let text = <std::borrow::Cow<'de, str> as serde::Deserialize>::deserialize(deserializer)?;
+                Self::new(&text).map_err(serde::de::Error::custom)
+            }
+        }
+
+        impl schemars::JsonSchema for $name {
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                schemars::json_schema!({
+                    "type": "string",
+                    "minLength": 1,
+                    "maxLength": $max,
+                    "description": concat!("1 to ", $max, " characters, none of them a control or invisible character."),
+                    "examples": [$example],
+                })
+            }
+        }
+    };
+}
+pub(crate) use name;
+
+name! {
+    /// A user, as the token's `sub` names it: 1 to 255 characters.
+    UserId, "user", 255, "alice"
+}
+name! {
+    /// A role that a token gives its user: 1 to 255 characters.
+    Role, "role", 255, "admin"
+}
+name! {
+    /// A permission that a token gives its user: 1 to 255 characters.
+    Permission, "permission", 255, "orders:read"
+}
+name! {
+    /// A client that a user's tab or device chose for itself and keeps over reconnects: 1 to 64 characters, never shown to others.
+    ClientId, "client", 64, "tab-7f3a"
+}
+name! {
+    /// The type of an application's message: 1 to 255 characters, none of the protocol's own types, not beginning with `rt.`.
+    MessageType, "type", 255, "order-updated", not_reserved
+}
+
+/// Types that the protocol keeps for its control frames. Everything that begins with `rt.` is kept as well.
+pub const RESERVED_TYPES: [&str; 10] =
+    ["welcome", "ack", "error", "subscribed", "unsubscribed", "gap", "presence", "closing", "ping", "pong"];
+
+fn not_reserved(text: &str) -> Result<(), FieldError> {
+    if RESERVED_TYPES.contains(&text) || text.starts_with("rt.") {
+        return Err(FieldError::new(
+            "type",
+            format!("`{text}` is reserved for control frames; choose a type outside {RESERVED_TYPES:?} and `rt.*`"),
+        ));
+    }
+    Ok(())
+}
