@@ -5,11 +5,16 @@
 //! come in as arguments, effects go out as values. That is checked by `cargo xtask check`.
 
 pub mod auth;
+pub mod bus;
 pub mod codec;
 pub mod connection;
 pub mod limits;
+pub mod listeners;
+pub mod message;
 pub mod outbound;
 pub mod policy;
+pub mod pubsub;
+pub mod registry;
 pub mod session;
 pub mod topic;
 

@@ -35,14 +35,14 @@ pub enum Verdict {
 pub struct OutboundQueue {
     frames: VecDeque<Frame>,
     bytes: usize,
-    // Boxed: a queue that never dropped anything should not pay for it.
-    gaps: Option<Box<Vec<Gap>>>,
+    /// What was dropped since the last take, by stream.
+    gaps: Vec<Gap>,
 }
 
 impl OutboundQueue {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.frames.is_empty() && self.gaps.is_none()
+        self.frames.is_empty() && self.gaps.is_empty()
     }
 
     /// How many frames wait.
@@ -84,12 +84,9 @@ impl OutboundQueue {
         self.bytes -= frame.text_len();
         if let Some(label) = frame.label() {
             let stream = stream_of(&label.to);
-            let gaps = self.gaps.get_or_insert_default();
-            match gaps.iter_mut().find(|gap| gap.stream == stream) {
+            match self.gaps.iter_mut().find(|gap| gap.stream == stream) {
                 Some(gap) => gap.missed = gap.missed.map(|n| n + 1),
-                None => {
-                    gaps.push(Gap { stream, from: None, to: None, missed: Some(1), reason: "slow_consumer".into() })
-                }
+                None => self.gaps.push(dropped_one(stream)),
             }
         }
         true
@@ -123,13 +120,17 @@ impl OutboundQueue {
         std::mem::swap(&mut self.frames, batch);
         self.bytes = 0;
         self.frames.shrink_to(KEPT);
-        self.gaps.take().map(|gaps| *gaps).unwrap_or_default()
+        std::mem::take(&mut self.gaps)
     }
 
     /// Forgets all that waits.
     pub fn clear(&mut self) {
         *self = Self::default();
     }
+}
+
+fn dropped_one(stream: String) -> Gap {
+    Gap { stream, from: None, to: None, missed: Some(1), reason: "slow_consumer".into() }
 }
 
 /// The stream that a publication belongs to, as `gap` names it; a union belongs to none of its own.

@@ -14,9 +14,10 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// The first instant of 1970.
     pub const EPOCH: Self = Self(0);
-    // The range that RFC 3339's four-digit years can show.
+    // The years 1 to 9999 of RFC 3339, less the last 26 hours, in which some time zone is in the year 10000 already:
+    // jiff, which does the formatting, ends there.
     const MIN_MS: i64 = -62_135_596_800_000;
-    const MAX_MS: i64 = 253_402_300_799_999;
+    const MAX_MS: i64 = 253_402_207_200_000;
 
     /// The instant `ms` milliseconds after 1970 began; what RFC 3339 can't show is moved to the nearest year that it can.
     pub fn from_millis(ms: i64) -> Self {

@@ -1,0 +1,106 @@
+//! Who listens to which topic on this node, in memory.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use realtime_core::pubsub::{AttachedTable, TopicTable};
+use realtime_ports::{PubSubManager, PubSubStats, SocketVisitor, SubscribeError, WebSocketConnection};
+use realtime_schema::{ConnectionId, Origin, Subscription, Topic, TopicInfo};
+
+use super::{Listener, shards::Shards};
+
+/// The subscriptions of this node.
+///
+/// Order of locks: a connection's shard first; under it, one topic's shard at a time. Whatever changes a connection's
+/// subscriptions holds its shard throughout, so that no topic ever keeps a connection that is gone. Visiting takes
+/// the topic's lock and no other; whoever unsubscribes waits for it, and so knows that the last message has passed.
+#[derive(Default)]
+pub struct MemoryPubSub {
+    connections: Shards<AttachedTable<Listener>>,
+    topics: Shards<TopicTable<Listener>>,
+}
+
+impl MemoryPubSub {
+    /// No connections, no topics.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl PubSubManager for MemoryPubSub {
+    fn attach(&self, socket: Arc<dyn WebSocketConnection>, max_topics: u32) {
+        let id = socket.id();
+        self.connections.write(&id).insert(id, socket, max_topics);
+    }
+
+    fn detach(&self, id: ConnectionId) -> Vec<Subscription> {
+        let mut connections = self.connections.write(&id);
+        let Some(gone) = connections.remove(id) else { return Vec::new() };
+        let had = gone.topics.into_vec();
+        for Subscription { topic, .. } in &had {
+            self.topics.write(topic).remove(topic, id);
+        }
+        // Before the socket is dropped, for what that does is not ours to know.
+        drop(connections);
+        had
+    }
+
+    fn subscribe(&self, id: ConnectionId, topic: &Topic, origin: Origin) -> Result<bool, SubscribeError> {
+        let mut connections = self.connections.write(&id);
+        let attached = connections.get_mut(id).ok_or(SubscribeError::NotConnected)?;
+        let socket = &attached.listener;
+        let join = || {
+            let kept = self.topics.write(topic).insert(topic, id, Arc::clone(socket));
+            kept.unwrap_or_else(|| topic.clone())
+        };
+        attached.topics.add(topic, origin, join).map_err(|over| SubscribeError::LimitExceeded { limit: over.0 })
+    }
+
+    fn unsubscribe(&self, id: ConnectionId, topic: &Topic) -> bool {
+        let mut connections = self.connections.write(&id);
+        let Some(attached) = connections.get_mut(id) else { return false };
+        attached.topics.remove(topic) && self.topics.write(topic).remove(topic, id)
+    }
+
+    fn subscriptions(&self, id: ConnectionId) -> Vec<Subscription> {
+        self.connections.read(&id).get(id).map(|attached| attached.topics.as_slice().to_vec()).unwrap_or_default()
+    }
+
+    fn visit(&self, topic: &Topic, visit: &mut dyn SocketVisitor) {
+        self.topics.read(topic).listeners(topic).iter().for_each(|(_, socket)| visit.visit(socket));
+    }
+
+    fn topics(&self, after: Option<Topic>, limit: usize) -> Vec<TopicInfo> {
+        // Never more than the page is held, however many topics there are.
+        let mut page = BTreeMap::<Topic, usize>::new();
+        for topics in self.topics.each() {
+            for (topic, subscribers) in topics.iter() {
+                if after.as_ref().is_some_and(|after| topic <= after) {
+                    continue;
+                }
+                if page.len() >= limit {
+                    match page.last_key_value() {
+                        Some((last, _)) if topic < last => page.pop_last(),
+                        _ => continue,
+                    };
+                }
+                page.insert(topic.clone(), subscribers.as_slice().len());
+            }
+        }
+        page.into_iter().map(|(topic, subscribers)| TopicInfo { topic, subscribers: subscribers as u64 }).collect()
+    }
+
+    fn stats(&self) -> PubSubStats {
+        self.topics.each().fold(PubSubStats::default(), |sum, topics| PubSubStats {
+            topics: sum.topics + topics.keys(),
+            subscriptions: sum.subscriptions + topics.pairs(),
+        })
+    }
+}
+
+#[cfg(test)]
+impl MemoryPubSub {
+    /// How many connections are attached.
+    pub(super) fn attached(&self) -> usize {
+        self.connections.each().map(|connections| connections.count()).sum()
+    }
+}

@@ -1,0 +1,101 @@
+//! Who is connected to this node, in memory.
+
+use std::sync::Arc;
+
+use realtime_core::{connection::ConnectionUpdate, listeners::ListenerIndex, registry::ConnectionTable};
+use realtime_ports::{ConnectionRegistry, RegisterError, Selection, SocketVisitor, WebSocketConnection};
+use realtime_schema::{Connection, ConnectionId, Role, UserId};
+
+use super::{Listener, shards::Shards};
+
+/// The connections of this node, by id, by user and by role.
+///
+/// Order of locks: a connection's shard first; under it, one user's or one role's shard at a time. Whatever changes a
+/// connection holds the connection's shard throughout, so that its user and roles follow its record whoever else
+/// changes it at the same time. Visiting takes one lock and no other.
+#[derive(Default)]
+pub struct MemoryRegistry {
+    connections: Shards<ConnectionTable<Listener>>,
+    users: Shards<ListenerIndex<UserId, Listener>>,
+    roles: Shards<ListenerIndex<Role, Listener>>,
+}
+
+impl MemoryRegistry {
+    /// No connections.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl ConnectionRegistry for MemoryRegistry {
+    fn register(&self, connection: Arc<Connection>, socket: Arc<dyn WebSocketConnection>) -> Result<(), RegisterError> {
+        let id = connection.id;
+        let mut connections = self.connections.write(&id);
+        if connections.get(id).is_some() {
+            return Err(RegisterError(id));
+        }
+        self.users.write(&connection.user).insert(&connection.user, id, Arc::clone(&socket));
+        for role in &connection.roles {
+            self.roles.write(role).insert(role, id, Arc::clone(&socket));
+        }
+        connections.insert(connection, socket);
+        Ok(())
+    }
+
+    fn unregister(&self, id: ConnectionId) -> Option<Arc<Connection>> {
+        let mut connections = self.connections.write(&id);
+        let gone = connections.remove(id)?;
+        self.users.write(&gone.record.user).remove(&gone.record.user, id);
+        for role in &gone.record.roles {
+            self.roles.write(role).remove(role, id);
+        }
+        // Before the socket is dropped, for what that does is not ours to know.
+        drop(connections);
+        Some(gone.record)
+    }
+
+    fn get(&self, id: ConnectionId) -> Option<(Arc<Connection>, Arc<dyn WebSocketConnection>)> {
+        let connections = self.connections.read(&id);
+        connections.get(id).map(|found| (Arc::clone(&found.record), Arc::clone(&found.listener)))
+    }
+
+    fn update(&self, id: ConnectionId, change: ConnectionUpdate) -> Option<Arc<Connection>> {
+        let mut connections = self.connections.write(&id);
+        let replaced = connections.update(id, change)?;
+        for role in replaced.gained() {
+            self.roles.write(role).insert(role, id, Arc::clone(replaced.listener));
+        }
+        for role in replaced.lost() {
+            self.roles.write(role).remove(role, id);
+        }
+        Some(replaced.new)
+    }
+
+    fn visit(&self, selection: &Selection, visit: &mut dyn SocketVisitor) {
+        match selection {
+            Selection::All => {
+                for connections in self.connections.each() {
+                    connections.iter().for_each(|found| visit.visit(&found.listener));
+                }
+            }
+            Selection::User(user) => {
+                self.users.read(user).listeners(user).iter().for_each(|(_, socket)| visit.visit(socket));
+            }
+            Selection::Role(role) => {
+                self.roles.read(role).listeners(role).iter().for_each(|(_, socket)| visit.visit(socket));
+            }
+        }
+    }
+
+    fn count(&self) -> usize {
+        self.connections.each().map(|connections| connections.count()).sum()
+    }
+}
+
+#[cfg(test)]
+impl MemoryRegistry {
+    /// How many users and roles are indexed.
+    pub(super) fn indexed(&self) -> (usize, usize) {
+        (self.users.each().map(|users| users.keys()).sum(), self.roles.each().map(|roles| roles.keys()).sum())
+    }
+}

@@ -1,0 +1,97 @@
+//! State cut into shards, each behind its own lock, so that threads seldom wait for each other.
+
+use std::{
+    hash::{BuildHasher, Hash, RandomState},
+    sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
+};
+
+/// Enough for threads to miss each other on any machine of today, and 8 KiB when empty.
+const SHARDS: usize = 64;
+
+/// 64 tables of which a key belongs to one. The hash is keyed: clients that choose keys can't aim at one shard.
+pub(super) struct Shards<T> {
+    shards: Box<[Shard<T>]>,
+    hasher: RandomState,
+}
+
+/// Two cache lines, for processors fetch them in pairs: neighbours in one line would slow each other down.
+#[derive(Default)]
+#[repr(align(128))]
+struct Shard<T>(RwLock<T>);
+
+// A lock is poisoned when a thread panicked while it wrote. Each write is a few steps on plain tables, and what the
+// others still do with them is better than refusing every connection from then on.
+impl<T> Shard<T> {
+    fn read(&self) -> RwLockReadGuard<'_, T> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, T> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<T> Shards<T> {
+    /// The shard of `key`, to read.
+    pub(super) fn read(&self, key: &impl Hash) -> RwLockReadGuard<'_, T> {
+        self.of(key).read()
+    }
+
+    /// The shard of `key`, to write.
+    pub(super) fn write(&self, key: &impl Hash) -> RwLockWriteGuard<'_, T> {
+        self.of(key).write()
+    }
+
+    /// Every shard to read, one after the other: at most one is locked at a time.
+    pub(super) fn each(&self) -> impl Iterator<Item = RwLockReadGuard<'_, T>> {
+        self.shards.iter().map(Shard::read)
+    }
+
+    fn of(&self, key: &impl Hash) -> &Shard<T> {
+        // The low bits only: there are 64.
+        #[allow(clippy::cast_possible_truncation)]
+        let hash = self.hasher.hash_one(key) as usize;
+        &self.shards[hash % SHARDS]
+    }
+}
+
+impl<T: Default> Default for Shards<T> {
+    fn default() -> Self {
+        Self { shards: (0..SHARDS).map(|_| Shard::default()).collect(), hasher: RandomState::new() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{HashMap, HashSet};
+
+    use super::*;
+
+    #[test]
+    fn a_shard_has_its_cache_lines_to_itself() {
+        assert_eq!(align_of::<Shard<HashMap<u64, u64>>>(), 128);
+        assert_eq!(size_of::<Shard<HashMap<u64, u64>>>(), 128);
+    }
+
+    #[test]
+    fn a_key_has_one_shard_and_many_keys_have_many() {
+        let shards = Shards::<HashSet<u32>>::default();
+        (0..1_000_u32).for_each(|key| assert!(shards.write(&key).insert(key)));
+        assert!((0..1_000_u32).all(|key| shards.read(&key).contains(&key)));
+        assert!(shards.each().filter(|shard| !shard.is_empty()).count() > SHARDS / 2);
+    }
+
+    #[test]
+    fn a_thread_that_panicked_does_not_lock_the_others_out() {
+        let shards = Shards::<HashSet<u32>>::default();
+        std::thread::scope(|scope| {
+            let panicking = scope.spawn(|| {
+                let _held = shards.write(&1);
+                panic!("on purpose");
+            });
+            assert!(panicking.join().is_err());
+        });
+        assert!(shards.write(&1).insert(1));
+        assert_eq!(shards.each().map(|shard| shard.len()).sum::<usize>(), 1);
+    }
+}

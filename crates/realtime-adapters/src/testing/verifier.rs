@@ -1,0 +1,54 @@
+//! A verifier that knows a few tokens by heart.
+
+use std::{
+    collections::HashMap,
+    sync::atomic::{AtomicU64, Ordering},
+};
+
+use async_trait::async_trait;
+use realtime_ports::{JwtVerifier, VerifyError};
+use realtime_schema::JwtClaims;
+
+/// Answers for the tokens that it was told to expect, and `Invalid` for every other text. No cryptography.
+#[derive(Debug, Default)]
+pub struct TestJwtVerifier {
+    answers: HashMap<String, Result<JwtClaims, VerifyError>>,
+    calls: AtomicU64,
+}
+
+impl TestJwtVerifier {
+    /// Expects `token`, and answers it with `claims`.
+    pub fn new(token: impl Into<String>, claims: JwtClaims) -> Self {
+        Self::default().and(token, claims)
+    }
+
+    /// Expects `token` as well.
+    #[must_use]
+    pub fn and(mut self, token: impl Into<String>, claims: JwtClaims) -> Self {
+        self.answers.insert(token.into(), Ok(claims));
+        self
+    }
+
+    /// Answers `token` with `error`, for instance [`VerifyError::Expired`].
+    #[must_use]
+    pub fn failing(mut self, token: impl Into<String>, error: VerifyError) -> Self {
+        self.answers.insert(token.into(), Err(error));
+        self
+    }
+
+    /// How often it was asked, whatever the answer.
+    pub fn calls(&self) -> u64 {
+        self.calls.load(Ordering::Relaxed)
+    }
+}
+
+#[async_trait]
+impl JwtVerifier for TestJwtVerifier {
+    async fn verify(&self, token: &str) -> Result<JwtClaims, VerifyError> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        match self.answers.get(token) {
+            Some(answer) => answer.clone(),
+            None => Err(VerifyError::Invalid("it is not a token that this test expects".to_owned())),
+        }
+    }
+}

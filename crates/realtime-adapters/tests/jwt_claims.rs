@@ -1,0 +1,313 @@
+//! What a token must say, and where roles, permissions, grants and metadata are found.
+#![cfg(feature = "jwt")]
+
+mod jwt_support;
+
+use std::time::Duration;
+
+use jsonwebtoken::{Header, encode};
+use jwt_support::{accepted, claims, hs256, now, refused, signing_key, verifier};
+use realtime_adapters::jwt::{Algorithm, ClaimPaths, JwtConfig, KeyError, KeySet, TokenVerifier};
+use realtime_ports::{JwtVerifier, VerifyError};
+use realtime_schema::JwtClaims;
+use serde_json::{Value, json};
+
+fn strict() -> JwtConfig {
+    JwtConfig { issuers: vec!["me".into()], audiences: vec!["rt".into()], ..JwtConfig::default() }
+}
+
+fn with_paths(claims: ClaimPaths) -> JwtConfig {
+    JwtConfig { claims, ..JwtConfig::default() }
+}
+
+fn roles(claims: &JwtClaims) -> Vec<&str> {
+    claims.roles.iter().map(|role| role.as_str()).collect()
+}
+
+async fn answer(config: JwtConfig, said: Value) -> Result<JwtClaims, VerifyError> {
+    verifier(config).verify(&hs256(&claims(said))).await
+}
+
+/// The refusal, which must begin so.
+async fn refuses(config: JwtConfig, said: Value, beginning: &str) {
+    let shown = said.to_string();
+    let why = refused(&verifier(config), &hs256(&claims(said))).await;
+    assert!(why.starts_with(beginning), "{shown}: {why}");
+}
+
+// What the library accepts or refuses by default, row by row; here each must be refused.
+
+#[tokio::test]
+async fn configured_issuers_and_audiences_make_the_claims_required() {
+    accepted(&verifier(strict()), &hs256(&claims(json!({"iss": "me", "aud": "rt"})))).await;
+    refuses(strict(), json!({"aud": "rt"}), "claim `iss` is missing").await;
+    refuses(strict(), json!({"iss": "me"}), "claim `aud` is missing").await;
+    assert!(answer(strict(), json!({})).await.is_err());
+}
+
+#[tokio::test]
+async fn issuers_and_audiences_of_the_wrong_type_are_refused_not_absent() {
+    refuses(strict(), json!({"iss": 5, "aud": "rt"}), "claim `iss` is missing or of the wrong type").await;
+    refuses(strict(), json!({"iss": "me", "aud": 7}), "claim `aud` is missing or of the wrong type").await;
+    refuses(strict(), json!({"iss": ["me"], "aud": "rt"}), "claim `iss` is not a string").await;
+    refuses(strict(), json!({"iss": "me", "aud": ["rt", 7]}), "claim `aud`").await;
+    // The same with nothing configured, where the library does not look.
+    refuses(JwtConfig::default(), json!({"iss": 5}), "claim `iss` is not a string").await;
+    refuses(JwtConfig::default(), json!({"aud": 7}), "claim `aud` is neither").await;
+    refuses(JwtConfig::default(), json!({"aud": {"rt": true}}), "claim `aud` is neither").await;
+}
+
+#[tokio::test]
+async fn another_issuer_or_audience_is_refused_and_one_of_several_is_enough() {
+    refuses(strict(), json!({"iss": "you", "aud": "rt"}), "its issuer").await;
+    refuses(strict(), json!({"iss": "me", "aud": "other"}), "it is meant for another audience").await;
+    refuses(strict(), json!({"iss": "me", "aud": []}), "it is meant for another audience").await;
+    let several = JwtConfig { issuers: vec!["you".into(), "me".into()], ..strict() };
+    let read = answer(several, json!({"iss": "me", "aud": ["other", "rt"]})).await.unwrap();
+    assert_eq!(read.iss.as_deref(), Some("me"));
+}
+
+#[tokio::test]
+async fn a_token_with_an_audience_is_refused_where_none_is_configured() {
+    refuses(JwtConfig::default(), json!({"aud": "rt"}), "it is meant for an audience (`aud`), and the server").await;
+    answer(JwtConfig::default(), json!({"iss": "anybody"})).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_expired_token_is_expired_beyond_five_seconds_of_grace() {
+    for ago in [45, 8] {
+        let answer = answer(JwtConfig::default(), json!({"exp": now() - ago})).await;
+        assert!(matches!(answer, Err(VerifyError::Expired)), "{ago} s: {answer:?}");
+    }
+    answer(JwtConfig::default(), json!({"exp": now() - 2})).await.unwrap();
+    let lenient = JwtConfig { leeway: Duration::from_secs(60), ..JwtConfig::default() };
+    answer(lenient, json!({"exp": now() - 45})).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_token_whose_time_has_not_begun_is_refused() {
+    let early = answer(JwtConfig::default(), json!({"nbf": now() + 3600})).await;
+    assert!(matches!(early, Err(VerifyError::NotYetValid)), "{early:?}");
+    let read = answer(JwtConfig::default(), json!({"nbf": now() + 2, "iat": now()})).await.unwrap();
+    assert!(read.nbf.is_some() && read.iat.is_some());
+}
+
+#[tokio::test]
+async fn sub_and_exp_are_required_always() {
+    refuses(JwtConfig::default(), json!({"sub": null}), "claim `sub` is missing").await;
+    refuses(JwtConfig::default(), json!({"exp": null}), "claim `exp` is missing").await;
+    let lax = JwtConfig { allow_expired: true, ..JwtConfig::default() };
+    refuses(lax, json!({"exp": null}), "claim `exp` is missing").await;
+}
+
+#[tokio::test]
+async fn expired_tokens_pass_where_they_are_allowed_with_their_end_told() {
+    let lax = JwtConfig { allow_expired: true, ..JwtConfig::default() };
+    let read = answer(lax.clone(), json!({"exp": 1_000_000_000})).await.unwrap();
+    assert_eq!(read.exp, Some(1_000_000_000));
+    refuses(lax, json!({"exp": "never"}), "claim `exp` is missing or of the wrong type").await;
+}
+
+#[tokio::test]
+async fn times_of_the_wrong_type_or_out_of_range_are_refused() {
+    for (name, value) in [
+        ("exp", json!("2099-01-01")),
+        ("exp", json!(true)),
+        ("exp", json!(-5)),
+        ("nbf", json!("1")),
+        ("nbf", json!(-1)),
+        ("iat", json!("1")),
+        ("jti", json!(7)),
+        // Milliseconds taken for seconds, and worse.
+        ("exp", json!((now() + 60) * 1000)),
+        ("exp", json!(i64::MAX)),
+        ("exp", json!(u64::MAX)),
+        ("iat", json!(1e300)),
+    ] {
+        refuses(JwtConfig::default(), json!({name: value}), &format!("claim `{name}`")).await;
+    }
+    for (name, value) in [("exp", json!([now() + 60])), ("nbf", json!({})), ("exp", json!({"a": [1]}))] {
+        let why = refused(&verifier(JwtConfig::default()), &hs256(&claims(json!({name: value})))).await;
+        assert!(why.contains(&format!("`{name}`")) && why.contains("wrong type"), "{name}: {why}");
+    }
+    // `null` is a value of the wrong type as well.
+    for name in ["exp", "nbf", "iat", "iss", "jti", "aud", "roles", "metadata"] {
+        let mut said = claims(json!({}));
+        said[name] = Value::Null;
+        let why = refused(&verifier(JwtConfig::default()), &hs256(&said)).await;
+        assert!(why.starts_with(&format!("claim `{name}`")), "{name}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn a_time_may_have_a_fraction() {
+    let end = now() + 60;
+    let read = answer(JwtConfig::default(), json!({"exp": end as f64 + 0.75})).await.unwrap();
+    assert_eq!(read.exp, Some(end));
+}
+
+#[tokio::test]
+async fn a_user_has_1_to_255_characters() {
+    for good in ["a", "ä", &"x".repeat(255)] {
+        assert_eq!(answer(JwtConfig::default(), json!({"sub": good})).await.unwrap().sub.as_str(), good);
+    }
+    for bad in [json!(""), json!("x".repeat(256)), json!("x".repeat(5000)), json!("a\u{0}b"), json!("a\u{200B}b")] {
+        refuses(JwtConfig::default(), json!({"sub": bad}), "claim `sub`").await;
+    }
+    refuses(JwtConfig::default(), json!({"sub": 7}), "claim `sub` is missing or of the wrong type").await;
+}
+
+// Where things are found.
+
+#[tokio::test]
+async fn everything_has_a_default_place() {
+    let read = answer(
+        JwtConfig::default(),
+        json!({
+            "jti": "t-1",
+            "roles": ["admin", "ops"],
+            "permissions": ["orders:read"],
+            "grants": ["subscribe:order:*", "publish:user:{sub}:**"],
+            "metadata": {"plan": "pro", "n": 1},
+        }),
+    )
+    .await
+    .unwrap();
+    assert_eq!(roles(&read), ["admin", "ops"]);
+    assert_eq!(read.permissions[0].as_str(), "orders:read");
+    let grants: Vec<String> = read.grants.iter().map(ToString::to_string).collect();
+    assert_eq!(grants, ["subscribe:order:*", "publish:user:{sub}:**"]);
+    assert_eq!(Value::Object(read.metadata), json!({"plan": "pro", "n": 1}));
+    assert_eq!(read.jti.as_deref(), Some("t-1"));
+}
+
+#[tokio::test]
+async fn a_token_without_any_of_it_gives_nothing() {
+    let read = answer(JwtConfig::default(), json!({})).await.unwrap();
+    assert_eq!(JwtClaims { exp: None, ..read.clone() }, JwtClaims::new(read.sub));
+}
+
+#[tokio::test]
+async fn a_list_may_be_one_string_with_spaces_and_names_each_entry_once() {
+    let read = answer(JwtConfig::default(), json!({"roles": " admin  ops admin "})).await.unwrap();
+    assert_eq!(roles(&read), ["admin", "ops"]);
+    let read = answer(JwtConfig::default(), json!({"roles": ["a", "b", "a"], "scope": "x y"})).await.unwrap();
+    assert_eq!(roles(&read), ["a", "b"]);
+    assert_eq!(read.permissions.len(), 2);
+    let read = answer(JwtConfig::default(), json!({"roles": "", "permissions": []})).await.unwrap();
+    assert!(read.roles.is_empty() && read.permissions.is_empty());
+}
+
+#[tokio::test]
+async fn a_single_role_is_taken_whole() {
+    // Split at the space it would give the role `admin`.
+    let read = answer(JwtConfig::default(), json!({"role": "admin assistant"})).await.unwrap();
+    assert_eq!(roles(&read), ["admin assistant"]);
+    let read = answer(JwtConfig::default(), json!({"role": ["a", "b"]})).await.unwrap();
+    assert_eq!(roles(&read), ["a", "b"]);
+}
+
+#[tokio::test]
+async fn the_first_path_that_is_there_counts_alone() {
+    let read = answer(JwtConfig::default(), json!({"roles": [], "role": "admin"})).await.unwrap();
+    assert!(read.roles.is_empty());
+    let read = answer(JwtConfig::default(), json!({"permissions": ["a"], "scope": "b c"})).await.unwrap();
+    assert_eq!(read.permissions.len(), 1);
+}
+
+#[tokio::test]
+async fn paths_lead_into_objects_and_whole_names_come_first() {
+    let paths = |path: &str| with_paths(ClaimPaths { roles: vec![path.into()], ..ClaimPaths::default() });
+    for (path, said) in [
+        ("realm_access.roles", json!({"realm_access": {"roles": ["r"]}})),
+        ("a.b.c", json!({"a": {"b": {"c": "r"}}})),
+        ("realm_access.roles", json!({"realm_access.roles": ["r"], "realm_access": {"roles": ["wrong"]}})),
+        ("https://example.com/roles", json!({"https://example.com/roles": ["r"]})),
+        ("https://example.com/app.roles", json!({"https://example.com/app": {"roles": ["r"]}})),
+    ] {
+        let read = answer(paths(path), said.clone()).await.unwrap();
+        assert_eq!(roles(&read), ["r"], "{path} in {said}");
+    }
+    let read = answer(paths("realm_access.roles"), json!({"realm_access": {"other": 1}})).await.unwrap();
+    assert!(read.roles.is_empty());
+    refuses(
+        paths("realm_access.roles"),
+        json!({"realm_access": "admin"}),
+        "claim `realm_access.roles` leads through a non-object",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn an_entry_that_is_wrong_refuses_the_token_and_names_the_claim() {
+    for (said, beginning) in [
+        (json!({"roles": 7}), "claim `roles` is neither"),
+        (json!({"roles": {"admin": true}}), "claim `roles` is neither"),
+        (json!({"roles": ["a", 7]}), "claim `roles` has an entry that is not a string"),
+        (json!({"roles": [["a"]]}), "claim `roles` has an entry"),
+        (json!({"roles": [""]}), "claim `roles` must not be empty"),
+        (json!({"roles": ["x".repeat(256)]}), "claim `roles` is 256 characters long"),
+        (json!({"role": ""}), "claim `role` must not be empty"),
+        (json!({"role": true}), "claim `role` is neither"),
+        (json!({"permissions": 1}), "claim `permissions` is neither"),
+        (json!({"scope": ["\u{7}"]}), "claim `scope` holds the control"),
+        (json!({"grants": ["subscribe"]}), "claim `grants` has an entry that is not ACTION:PATTERN"),
+        (json!({"grants": ["destroy:order:*"]}), "claim `grants` has an entry that is not ACTION:PATTERN"),
+        (json!({"grants": ["subscribe:a*b"]}), "claim `grants` has an entry that is not ACTION:PATTERN"),
+        (json!({"grants": {"subscribe": "*"}}), "claim `grants` is neither"),
+        (json!({"metadata": []}), "claim `metadata` is not an object"),
+        (json!({"metadata": "x"}), "claim `metadata` is not an object"),
+    ] {
+        refuses(JwtConfig::default(), said, beginning).await;
+    }
+}
+
+#[tokio::test]
+async fn a_refusal_does_not_repeat_what_the_token_said() {
+    for said in [
+        json!({"sub": "sesame\u{0}"}),
+        json!({"roles": ["sesame\u{0}"]}),
+        json!({"grants": ["sesame"]}),
+        json!({"grants": ["subscribe:sesame*"]}),
+        json!({"iss": {"sesame": 1}}),
+        json!({"exp": "sesame"}),
+    ] {
+        let why = refused(&verifier(JwtConfig::default()), &hs256(&claims(said.clone()))).await;
+        assert!(!why.contains("sesame"), "{said}: {why}");
+    }
+}
+
+#[tokio::test]
+async fn a_type_can_be_demanded() {
+    let config = JwtConfig { types: vec!["at+jwt".into()], ..JwtConfig::default() };
+    let verifier = verifier(config);
+    let typed = |typ: Option<&str>| {
+        let header = Header { typ: typ.map(str::to_owned), ..Header::default() };
+        encode(&header, &claims(json!({})), &signing_key(Algorithm::HS256)).unwrap()
+    };
+    for good in ["at+jwt", "AT+JWT", "application/at+jwt"] {
+        accepted(&verifier, &typed(Some(good))).await;
+    }
+    for bad in [None, Some("JWT"), Some("logout+jwt"), Some("")] {
+        refused(&verifier, &typed(bad)).await;
+    }
+}
+
+#[test]
+fn settings_that_cannot_be_meant_are_refused_by_name() {
+    let bad = [
+        ("leeway", JwtConfig { leeway: Duration::from_secs(3601), ..JwtConfig::default() }),
+        ("max_token_bytes", JwtConfig { max_token_bytes: 0, ..JwtConfig::default() }),
+        ("issuers", JwtConfig { issuers: vec![String::new()], ..JwtConfig::default() }),
+        ("audiences", JwtConfig { audiences: vec![String::new()], ..JwtConfig::default() }),
+        ("claims.roles", with_paths(ClaimPaths { roles: vec![String::new()], ..ClaimPaths::default() })),
+        ("claims.grants", with_paths(ClaimPaths { grants: vec![".".repeat(17)], ..ClaimPaths::default() })),
+    ];
+    for (expected, config) in bad {
+        let keys = KeySet::from(jwt_support::verifying_key(Algorithm::HS256));
+        match TokenVerifier::new(config, keys) {
+            Err(KeyError::Setting { name, .. }) => assert_eq!(name, expected),
+            _ => panic!("{expected} was accepted"),
+        }
+    }
+}

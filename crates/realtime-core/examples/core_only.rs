@@ -1,0 +1,60 @@
+//! Only the core: decide who may connect, who gets a message and what a session does, with no runtime at all.
+//!
+//! `cargo run -p realtime-core --example core_only`
+
+use std::{sync::Arc, time::Duration};
+
+use realtime_core::{
+    auth::ConnectionPolicy,
+    codec::decode,
+    connection::record,
+    policy::{Namespaces, Overflow},
+    pubsub::SubscriptionTable,
+    session::{Effect, Input, Opening, Run, Session, SessionSettings, SubscribeOutcome},
+};
+use realtime_schema::{ClientLimits, ConnectionId, JwtClaims, Origin, PingMode, Reconnect, Timestamp, Topic, UserId};
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    // Time and ids are yours to give: nothing in the core reads a clock.
+    let (now, wall) = (Duration::ZERO, Timestamp::from_millis(1_795_438_800_000));
+    let id: ConnectionId = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse()?;
+
+    let claims = JwtClaims { grants: vec!["subscribe:order:*".parse()?], ..JwtClaims::new(UserId::new("alice")?) };
+    ConnectionPolicy::default().authorize(&claims, wall)?;
+    let connection = record(id, &claims, None, wall);
+
+    let settings = Arc::new(SessionSettings {
+        limits: ClientLimits::default(),
+        namespaces: Namespaces::new(Vec::new(), Overflow::Close),
+        ping_interval: Duration::from_secs(25),
+        pong_misses: 2,
+        reconnect: Reconnect { min_ms: 250, max_ms: 30_000, spread_ms: 1_000 },
+        server: "core-only".into(),
+        close_at_expiry: true,
+        leeway_s: 5,
+    });
+    let opening = Opening { now, wall, ping: PingMode::Frame, jitter: 0 };
+    let mut session = Session::open(settings, &connection, &claims, &opening);
+
+    // A listener is whatever you deliver to: here, a name.
+    let mut table = SubscriptionTable::new();
+    table.attach(id, "alice's socket", 100);
+
+    let mut effects = Vec::new();
+    let text = r#"{"action":"subscribe","id":7,"topic":"order:123"}"#;
+    session.handle(now, Input::Text(decode(text)), &mut effects);
+    for effect in std::mem::take(&mut effects) {
+        println!("the session wants: {effect:?}");
+        if let Effect::Run(Run::Subscribe { id: command, topic }) = effect {
+            table.subscribe(id, &topic, Origin::Client)?;
+            let outcome = SubscribeOutcome::Done;
+            session.handle(now, Input::Subscribed { id: command, outcome }, &mut effects);
+        }
+    }
+    println!("and then: {effects:?}");
+
+    let topic = Topic::new("order:123")?;
+    println!("subscribers of {topic}: {:?}", table.subscribers(&topic));
+    assert_eq!(table.subscribers(&topic), [(id, "alice's socket")]);
+    Ok(())
+}

@@ -1,0 +1,100 @@
+//! Envelopes between nodes: making them, writing them, and judging what comes in.
+
+use realtime_schema::{Audience, ConnectionId, Envelope, NodeId, Role, Topic, UserId};
+use serde::Deserialize;
+
+use crate::message::{self, Content, Stamp};
+
+/// Why bytes from another node were passed over. None of them harms the node.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Skip {
+    /// More bytes than an envelope may have; they were not read.
+    #[error("{size} bytes are more than the {limit} that an envelope may have")]
+    TooLarge {
+        /// What came.
+        size: usize,
+        /// The most that is read.
+        limit: usize,
+    },
+    /// A form that this release does not know.
+    #[error("version {found} of the envelope is not known here; this release speaks {}", Envelope::VERSION)]
+    Version {
+        /// The version it claims.
+        found: u32,
+    },
+    /// No envelope at all.
+    #[error("not an envelope: {0}")]
+    Malformed(String),
+}
+
+/// A message to `to`, as `node` hands it on.
+pub fn envelope(node: NodeId, to: impl Into<Audience>, content: Content, stamp: Stamp) -> Envelope {
+    Envelope::new(node, message::create(to, content, stamp))
+}
+
+/// An envelope for every connection.
+pub fn broadcast_envelope(node: NodeId, content: Content, stamp: Stamp) -> Envelope {
+    Envelope::new(node, message::to_all(content, stamp))
+}
+
+/// An envelope for every connection of a user.
+pub fn user_envelope(node: NodeId, user: UserId, content: Content, stamp: Stamp) -> Envelope {
+    Envelope::new(node, message::to_user(user, content, stamp))
+}
+
+/// An envelope for every connection of a role.
+pub fn role_envelope(node: NodeId, role: Role, content: Content, stamp: Stamp) -> Envelope {
+    Envelope::new(node, message::to_role(role, content, stamp))
+}
+
+/// An envelope for one connection.
+pub fn connection_envelope(node: NodeId, id: ConnectionId, content: Content, stamp: Stamp) -> Envelope {
+    Envelope::new(node, message::to_connection(id, content, stamp))
+}
+
+/// An envelope for every subscriber of a topic.
+pub fn topic_envelope(node: NodeId, topic: Topic, content: Content, stamp: Stamp) -> Envelope {
+    Envelope::new(node, message::to_topic(topic, content, stamp))
+}
+
+/// Whether an envelope is of a form that this release knows.
+///
+/// # Errors
+/// [`Skip::Version`].
+pub fn accept(envelope: &Envelope) -> Result<(), Skip> {
+    match envelope.v {
+        Envelope::VERSION => Ok(()),
+        found => Err(Skip::Version { found }),
+    }
+}
+
+/// The envelope as JSON.
+pub fn encode(envelope: &Envelope) -> Vec<u8> {
+    serde_json::to_vec(envelope).expect("an envelope has text keys and a payload that is JSON already")
+}
+
+/// Reads an envelope of at most `max_bytes` bytes. Never panics, whatever the bytes are.
+///
+/// # Errors
+/// See [`Skip`]. A version that is not known is told as such even if the rest can't be read.
+pub fn decode(bytes: &[u8], max_bytes: usize) -> Result<Envelope, Skip> {
+    /// All that every version has in common.
+    #[derive(Deserialize)]
+    struct AnyVersion {
+        v: u32,
+    }
+
+    if bytes.len() > max_bytes {
+        return Err(Skip::TooLarge { size: bytes.len(), limit: max_bytes });
+    }
+    match serde_json::from_slice::<Envelope>(bytes) {
+        Ok(envelope) => accept(&envelope).map(|()| envelope),
+        Err(error) => match serde_json::from_slice::<AnyVersion>(bytes) {
+            Ok(AnyVersion { v: found }) if found != Envelope::VERSION => Err(Skip::Version { found }),
+            _ => Err(Skip::Malformed(error.to_string())),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! Who listens under a key: sets that cost little when they hold one, and stay quick when they hold thousands.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    fmt,
+    hash::Hash,
+    mem,
+};
+
+use realtime_schema::ConnectionId;
+
+/// A set larger than this finds its members through a map instead of looking at each.
+const MAPPED_ABOVE: usize = 32;
+/// A set smaller than this gives its map back. Well below [`MAPPED_ABOVE`], so that a set at the edge does not flap.
+const UNMAPPED_BELOW: usize = 16;
+/// Tables of at most this many entries keep their memory.
+const KEPT: usize = 32;
+
+/// The listeners under one key, each connection once and at least one. Order means nothing.
+///
+/// A lone listener is held in place, without an allocation; several are contiguous, for fan-out.
+pub struct ListenerSet<L>(Set<L>);
+
+enum Set<L> {
+    One((ConnectionId, L)),
+    Many(Box<Many<L>>),
+}
+
+struct Many<L> {
+    listeners: Vec<(ConnectionId, L)>,
+    /// Boxed, for most sets never need it.
+    places: Option<Box<Places>>,
+}
+
+/// Where each connection stands in the listeners.
+struct Places(HashMap<ConnectionId, u32>);
+
+/// What became of a listener that was to be removed.
+enum Removal {
+    /// It was not there.
+    Absent,
+    /// It is gone, others are left.
+    Removed,
+    /// It is the only one: a set is never empty, so drop the set.
+    Last,
+}
+
+impl<L> ListenerSet<L> {
+    fn of(id: ConnectionId, listener: L) -> Self {
+        Self(Set::One((id, listener)))
+    }
+
+    /// The listeners, with their connections.
+    pub fn as_slice(&self) -> &[(ConnectionId, L)] {
+        match &self.0 {
+            Set::One(only) => std::slice::from_ref(only),
+            Set::Many(many) => &many.listeners,
+        }
+    }
+
+    /// Whether the connection is among them.
+    pub fn contains(&self, id: ConnectionId) -> bool {
+        match &self.0 {
+            Set::One((only, _)) => *only == id,
+            Set::Many(many) => many.place(id).is_some(),
+        }
+    }
+
+    /// False, and nothing changes, if the connection is there already.
+    fn insert(&mut self, id: ConnectionId, listener: L) -> bool {
+        if self.contains(id) {
+            return false;
+        }
+        match &mut self.0 {
+            Set::Many(many) => many.push(id, listener),
+            Set::One(_) => {
+                let many = Box::new(Many { listeners: Vec::with_capacity(2), places: None });
+                let Set::One(first) = mem::replace(&mut self.0, Set::Many(many)) else { return false };
+                if let Set::Many(many) = &mut self.0 {
+                    many.listeners.extend([first, (id, listener)]);
+                }
+            }
+        }
+        true
+    }
+
+    fn remove(&mut self, id: ConnectionId) -> Removal {
+        match &mut self.0 {
+            Set::One((only, _)) if *only == id => Removal::Last,
+            Set::One(_) => Removal::Absent,
+            Set::Many(many) => {
+                let Some(place) = many.place(id) else { return Removal::Absent };
+                many.remove(place);
+                if many.listeners.len() == 1
+                    && let Some(last) = many.listeners.pop()
+                {
+                    self.0 = Set::One(last);
+                }
+                Removal::Removed
+            }
+        }
+    }
+}
+
+impl<L> Many<L> {
+    fn place(&self, id: ConnectionId) -> Option<usize> {
+        match &self.places {
+            Some(places) => places.0.get(&id).map(|place| *place as usize),
+            None => self.listeners.iter().position(|(known, _)| *known == id),
+        }
+    }
+
+    fn push(&mut self, id: ConnectionId, listener: L) {
+        let place = self.listeners.len();
+        self.listeners.push((id, listener));
+        match &mut self.places {
+            Some(places) => {
+                places.0.insert(id, narrow(place));
+            }
+            None if self.listeners.len() > MAPPED_ABOVE => {
+                let all = self.listeners.iter().enumerate();
+                self.places = Some(Box::new(Places(all.map(|(place, (id, _))| (*id, narrow(place))).collect())));
+            }
+            None => {}
+        }
+    }
+
+    fn remove(&mut self, place: usize) {
+        let (id, _) = self.listeners.swap_remove(place);
+        let len = self.listeners.len();
+        if let Some(places) = &mut self.places {
+            places.0.remove(&id);
+            // The last listener has moved into the gap.
+            if let Some((moved, _)) = self.listeners.get(place) {
+                places.0.insert(*moved, narrow(place));
+            }
+            shrink(&mut places.0);
+        }
+        if len < UNMAPPED_BELOW {
+            self.places = None;
+        }
+        if self.listeners.capacity() > KEPT && len < self.listeners.capacity() / 4 {
+            self.listeners.shrink_to(len * 2);
+        }
+    }
+}
+
+impl<L> fmt::Debug for ListenerSet<L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.as_slice().iter().map(|(id, _)| id)).finish()
+    }
+}
+
+fn narrow(place: usize) -> u32 {
+    u32::try_from(place).expect("a node holds fewer than four billion connections")
+}
+
+/// Gives memory back when a table is nearly empty after having been large. Amortized: each call that does halves it.
+pub(crate) fn shrink<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
+    if map.capacity() > KEPT && map.len() < map.capacity() / 4 {
+        map.shrink_to(map.len() * 2);
+    }
+}
+
+/// Keys, each with those who listen under it. A key without a listener leaves no trace.
+pub struct ListenerIndex<K, L> {
+    sets: HashMap<K, ListenerSet<L>>,
+    pairs: usize,
+}
+
+impl<K: Clone + Eq + Hash, L> ListenerIndex<K, L> {
+    /// An empty index, which allocates nothing.
+    pub fn new() -> Self {
+        Self { sets: HashMap::new(), pairs: 0 }
+    }
+
+    /// Adds a listener and answers with the index's own copy of `key`, so that whoever keeps the key too can share
+    /// it; nothing, and nothing changes, if the connection listens there already.
+    pub fn insert(&mut self, key: &K, id: ConnectionId, listener: L) -> Option<K> {
+        let kept = match self.sets.entry(key.clone()) {
+            Entry::Vacant(vacant) => {
+                vacant.insert(ListenerSet::of(id, listener));
+                key.clone()
+            }
+            Entry::Occupied(mut occupied) => {
+                if !occupied.get_mut().insert(id, listener) {
+                    return None;
+                }
+                occupied.key().clone()
+            }
+        };
+        self.pairs += 1;
+        Some(kept)
+    }
+
+    /// Removes a listener; false if it was not there.
+    pub fn remove(&mut self, key: &K, id: ConnectionId) -> bool {
+        let Some(set) = self.sets.get_mut(key) else { return false };
+        match set.remove(id) {
+            Removal::Absent => return false,
+            Removal::Removed => {}
+            Removal::Last => {
+                self.sets.remove(key);
+                shrink(&mut self.sets);
+            }
+        }
+        self.pairs -= 1;
+        true
+    }
+
+    /// The listeners under `key`, in no particular order.
+    pub fn listeners(&self, key: &K) -> &[(ConnectionId, L)] {
+        self.sets.get(key).map_or(&[], ListenerSet::as_slice)
+    }
+
+    /// Whether the connection listens under `key`.
+    pub fn contains(&self, key: &K, id: ConnectionId) -> bool {
+        self.sets.get(key).is_some_and(|set| set.contains(id))
+    }
+
+    /// Whether anyone listens under `key`.
+    pub fn exists(&self, key: &K) -> bool {
+        self.sets.contains_key(key)
+    }
+
+    /// Every key with its listeners, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &ListenerSet<L>)> {
+        self.sets.iter()
+    }
+
+    /// How many keys have listeners.
+    pub fn keys(&self) -> usize {
+        self.sets.len()
+    }
+
+    /// How many pairs of a key and a connection there are.
+    pub fn pairs(&self) -> usize {
+        self.pairs
+    }
+}
+
+impl<K: Clone + Eq + Hash, L> Default for ListenerIndex<K, L> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K: fmt::Debug, L> fmt::Debug for ListenerIndex<K, L> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(&self.sets).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,283 @@
+//! Who is subscribed to what. [`SubscriptionTable`] is the whole, for one thread; its two halves, [`TopicTable`] and
+//! [`ConnectionTopics`], can be kept behind separate locks by whoever needs many threads.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use realtime_schema::{ConnectionId, Origin, Subscription, Topic};
+
+use crate::listeners::{ListenerIndex, shrink};
+
+/// Topics, each with its subscribers. An empty topic leaves no trace.
+pub type TopicTable<L> = ListenerIndex<Topic, L>;
+
+/// Why a connection was not subscribed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refused {
+    /// It was never attached, or is detached.
+    #[error("the connection is not attached")]
+    NotAttached,
+    /// It has as many topics as it may have.
+    #[error(transparent)]
+    Limit(#[from] TopicLimit),
+}
+
+/// A connection has as many topics as it may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the connection has {0} topics, which is the limit")]
+pub struct TopicLimit(pub u32);
+
+/// One connection's topics, in their order as text, with who asked for each, up to a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConnectionTopics {
+    held: Held,
+    limit: u32,
+}
+
+// Most connections have no topic or one: those cost no allocation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Held {
+    None,
+    One(Subscription),
+    Many(Box<Sorted>),
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Sorted(Vec<Subscription>);
+
+impl ConnectionTopics {
+    /// No topics yet, and at most `limit`.
+    pub fn new(limit: u32) -> Self {
+        Self { held: Held::None, limit }
+    }
+
+    /// The subscriptions, in the order of their topics.
+    pub fn as_slice(&self) -> &[Subscription] {
+        match &self.held {
+            Held::None => &[],
+            Held::One(only) => std::slice::from_ref(only),
+            Held::Many(many) => &many.0,
+        }
+    }
+
+    /// The same, taken out.
+    pub fn into_vec(self) -> Vec<Subscription> {
+        match self.held {
+            Held::None => Vec::new(),
+            Held::One(only) => vec![only],
+            Held::Many(many) => many.0,
+        }
+    }
+
+    /// Whether `topic` is among them.
+    pub fn contains(&self, topic: &Topic) -> bool {
+        self.find(topic).is_ok()
+    }
+
+    /// Adds `topic`; false if it is there already, and then nothing changes, not even the origin. `join` is called
+    /// only if it is added: it puts the connection among the topic's subscribers and answers with the copy of the
+    /// topic to keep, so that all of its subscribers can share one.
+    ///
+    /// # Errors
+    /// There are as many as there may be.
+    pub fn add(&mut self, topic: &Topic, origin: Origin, join: impl FnOnce() -> Topic) -> Result<bool, TopicLimit> {
+        let Err(place) = self.find(topic) else { return Ok(false) };
+        if self.as_slice().len() >= self.limit as usize {
+            return Err(TopicLimit(self.limit));
+        }
+        let new = Subscription { topic: join(), origin };
+        self.held = match std::mem::replace(&mut self.held, Held::None) {
+            Held::None => Held::One(new),
+            Held::One(first) => {
+                let mut many = vec![first];
+                many.insert(place, new);
+                Held::Many(Box::new(Sorted(many)))
+            }
+            Held::Many(mut many) => {
+                many.0.insert(place, new);
+                Held::Many(many)
+            }
+        };
+        Ok(true)
+    }
+
+    /// Removes `topic`; false if it was not there.
+    pub fn remove(&mut self, topic: &Topic) -> bool {
+        let Ok(place) = self.find(topic) else { return false };
+        self.held = match std::mem::replace(&mut self.held, Held::None) {
+            Held::None | Held::One(_) => Held::None,
+            Held::Many(mut many) => {
+                many.0.remove(place);
+                match many.0.len() {
+                    1 => many.0.pop().map_or(Held::None, Held::One),
+                    len => {
+                        if len < many.0.capacity() / 4 {
+                            many.0.shrink_to(len * 2);
+                        }
+                        Held::Many(many)
+                    }
+                }
+            }
+        };
+        true
+    }
+
+    /// Where it is, or where it would have to be.
+    fn find(&self, topic: &Topic) -> Result<usize, usize> {
+        self.as_slice().binary_search_by(|known| known.topic.cmp(topic))
+    }
+}
+
+/// A connection that may subscribe.
+#[derive(Clone, Debug)]
+pub struct Attached<L> {
+    /// What its topics deliver to.
+    pub listener: L,
+    /// What it is subscribed to.
+    pub topics: ConnectionTopics,
+}
+
+/// The connections that may subscribe, by their ids.
+#[derive(Debug)]
+pub struct AttachedTable<L>(HashMap<ConnectionId, Attached<L>>);
+
+impl<L> AttachedTable<L> {
+    /// An empty table, which allocates nothing.
+    pub fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    /// Lets a connection subscribe to at most `max_topics` topics; false, and nothing changes, if it may already.
+    pub fn insert(&mut self, id: ConnectionId, listener: L, max_topics: u32) -> bool {
+        match self.0.entry(id) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(vacant) => {
+                vacant.insert(Attached { listener, topics: ConnectionTopics::new(max_topics) });
+                true
+            }
+        }
+    }
+
+    /// Takes a connection out, with its topics, whose subscribers it must leave in the same act.
+    pub fn remove(&mut self, id: ConnectionId) -> Option<Attached<L>> {
+        let gone = self.0.remove(&id);
+        shrink(&mut self.0);
+        gone
+    }
+
+    /// A connection.
+    pub fn get(&self, id: ConnectionId) -> Option<&Attached<L>> {
+        self.0.get(&id)
+    }
+
+    /// A connection, to change its topics.
+    pub fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Attached<L>> {
+        self.0.get_mut(&id)
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl<L> Default for AttachedTable<L> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Every subscription, by topic and by connection. For one thread.
+#[derive(Debug)]
+pub struct SubscriptionTable<L> {
+    connections: AttachedTable<L>,
+    topics: TopicTable<L>,
+}
+
+impl<L: Clone> SubscriptionTable<L> {
+    /// No connections, no topics.
+    pub fn new() -> Self {
+        Self { connections: AttachedTable::new(), topics: TopicTable::new() }
+    }
+
+    /// Lets a connection subscribe to at most `max_topics` topics; false, and nothing changes, if it may already.
+    pub fn attach(&mut self, id: ConnectionId, listener: L, max_topics: u32) -> bool {
+        self.connections.insert(id, listener, max_topics)
+    }
+
+    /// Ends every subscription of a connection and lets it subscribe no more. Answers with what it had.
+    pub fn detach(&mut self, id: ConnectionId) -> Vec<Subscription> {
+        self.connections.remove(id).map(|attached| self.leave(id, attached.topics)).unwrap_or_default()
+    }
+
+    /// Ends every subscription of a connection, which may subscribe again. Answers with what it had.
+    pub fn unsubscribe_all(&mut self, id: ConnectionId) -> Vec<Subscription> {
+        let Some(attached) = self.connections.get_mut(id) else { return Vec::new() };
+        let none = ConnectionTopics::new(attached.topics.limit);
+        let had = std::mem::replace(&mut attached.topics, none);
+        self.leave(id, had)
+    }
+
+    fn leave(&mut self, id: ConnectionId, topics: ConnectionTopics) -> Vec<Subscription> {
+        let had = topics.into_vec();
+        for subscription in &had {
+            self.topics.remove(&subscription.topic, id);
+        }
+        had
+    }
+
+    /// Subscribes a connection; false if it was subscribed already, and then nothing changes.
+    ///
+    /// # Errors
+    /// It is not attached, or has as many topics as it may have.
+    pub fn subscribe(&mut self, id: ConnectionId, topic: &Topic, origin: Origin) -> Result<bool, Refused> {
+        let attached = self.connections.get_mut(id).ok_or(Refused::NotAttached)?;
+        let listener = &attached.listener;
+        let join = || self.topics.insert(topic, id, listener.clone()).unwrap_or_else(|| topic.clone());
+        Ok(attached.topics.add(topic, origin, join)?)
+    }
+
+    /// Ends a subscription; false if there was none.
+    pub fn unsubscribe(&mut self, id: ConnectionId, topic: &Topic) -> bool {
+        let Some(attached) = self.connections.get_mut(id) else { return false };
+        attached.topics.remove(topic) && self.topics.remove(topic, id)
+    }
+
+    /// A topic's subscribers, in no particular order.
+    pub fn subscribers(&self, topic: &Topic) -> &[(ConnectionId, L)] {
+        self.topics.listeners(topic)
+    }
+
+    /// A connection's subscriptions, in the order of their topics.
+    pub fn subscriptions(&self, id: ConnectionId) -> &[Subscription] {
+        self.connections.get(id).map_or(&[], |attached| attached.topics.as_slice())
+    }
+
+    /// Whether the connection is subscribed to the topic.
+    pub fn subscribed(&self, id: ConnectionId, topic: &Topic) -> bool {
+        self.connections.get(id).is_some_and(|attached| attached.topics.contains(topic))
+    }
+
+    /// Whether the topic has a subscriber.
+    pub fn exists(&self, topic: &Topic) -> bool {
+        self.topics.exists(topic)
+    }
+
+    /// How many topics have subscribers.
+    pub fn topic_count(&self) -> usize {
+        self.topics.keys()
+    }
+
+    /// How many pairs of a connection and a topic there are.
+    pub fn subscription_count(&self) -> usize {
+        self.topics.pairs()
+    }
+}
+
+impl<L: Clone> Default for SubscriptionTable<L> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests;

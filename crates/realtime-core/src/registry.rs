@@ -1,0 +1,201 @@
+//! Who is connected. [`Registry`] is the whole, for one thread; its parts, [`ConnectionTable`] and a
+//! [`ListenerIndex`] for users and one for roles, can be kept behind separate locks by whoever needs many threads.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+use realtime_schema::{Connection, ConnectionId, Role, UserId};
+
+use crate::{
+    connection::{ConnectionUpdate, updated},
+    listeners::{ListenerIndex, shrink},
+};
+
+/// A connection's record, and what delivers to it.
+#[derive(Clone, Debug)]
+pub struct Registered<L> {
+    /// Who it is.
+    pub record: Arc<Connection>,
+    /// What delivers to it.
+    pub listener: L,
+}
+
+/// The connections by their ids.
+#[derive(Debug)]
+pub struct ConnectionTable<L>(HashMap<ConnectionId, Registered<L>>);
+
+impl<L> ConnectionTable<L> {
+    /// An empty table, which allocates nothing.
+    pub fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    /// Adds a connection; false, and nothing changes, if its id is there already.
+    pub fn insert(&mut self, record: Arc<Connection>, listener: L) -> bool {
+        match self.0.entry(record.id) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(vacant) => {
+                vacant.insert(Registered { record, listener });
+                true
+            }
+        }
+    }
+
+    /// Takes a connection out.
+    pub fn remove(&mut self, id: ConnectionId) -> Option<Registered<L>> {
+        let gone = self.0.remove(&id);
+        shrink(&mut self.0);
+        gone
+    }
+
+    /// A connection.
+    pub fn get(&self, id: ConnectionId) -> Option<&Registered<L>> {
+        self.0.get(&id)
+    }
+
+    /// Replaces the record of a connection by the one with `change` applied.
+    pub fn update(&mut self, id: ConnectionId, change: ConnectionUpdate) -> Option<Replaced<'_, L>> {
+        let registered = self.0.get_mut(&id)?;
+        let new = Arc::new(updated(&registered.record, change));
+        let old = std::mem::replace(&mut registered.record, Arc::clone(&new));
+        Some(Replaced { old, new, listener: &registered.listener })
+    }
+
+    /// Every connection, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Registered<L>> {
+        self.0.values()
+    }
+
+    /// How many there are.
+    pub fn count(&self) -> usize {
+        self.0.len()
+    }
+}
+
+impl<L> Default for ConnectionTable<L> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A record that took another's place.
+#[derive(Debug)]
+pub struct Replaced<'a, L> {
+    /// The record before.
+    pub old: Arc<Connection>,
+    /// The record now.
+    pub new: Arc<Connection>,
+    /// What delivers to the connection.
+    pub listener: &'a L,
+}
+
+impl<L> Replaced<'_, L> {
+    /// The roles that the connection has now and had not.
+    pub fn gained(&self) -> impl Iterator<Item = &Role> {
+        only_in(&self.new, &self.old)
+    }
+
+    /// The roles that it had and has no more.
+    pub fn lost(&self) -> impl Iterator<Item = &Role> {
+        only_in(&self.old, &self.new)
+    }
+}
+
+fn only_in<'a>(one: &'a Connection, other: &'a Connection) -> impl Iterator<Item = &'a Role> {
+    one.roles.iter().filter(|role| !other.roles.contains(role))
+}
+
+/// The connections by id, by user and by role: finding some costs what they number. For one thread.
+#[derive(Debug)]
+pub struct Registry<L> {
+    connections: ConnectionTable<L>,
+    users: ListenerIndex<UserId, L>,
+    roles: ListenerIndex<Role, L>,
+}
+
+impl<L: Clone> Registry<L> {
+    /// No connections.
+    pub fn new() -> Self {
+        Self { connections: ConnectionTable::new(), users: ListenerIndex::new(), roles: ListenerIndex::new() }
+    }
+
+    /// Adds a connection; false, and nothing changes, if its id is registered already.
+    pub fn register(&mut self, record: Arc<Connection>, listener: L) -> bool {
+        if self.connections.get(record.id).is_some() {
+            return false;
+        }
+        self.users.insert(&record.user, record.id, listener.clone());
+        for role in &record.roles {
+            self.roles.insert(role, record.id, listener.clone());
+        }
+        self.connections.insert(record, listener)
+    }
+
+    /// Removes a connection. Nothing happens if it is unknown.
+    pub fn unregister(&mut self, id: ConnectionId) -> Option<Registered<L>> {
+        let gone = self.connections.remove(id)?;
+        self.users.remove(&gone.record.user, id);
+        for role in &gone.record.roles {
+            self.roles.remove(role, id);
+        }
+        Some(gone)
+    }
+
+    /// Replaces roles or metadata of a record, and answers with the new record.
+    pub fn update(&mut self, id: ConnectionId, change: ConnectionUpdate) -> Option<Arc<Connection>> {
+        let replaced = self.connections.update(id, change)?;
+        for role in replaced.gained() {
+            self.roles.insert(role, id, replaced.listener.clone());
+        }
+        for role in replaced.lost() {
+            self.roles.remove(role, id);
+        }
+        Some(replaced.new)
+    }
+
+    /// A connection.
+    pub fn get(&self, id: ConnectionId) -> Option<&Registered<L>> {
+        self.connections.get(id)
+    }
+
+    /// Every connection, in no particular order.
+    pub fn all(&self) -> impl Iterator<Item = &Registered<L>> {
+        self.connections.iter()
+    }
+
+    /// A user's connections, in no particular order.
+    pub fn of_user(&self, user: &UserId) -> &[(ConnectionId, L)] {
+        self.users.listeners(user)
+    }
+
+    /// The connections that have a role, in no particular order.
+    pub fn of_role(&self, role: &Role) -> &[(ConnectionId, L)] {
+        self.roles.listeners(role)
+    }
+
+    /// How many connections there are.
+    pub fn count(&self) -> usize {
+        self.connections.count()
+    }
+
+    /// How many users have a connection.
+    pub fn user_count(&self) -> usize {
+        self.users.keys()
+    }
+
+    /// How many roles some connection has.
+    pub fn role_count(&self) -> usize {
+        self.roles.keys()
+    }
+}
+
+impl<L: Clone> Default for Registry<L> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests;

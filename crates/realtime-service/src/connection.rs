@@ -1,0 +1,301 @@
+//! One task per connection: read, decide, carry out; and write whatever waits.
+
+use std::{
+    collections::VecDeque,
+    future::Future,
+    pin::{Pin, pin},
+    sync::Arc,
+    time::Duration,
+};
+
+use realtime_core::{
+    Frame,
+    auth::Refusal,
+    connection::record,
+    session::{Effect, Input, Opening, Session, welcome},
+};
+use realtime_ports::{Incoming, Socket, SocketError, WebSocketConnection};
+use realtime_schema::{CloseCode, Closing, Connection, ConnectionId, Control, ErrorCode};
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::{
+    admission::{Admission, Permit},
+    effects::{self, Pending},
+    metrics::add,
+    outbound::{Next, Outbound},
+    service::Inner,
+};
+
+/// Records and registers a connection that was let in, with `welcome` as the first frame in its queue.
+pub(crate) fn open(
+    inner: &Inner,
+    admission: Admission,
+    socket: Arc<dyn WebSocketConnection>,
+) -> Result<(Arc<Connection>, Session, Permit), Refusal> {
+    let Admission { claims, client, ping, permit } = admission;
+    let (now, wall) = (inner.clock.monotonic(), inner.clock.now());
+    let connection = Arc::new(record(socket.id(), &claims, client, wall));
+    let opening = Opening { now, wall, ping, jitter: inner.ids.random() };
+    let session = Session::open(inner.sessions.clone(), &connection, &claims, &opening);
+
+    let hello = inner.control(&welcome(&session, &connection, now, wall));
+    let gone = |_| Refusal::new(ErrorCode::Internal, CloseCode::SERVER_FAULT, "the socket was gone at once");
+    socket.send(&hello).map_err(gone)?;
+    inner.pubsub.attach(socket.clone(), inner.settings.limits.subscriptions);
+    if let Err(error) = inner.registry.register(connection.clone(), socket) {
+        inner.pubsub.detach(connection.id);
+        tracing::error!(%error, "an id was given twice");
+        return Err(Refusal::new(
+            ErrorCode::Internal,
+            CloseCode::SERVER_FAULT,
+            "the connection could not be registered",
+        ));
+    }
+    add(&inner.metrics.connections_total, 1);
+    tracing::debug!(connection = %connection.id, user = %connection.user, "connected");
+    Ok((connection, session, permit))
+}
+
+/// Runs one connection until it is over.
+pub(crate) async fn serve<S: Socket>(inner: Arc<Inner>, admission: Admission, mut socket: S) {
+    let id = inner.ids.connection_id();
+    let outbound = Arc::new(Outbound::new(id, admission.client.clone(), inner.outbound.clone()));
+    let (connection, session, permit) = match open(&inner, admission, outbound.clone()) {
+        Ok(opened) => opened,
+        Err(refusal) => return socket.close(refusal.close, &refusal.message, inner.settings.close_timeout).await,
+    };
+    // Whatever ends this task, a panic or a drop included, the node forgets the connection.
+    let registration = Registration { inner: inner.clone(), id, outbound: outbound.clone(), _permit: permit };
+    let pending = effects::opened(&inner, &connection);
+    let mut driver = Driver { inner: &inner, connection, session, outbound: &outbound, pending, effects: Vec::new() };
+    let end = driver.run(&mut socket).await;
+    inner.forget(id);
+    outbound.shut();
+    let connection = driver.connection;
+    let code = Box::pin(goodbye(&inner, &mut socket, end)).await;
+    drop(socket);
+    tracing::debug!(connection = %id, code = code.map(|code| code.0), "disconnected");
+    effects::closed(&inner, &connection, code).await;
+    drop(registration);
+}
+
+/// Makes the node forget a connection when its task ends.
+struct Registration {
+    inner: Arc<Inner>,
+    id: ConnectionId,
+    outbound: Arc<Outbound>,
+    _permit: Permit,
+}
+
+impl Drop for Registration {
+    fn drop(&mut self) {
+        self.inner.forget(self.id);
+        self.outbound.shut();
+    }
+}
+
+/// How a connection came to its end.
+enum End {
+    /// We close it.
+    Ours(Box<Closing>),
+    /// The peer closed it.
+    Theirs(Option<CloseCode>),
+    /// The transport is gone, or stuck with a half-written frame.
+    Gone,
+}
+
+/// What a connection's task holds.
+struct Driver<'a> {
+    inner: &'a Arc<Inner>,
+    connection: Arc<Connection>,
+    session: Session,
+    outbound: &'a Arc<Outbound>,
+    /// A command or a hook that is under way; nothing more is read until it is done.
+    pending: Option<Pending>,
+    effects: Vec<Effect>,
+}
+
+impl Driver<'_> {
+    async fn run<S: Socket>(&mut self, socket: &mut S) -> End {
+        let mut batch = VecDeque::new();
+        let mut armed = self.session.deadline();
+        let mut deadline = pin!(sleep_until(self.due()));
+        loop {
+            let event = tokio::select! {
+                biased;
+                next = self.outbound.next(&mut batch) => Event::Write(next),
+                input = done(&mut self.pending) => Event::Done(input),
+                incoming = socket.receive(), if self.pending.is_none() => Event::Read(incoming),
+                () = deadline.as_mut() => Event::Input(Input::Elapsed),
+            };
+            let elapsed = matches!(event, Event::Input(Input::Elapsed));
+            let input = match event {
+                Event::Write(Next::Close(closing)) => return End::Ours(closing),
+                Event::Write(Next::Batch(gaps)) => {
+                    for gap in gaps.into_iter().rev() {
+                        batch.push_front(self.inner.control(&Control::Gap(gap)));
+                    }
+                    if let Err(end) = self.write(socket, &mut batch).await {
+                        return end;
+                    }
+                    continue;
+                }
+                Event::Done(input) => {
+                    self.pending = None;
+                    input
+                }
+                Event::Input(input) => Some(input),
+                Event::Read(Ok(Incoming::Closed(code))) => return End::Theirs(code),
+                Event::Read(Ok(incoming)) => self.read(incoming),
+                Event::Read(Err(SocketError::Gone(_))) => return End::Gone,
+                Event::Read(Err(SocketError::Violation { code, reason })) => {
+                    return End::Ours(Box::new(Closing::new(code, reason)));
+                }
+            };
+            if let Some(input) = input
+                && let Err(end) = self.handle(socket, input).await
+            {
+                return end;
+            }
+            // Moving a timer takes a lock: only when the session moved its own, or it has just fired.
+            if elapsed || armed != self.session.deadline() {
+                armed = self.session.deadline();
+                deadline.as_mut().reset(self.due());
+            }
+        }
+    }
+
+    /// What an incoming message means; a text goes by the application's hook first, if it has one.
+    fn read(&mut self, incoming: Incoming) -> Option<Input> {
+        match incoming {
+            Incoming::Text(text) => {
+                add(&self.inner.metrics.commands_total, 1);
+                if self.inner.handler.is_some() {
+                    self.pending = Some(effects::message(self.inner, &self.connection, text));
+                    return None;
+                }
+                Some(effects::text(&text))
+            }
+            Incoming::Binary(_) => Some(Input::Binary),
+            Incoming::Alive => Some(Input::Alive),
+            Incoming::Closed(_) => None,
+        }
+    }
+
+    /// Lets the session decide, and carries out what it decides.
+    async fn handle<S: Socket>(&mut self, socket: &mut S, input: Input) -> Result<(), End> {
+        let mut next = Some(input);
+        while let Some(input) = next.take() {
+            let mut effects = std::mem::take(&mut self.effects);
+            self.session.handle(self.inner.clock.monotonic(), input, &mut effects);
+            for effect in effects.drain(..) {
+                match effect {
+                    Effect::Send(control) => {
+                        let _ = self.outbound.send(&self.inner.control(&control));
+                    }
+                    Effect::Ping => {
+                        let patience = self.inner.settings.write_timeout;
+                        match timeout(patience, socket.ping()).await {
+                            Ok(Ok(())) => {}
+                            Ok(Err(_)) | Err(_) => return Err(End::Gone),
+                        }
+                    }
+                    Effect::Close(closing) => self.outbound.close(closing),
+                    Effect::Run(run) => match effects::run(self.inner, &mut self.connection, self.outbound, run) {
+                        effects::Outcome::Now(input) => next = Some(input),
+                        effects::Outcome::Later(pending) => self.pending = Some(pending),
+                        effects::Outcome::Nothing => {}
+                    },
+                }
+            }
+            self.effects = effects;
+        }
+        Ok(())
+    }
+
+    /// Writes the whole batch, unless the reader is too slow or the connection is to end meanwhile.
+    async fn write<S: Socket>(&mut self, socket: &mut S, batch: &mut VecDeque<Frame>) -> Result<(), End> {
+        let metrics = &self.inner.metrics;
+        add(&metrics.writes_total, 1);
+        add(&metrics.frames_out_total, batch.len());
+        add(&metrics.bytes_out_total, batch.iter().map(|frame| frame.wire().len()).sum());
+
+        let settings = &self.inner.settings;
+        let mut patience = Instant::now() + settings.write_timeout;
+        let mut closing = false;
+        let mut send = pin!(socket.send(batch));
+        loop {
+            tokio::select! {
+                biased;
+                sent = &mut send => return sent.map_err(|_| End::Gone),
+                () = self.outbound.closing(), if !closing => {
+                    closing = true;
+                    patience = patience.min(Instant::now() + settings.close_timeout);
+                }
+                () = sleep_until(patience.min(self.session_due(closing))) => {
+                    if Instant::now() < patience {
+                        // The session's deadline came first, such as the token's end.
+                        self.effects.clear();
+                        self.session.handle(self.inner.clock.monotonic(), Input::Elapsed, &mut self.effects);
+                        for effect in self.effects.drain(..) {
+                            if let Effect::Close(closing) = effect {
+                                self.outbound.close(closing);
+                            }
+                        }
+                        continue;
+                    }
+                    add(&metrics.closed_slow_total, 1);
+                    return Err(End::Gone);
+                }
+            }
+        }
+    }
+
+    fn session_due(&self, closing: bool) -> Instant {
+        if closing { Instant::now() + Duration::from_secs(3600) } else { self.due() }
+    }
+
+    /// The session's deadline on the runtime's clock.
+    fn due(&self) -> Instant {
+        Instant::now() + self.session.deadline().saturating_sub(self.inner.clock.monotonic())
+    }
+}
+
+/// What woke the task.
+enum Event {
+    Write(Next),
+    Done(Option<Input>),
+    Read(Result<Incoming, SocketError>),
+    Input(Input),
+}
+
+/// Waits for what is under way; for ever if nothing is.
+async fn done(pending: &mut Option<Pending>) -> Option<Input> {
+    match pending {
+        Some(pending) => Pin::new(pending).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Says why, closes, and waits for the peer to have heard it. Answers with the code of the close.
+async fn goodbye<S: Socket>(inner: &Inner, socket: &mut S, end: End) -> Option<CloseCode> {
+    let patience = inner.settings.close_timeout;
+    match end {
+        End::Gone => None,
+        End::Theirs(code) => {
+            let answer = code.filter(|code| code.0 != 1005).unwrap_or(CloseCode::NORMAL);
+            socket.close(answer, "", patience).await;
+            code
+        }
+        End::Ours(closing) => {
+            let mut last = VecDeque::from([inner.control(&Control::Closing((*closing).clone()))]);
+            if let Ok(Ok(())) = timeout(patience, socket.send(&mut last)).await {
+                socket.close(closing.code, &closing.reason, patience).await;
+            }
+            Some(closing.code)
+        }
+    }
+}
+
+/// A future that is boxed because it is rare: a resting connection should not pay for its size.
+pub(crate) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;

@@ -1,0 +1,179 @@
+//! Retries that publish once: the first receipt is kept for a while under the publisher's key.
+
+use std::{
+    collections::{HashMap, VecDeque},
+    future::Future,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use realtime_ports::PublishError;
+use realtime_schema::{PublishRequest, Receipt};
+use tokio::sync::OnceCell;
+
+/// Receipts by key, bounded in number and time.
+#[derive(Debug)]
+pub(crate) struct Receipts {
+    window: Duration,
+    max: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    by_key: HashMap<Arc<str>, Kept>,
+    /// Oldest first.
+    order: VecDeque<(Duration, Arc<str>)>,
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    /// Of the message, to find a key that is used for another one.
+    fingerprint: u64,
+    receipt: Arc<OnceCell<Receipt>>,
+}
+
+impl Receipts {
+    pub(crate) fn new(window: Duration, max: usize) -> Self {
+        Self { window, max: max.max(1), state: Mutex::default() }
+    }
+
+    /// Publishes once for each key: whoever comes second waits for the first and gets its receipt as a duplicate.
+    /// A publication that failed is not remembered.
+    pub(crate) async fn once<F>(
+        &self,
+        key: &str,
+        request: &PublishRequest,
+        now: Duration,
+        publish: impl FnOnce() -> F,
+    ) -> Result<Receipt, PublishError>
+    where
+        F: Future<Output = Result<Receipt, PublishError>>,
+    {
+        let kept = self.keep(key, fingerprint(request), now)?;
+        let mut first = false;
+        let publish = || {
+            first = true;
+            publish()
+        };
+        let receipt = kept.receipt.get_or_try_init(publish).await?.clone();
+        Ok(Receipt { duplicate: !first, ..receipt })
+    }
+
+    fn keep(&self, key: &str, fingerprint: u64, now: Duration) -> Result<Kept, PublishError> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.order.front().is_some_and(|(at, _)| *at + self.window <= now) || state.order.len() >= self.max {
+            if let Some((_, old)) = state.order.pop_front() {
+                state.by_key.remove(&old);
+            }
+        }
+        if let Some(kept) = state.by_key.get(key) {
+            return if kept.fingerprint == fingerprint { Ok(kept.clone()) } else { Err(PublishError::KeyReused) };
+        }
+        let key: Arc<str> = key.into();
+        let kept = Kept { fingerprint, receipt: Arc::default() };
+        state.order.push_back((now, key.clone()));
+        state.by_key.insert(key, kept.clone());
+        Ok(kept)
+    }
+}
+
+fn fingerprint(request: &PublishRequest) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    request.to.hash(&mut hasher);
+    request.kind.hash(&mut hasher);
+    request.payload.as_str().hash(&mut hasher);
+    request.except_client.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    use realtime_ports::BusError;
+    use realtime_schema::{Payload, Route};
+
+    use super::*;
+
+    fn request(payload: u32) -> PublishRequest {
+        PublishRequest::new(Route::All, "tick".parse().expect("a type"), Payload::of(&payload).expect("JSON"))
+    }
+
+    fn receipt() -> Receipt {
+        let id = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id");
+        Receipt { id, delivered: 3, other_nodes: false, position: None, duplicate: false }
+    }
+
+    fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    struct Publisher {
+        receipts: Receipts,
+        published: AtomicU32,
+    }
+
+    impl Publisher {
+        fn new(max: usize) -> Self {
+            Self { receipts: Receipts::new(seconds(60), max), published: AtomicU32::new(0) }
+        }
+
+        async fn publish(&self, key: &str, payload: u32, now: u64) -> Result<Receipt, PublishError> {
+            let publish = || async {
+                self.published.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                Ok(receipt())
+            };
+            self.receipts.once(key, &request(payload), seconds(now), publish).await
+        }
+
+        fn published(&self) -> u32 {
+            self.published.load(Ordering::Relaxed)
+        }
+    }
+
+    #[tokio::test]
+    async fn a_retry_gets_the_first_receipt_and_publishes_nothing() {
+        let publisher = Publisher::new(10);
+        assert!(!publisher.publish("k", 1, 0).await.expect("published").duplicate);
+        let again = publisher.publish("k", 1, 59).await.expect("answered");
+        assert!(again.duplicate && again.delivered == 3);
+        assert_eq!(publisher.published(), 1);
+    }
+
+    #[tokio::test]
+    async fn two_at_the_same_time_publish_once() {
+        let publisher = Publisher::new(10);
+        let (first, second) = tokio::join!(publisher.publish("k", 1, 0), publisher.publish("k", 1, 0));
+        assert_ne!(first.expect("answered").duplicate, second.expect("answered").duplicate);
+        assert_eq!(publisher.published(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_key_used_for_another_message_is_refused() {
+        let publisher = Publisher::new(10);
+        publisher.publish("k", 1, 0).await.expect("published");
+        assert!(matches!(publisher.publish("k", 2, 0).await, Err(PublishError::KeyReused)));
+    }
+
+    #[tokio::test]
+    async fn keys_are_forgotten_after_the_window_and_the_oldest_beyond_the_bound() {
+        let publisher = Publisher::new(2);
+        publisher.publish("a", 1, 0).await.expect("published");
+        publisher.publish("b", 1, 1).await.expect("published");
+        publisher.publish("c", 1, 2).await.expect("published");
+        assert!(publisher.publish("c", 1, 2).await.expect("answered").duplicate);
+        assert!(!publisher.publish("a", 1, 3).await.expect("published").duplicate, "beyond the bound");
+        assert!(!publisher.publish("c", 1, 62).await.expect("published").duplicate, "after the window");
+    }
+
+    #[tokio::test]
+    async fn a_publication_that_failed_may_be_tried_again() {
+        let publisher = Publisher::new(10);
+        let fail = || async { Err(PublishError::Bus(BusError::Misused("started twice"))) };
+        assert!(publisher.receipts.once("k", &request(1), seconds(0), fail).await.is_err());
+        assert!(!publisher.publish("k", 1, 0).await.expect("published").duplicate);
+    }
+}

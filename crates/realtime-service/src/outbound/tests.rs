@@ -1,0 +1,87 @@
+//! What a connection's queue promises its senders and its task.
+
+use std::time::Duration;
+
+use realtime_core::{codec::encode_control, outbound::QueueLimits};
+use realtime_schema::{Control, Ping, Timestamp};
+use tokio::time::timeout;
+
+use super::*;
+
+fn outbound(messages: usize) -> Arc<Outbound> {
+    let limits = QueueLimits { messages, bytes: 1 << 20 };
+    let shared = Arc::new(OutboundShared { limits, metrics: Arc::default() });
+    Arc::new(Outbound::new("019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id"), None, shared))
+}
+
+fn frame() -> Frame {
+    encode_control(&Control::Ping(Ping {}), Timestamp::EPOCH)
+}
+
+async fn taken(outbound: &Outbound) -> usize {
+    let mut batch = VecDeque::new();
+    match timeout(Duration::from_secs(5), outbound.next(&mut batch)).await.expect("something to write") {
+        Next::Batch(_) => batch.len(),
+        Next::Close(closing) => panic!("closing instead: {closing:?}"),
+    }
+}
+
+async fn closed(outbound: &Outbound) -> Closing {
+    match timeout(Duration::from_secs(5), outbound.next(&mut VecDeque::new())).await.expect("a close") {
+        Next::Close(closing) => *closing,
+        Next::Batch(_) => panic!("a batch instead"),
+    }
+}
+
+#[tokio::test]
+async fn all_that_waits_is_taken_at_once() {
+    let outbound = outbound(10);
+    for _ in 0..3 {
+        outbound.send(&frame()).expect("room");
+    }
+    assert_eq!(taken(&outbound).await, 3);
+}
+
+#[tokio::test]
+async fn a_waiting_task_is_woken_by_a_frame_and_by_a_close() {
+    let outbound = outbound(10);
+    let sender = outbound.clone();
+    let task = tokio::spawn(async move { (taken(&outbound).await, closed(&outbound).await.code) });
+    tokio::task::yield_now().await;
+    sender.send(&frame()).expect("room");
+    tokio::task::yield_now().await;
+    sender.close(Closing::new(CloseCode::DRAINING, "bye"));
+    assert_eq!(task.await.expect("no panic"), (1, CloseCode::DRAINING));
+}
+
+#[tokio::test]
+async fn what_was_queued_before_a_close_is_still_written_and_nothing_after_it() {
+    let outbound = outbound(10);
+    outbound.send(&frame()).expect("room");
+    outbound.close(Closing::new(CloseCode::FORBIDDEN, "first"));
+    outbound.close(Closing::new(CloseCode::DRAINING, "second"));
+    assert!(!outbound.is_open());
+    assert_eq!(outbound.send(&frame()), Err(SendError::Closed));
+    assert_eq!(taken(&outbound).await, 1);
+    assert_eq!(closed(&outbound).await.reason, "first", "only the first close counts");
+}
+
+#[tokio::test]
+async fn a_full_queue_closes_as_too_slow_and_names_its_limits() {
+    let outbound = outbound(2);
+    assert!(outbound.send(&frame()).is_ok() && outbound.send(&frame()).is_ok());
+    assert_eq!(outbound.send(&frame()), Err(SendError::Full));
+    assert_eq!(outbound.send(&frame()), Err(SendError::Closed));
+    let closing = closed(&outbound).await;
+    assert_eq!((closing.code, closing.reconnect), (CloseCode::TOO_SLOW, true));
+    assert!(closing.reason.contains("limits.queue_messages"), "{}", closing.reason);
+}
+
+#[tokio::test]
+async fn a_shut_queue_takes_nothing() {
+    let outbound = outbound(2);
+    outbound.send(&frame()).expect("room");
+    outbound.shut();
+    assert_eq!(outbound.send(&frame()), Err(SendError::Closed));
+    assert!(!outbound.is_open());
+}
