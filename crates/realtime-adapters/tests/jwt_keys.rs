@@ -18,10 +18,11 @@ fn trusting(keys: KeySet) -> TokenVerifier {
 fn jwk(algorithm: Algorithm, more: Value) -> Value {
     let jwk = Jwk::from_encoding_key(&signing_key(algorithm), library(algorithm)).unwrap();
     let mut jwk = serde_json::to_value(jwk).unwrap();
-    for (name, value) in more.as_object().unwrap() {
+    let Value::Object(more) = more else { panic!("a JWK is an object") };
+    for (name, value) in more {
         match value {
-            Value::Null => jwk.as_object_mut().unwrap().remove(name),
-            _ => jwk.as_object_mut().unwrap().insert(name.clone(), value.clone()),
+            Value::Null => jwk.as_object_mut().unwrap().remove(&name),
+            _ => jwk.as_object_mut().unwrap().insert(name, value),
         };
     }
     jwk

@@ -88,7 +88,8 @@ impl ConnectionTopics {
         self.held = match std::mem::replace(&mut self.held, Held::None) {
             Held::None => Held::One(new),
             Held::One(first) => {
-                let mut many = vec![first];
+                let mut many = Vec::with_capacity(2);
+                many.push(first);
                 many.insert(place, new);
                 Held::Many(Box::new(Sorted(many)))
             }

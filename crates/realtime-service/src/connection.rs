@@ -42,7 +42,7 @@ pub(crate) fn open(
     let gone = |_| Refusal::new(ErrorCode::Internal, CloseCode::SERVER_FAULT, "the socket was gone at once");
     socket.send(&hello).map_err(gone)?;
     inner.pubsub.attach(socket.clone(), inner.settings.limits.subscriptions);
-    if let Err(error) = inner.registry.register(connection.clone(), socket) {
+    if let Err(error) = inner.registry.register(connection.clone(), socket.clone()) {
         inner.pubsub.detach(connection.id);
         tracing::error!(%error, "an id was given twice");
         return Err(Refusal::new(
@@ -50,6 +50,10 @@ pub(crate) fn open(
             CloseCode::SERVER_FAULT,
             "the connection could not be registered",
         ));
+    }
+    if inner.admissions.is_draining() {
+        // Let in before the drain began and registered after it had told everyone.
+        socket.close(inner.drained());
     }
     add(&inner.metrics.connections_total, 1);
     tracing::debug!(connection = %connection.id, user = %connection.user, "connected");

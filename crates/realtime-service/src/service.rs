@@ -122,14 +122,8 @@ impl Service {
     pub async fn drain(&self, deadline: Duration) -> usize {
         let inner = &self.0;
         inner.admissions.start_draining();
-        let connections = u64::try_from(inner.registry.count()).unwrap_or(u64::MAX);
-        let paced_ms = connections.saturating_mul(1_000) / u64::from(inner.settings.drain_rate.max(1));
-        let closing = Closing {
-            after_ms: inner.settings.reconnect.min_ms,
-            spread_ms: paced_ms.max(inner.settings.reconnect.spread_ms),
-            ..Closing::new(CloseCode::DRAINING, "this node is draining; come back, another one will answer")
-        };
-        tracing::info!(connections, spread_ms = closing.spread_ms, "draining");
+        let closing = inner.drained();
+        tracing::info!(connections = inner.registry.count(), spread_ms = closing.spread_ms, "draining");
         let mut close = |socket: &Arc<dyn WebSocketConnection>| socket.close(closing.clone());
         inner.registry.visit(&realtime_ports::Selection::All, &mut close);
         let _ = tokio::time::timeout(deadline, inner.admissions.emptied()).await;
@@ -138,6 +132,18 @@ impl Service {
 }
 
 impl Inner {
+    /// What a draining node tells its clients. The more they are, the wider they are spread.
+    pub(crate) fn drained(&self) -> Closing {
+        let connections = u64::try_from(self.registry.count()).unwrap_or(u64::MAX);
+        let paced_ms = connections.saturating_mul(1_000) / u64::from(self.settings.drain_rate.max(1));
+        let reconnect = self.settings.reconnect;
+        Closing {
+            after_ms: reconnect.min_ms,
+            spread_ms: paced_ms.max(reconnect.spread_ms),
+            ..Closing::new(CloseCode::DRAINING, "this node is draining; come back, another one will answer")
+        }
+    }
+
     /// A control frame, stamped now.
     pub(crate) fn control(&self, control: &Control) -> Frame {
         if matches!(control, Control::Error(_)) {

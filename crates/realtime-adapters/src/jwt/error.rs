@@ -13,7 +13,8 @@ use super::{
 pub enum KeyError {
     /// An HMAC secret that could be guessed (RFC 7518 section 3.2).
     #[error(
-        "the HMAC secret is {bytes} bytes long; at least {MIN_SECRET_BYTES} are needed: make one with `openssl rand -base64 48`"
+        "the HMAC secret is {bytes} bytes long; at least {MIN_SECRET_BYTES} are needed: \
+         make one with `openssl rand -base64 48`"
     )]
     ShortSecret {
         /// How long it is.
@@ -21,7 +22,8 @@ pub enum KeyError {
     },
     /// No algorithm of that name.
     #[error(
-        "`{name}` is not an algorithm; use one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA"
+        "`{name}` is not an algorithm; use one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, \
+         ES256, ES384, EdDSA"
     )]
     UnknownAlgorithm {
         /// The name given.

@@ -267,7 +267,11 @@ async fn keep_fresh(shared: Arc<Shared>, client: Client, url: Url, config: JwksC
             }
             Err(error) => {
                 let kept = shared.keys.load().as_ref().map_or(0, |keys| keys.len());
-                tracing::warn!(error = %Chain(&error), kept, "can't fetch the keys of the JWKS address; the last good ones stay");
+                tracing::warn!(
+                    error = %Chain(&error),
+                    kept,
+                    "can't fetch the keys of the JWKS address; the last good ones stay"
+                );
                 shared.finish(Some(Arc::new(error)));
                 let pause = retry.min(config.min_refresh).min(config.refresh);
                 retry *= 2;

@@ -153,7 +153,8 @@ impl TokenVerifier {
                 )),
                 ErrorKind::InvalidAudience => Failure::Final(invalid("it is meant for another audience (`aud`)")),
                 ErrorKind::Json(_) | ErrorKind::Utf8(_) => Failure::Final(invalid(
-                    "its claims are not a JSON object, or one of `exp`, `nbf`, `sub`, `iss` and `aud` is of the wrong type",
+                    "its claims are not a JSON object, or one of `exp`, `nbf`, `sub`, `iss` and `aud` \
+                     is of the wrong type",
                 )),
                 _ => Failure::NotByThese("its signature does not verify"),
             }),

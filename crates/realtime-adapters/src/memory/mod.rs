@@ -21,3 +21,6 @@ pub use registry::MemoryRegistry;
 
 /// What is kept under every key: the socket itself, so that fan-out looks nothing up.
 type Listener = Arc<dyn WebSocketConnection>;
+
+#[cfg(test)]
+mod tests;

@@ -25,10 +25,11 @@ pub(crate) fn now() -> i64 {
 /// `{"sub":"alice","exp":<in an hour>}` with the members of `more` over it; a `null` there takes a member away.
 pub(crate) fn claims(more: Value) -> Value {
     let mut claims = json!({"sub": "alice", "exp": now() + 3600});
-    for (name, value) in more.as_object().unwrap() {
+    let Value::Object(more) = more else { panic!("claims are an object") };
+    for (name, value) in more {
         match value {
-            Value::Null => claims.as_object_mut().unwrap().remove(name),
-            _ => claims.as_object_mut().unwrap().insert(name.clone(), value.clone()),
+            Value::Null => claims.as_object_mut().unwrap().remove(&name),
+            _ => claims.as_object_mut().unwrap().insert(name, value),
         };
     }
     claims

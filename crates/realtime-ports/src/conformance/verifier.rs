@@ -80,7 +80,7 @@ pub async fn a_forged_token_is_refused<V: JwtVerifier>(verifier: &V, tokens: &Ve
 
 /// Texts that are no tokens: empty, short, huge, full of dots, not ASCII.
 pub async fn garbage_is_refused<V: JwtVerifier>(verifier: &V, _tokens: &VerifierTokens) {
-    for garbage in ["", " ", "\0", ".", "..", "...", "a.b.c", "e30.e30.", "e30.e30.e30", "ключ.ключ.ключ", "\u{10FFFF}"]
+    for garbage in ["", " ", "\0", ".", "..", "...", "a.b.c", "e30.e30.", "e30.e30.e30", "ключ.ключ", "\u{10FFFF}"]
     {
         refused_as_invalid(verifier, garbage).await;
     }

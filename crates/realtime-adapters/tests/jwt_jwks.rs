@@ -1,0 +1,385 @@
+//! Keys from an address: cached, rotated, kept when the address fails, and never fetched at a stranger's pleasure.
+#![cfg(feature = "jwks")]
+
+mod jwt_support;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use jsonwebtoken::jwk::Jwk;
+use jwt_support::{accepted, claims, hs256, library, refused, sign, signing_key, verifying_key};
+use realtime_adapters::jwt::{Algorithm, JwksConfig, JwksSource, JwtConfig, KeySet, TokenVerifier};
+use realtime_ports::{JwtVerifier, VerifyError};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+    time::timeout,
+};
+
+/// Longer than anything here takes; a wait that reaches it has failed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Clone)]
+enum Answer {
+    Body(String),
+    Status(u16),
+    RedirectTo(String),
+    /// More than any limit, with the length told or not.
+    Huge {
+        told: bool,
+    },
+    /// Headers, and then nothing.
+    Silence,
+    /// The body, once the gate opens.
+    After(watch::Receiver<bool>, String),
+}
+
+/// An issuer that serves a JWK Set and counts who asks.
+struct Issuer {
+    url: String,
+    answer: Arc<Mutex<Answer>>,
+    asked: Arc<AtomicUsize>,
+    arrivals: watch::Receiver<usize>,
+}
+
+impl Issuer {
+    async fn serving(answer: Answer) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        let answer = Arc::new(Mutex::new(answer));
+        let asked = Arc::new(AtomicUsize::new(0));
+        let (arrived, arrivals) = watch::channel(0);
+        let (answers, count) = (Arc::clone(&answer), Arc::clone(&asked));
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                let number = count.fetch_add(1, Ordering::SeqCst) + 1;
+                let answer = answers.lock().unwrap().clone();
+                let _ = arrived.send(number);
+                tokio::spawn(respond(socket, answer));
+            }
+        });
+        Self { url, answer, asked, arrivals }
+    }
+
+    fn now_answers(&self, answer: Answer) {
+        *self.answer.lock().unwrap() = answer;
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    async fn is_asked_for_the_time(&mut self, number: usize) {
+        timeout(PATIENCE, self.arrivals.wait_for(|asked| *asked >= number)).await.unwrap().unwrap();
+    }
+
+    /// Timers that never fire during a test, unless it says otherwise.
+    fn config(&self) -> JwksConfig {
+        JwksConfig { refresh: Duration::from_secs(3600), ..JwksConfig::new(&self.url) }
+    }
+
+    async fn verifier(&self, config: JwksConfig) -> TokenVerifier {
+        let source = JwksSource::start(config).await.unwrap();
+        TokenVerifier::with_address(JwtConfig::default(), KeySet::new(), source).unwrap()
+    }
+}
+
+async fn respond(mut socket: TcpStream, answer: Answer) {
+    let mut request = Vec::new();
+    while !request.ends_with(b"\r\n\r\n") {
+        match socket.read_u8().await {
+            Ok(byte) => request.push(byte),
+            Err(_) => return,
+        }
+    }
+    let head = |status: u16, more: &str| format!("HTTP/1.1 {status} -\r\nconnection: close\r\n{more}\r\n");
+    let whole = |body: &str| head(200, &format!("content-length: {}\r\n", body.len())) + body;
+    let text = match answer {
+        Answer::Body(body) => whole(&body),
+        Answer::Status(status) => head(status, "content-length: 0\r\n"),
+        Answer::RedirectTo(url) => head(302, &format!("location: {url}\r\ncontent-length: 0\r\n")),
+        Answer::Huge { told: true } => head(200, "content-length: 10000000\r\n") + &" ".repeat(1000),
+        Answer::Huge { told: false } => head(200, "") + &" ".repeat(10_000_000),
+        Answer::Silence => {
+            let _ = socket.write_all(head(200, "content-length: 100\r\n").as_bytes()).await;
+            // Until the other side gives up.
+            let _ = socket.read_u8().await;
+            return;
+        }
+        Answer::After(mut gate, body) => {
+            let _ = gate.wait_for(|open| *open).await;
+            whole(&body)
+        }
+    };
+    let _ = socket.write_all(text.as_bytes()).await;
+}
+
+fn jwk(algorithm: Algorithm, kid: Option<&str>) -> Value {
+    let mut jwk = Jwk::from_encoding_key(&signing_key(algorithm), library(algorithm)).unwrap();
+    jwk.common.key_id = kid.map(str::to_owned);
+    serde_json::to_value(jwk).unwrap()
+}
+
+fn set(keys: &[Value]) -> Answer {
+    Answer::Body(json!({ "keys": keys }).to_string())
+}
+
+fn token(algorithm: Algorithm, kid: &str) -> String {
+    sign(algorithm, Some(kid), &claims(json!({})))
+}
+
+async fn unavailable(verifier: &TokenVerifier, token: &str) -> String {
+    match verifier.verify(token).await {
+        Err(VerifyError::Unavailable(why)) => why.to_string(),
+        other => panic!("expected Unavailable, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_hundred_tokens_cost_one_fetch() {
+    let issuer = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a")), jwk(Algorithm::RS256, Some("b"))])).await;
+    let verifier = issuer.verifier(issuer.config()).await;
+    assert!(verifier.is_ready());
+    for _ in 0..50 {
+        accepted(&verifier, &token(Algorithm::ES256, "a")).await;
+        accepted(&verifier, &token(Algorithm::RS256, "b")).await;
+    }
+    assert_eq!(issuer.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_new_key_is_trusted_with_its_first_token_and_the_old_one_no_more() {
+    let issuer = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a"))])).await;
+    let verifier = issuer.verifier(issuer.config()).await;
+    accepted(&verifier, &token(Algorithm::ES256, "a")).await;
+    issuer.now_answers(set(&[jwk(Algorithm::EdDSA, Some("b"))]));
+    accepted(&verifier, &token(Algorithm::EdDSA, "b")).await;
+    assert_eq!(issuer.asked(), 2);
+    assert_eq!(
+        refused(&verifier, &token(Algorithm::ES256, "a")).await,
+        "it names a key (`kid`) that is not known here"
+    );
+}
+
+#[tokio::test]
+async fn a_flood_of_made_up_ids_causes_one_fetch() {
+    let issuer = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a"))])).await;
+    let verifier = Arc::new(issuer.verifier(issuer.config()).await);
+    let flood: Vec<_> = (0..200)
+        .map(|n| {
+            let verifier = Arc::clone(&verifier);
+            tokio::spawn(async move { refused(&verifier, &token(Algorithm::ES256, &format!("made-up-{n}"))).await })
+        })
+        .collect();
+    for one in flood {
+        timeout(PATIENCE, one).await.unwrap().unwrap();
+    }
+    assert_eq!(issuer.asked(), 2, "the first fetch, and one for the whole flood");
+    accepted(&verifier, &token(Algorithm::ES256, "a")).await;
+}
+
+#[tokio::test]
+async fn after_the_pause_another_unknown_id_may_cause_another_fetch() {
+    let issuer = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a"))])).await;
+    let config = JwksConfig { min_refresh: Duration::from_millis(1), ..issuer.config() };
+    let verifier = issuer.verifier(config).await;
+    refused(&verifier, &token(Algorithm::ES256, "made-up")).await;
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    issuer.now_answers(set(&[jwk(Algorithm::EdDSA, Some("b"))]));
+    accepted(&verifier, &token(Algorithm::EdDSA, "b")).await;
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_does_not_use_up_the_refresh() {
+    let mut issuer = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a"))])).await;
+    let verifier = Arc::new(issuer.verifier(issuer.config()).await);
+    let (open, gate) = watch::channel(false);
+    issuer.now_answers(Answer::After(gate, json!({"keys": [jwk(Algorithm::EdDSA, Some("b"))]}).to_string()));
+    let hasty = {
+        let verifier = Arc::clone(&verifier);
+        tokio::spawn(async move { verifier.verify(&token(Algorithm::EdDSA, "made-up")).await.is_ok() })
+    };
+    issuer.is_asked_for_the_time(2).await;
+    hasty.abort();
+    assert!(hasty.await.unwrap_err().is_cancelled());
+    open.send(true).unwrap();
+    // The fetch went on without its client, and its keys serve the next one.
+    accepted(&verifier, &token(Algorithm::EdDSA, "b")).await;
+    assert_eq!(issuer.asked(), 2);
+}
+
+#[tokio::test]
+async fn the_last_good_keys_serve_while_the_address_fails() {
+    let failures = [
+        Answer::Status(500),
+        Answer::Status(404),
+        Answer::Body("no json".into()),
+        Answer::Body(r#"{"keys":[]}"#.into()),
+        Answer::Huge { told: true },
+        Answer::Huge { told: false },
+    ];
+    for failure in failures {
+        let issuer = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a"))])).await;
+        let verifier = issuer.verifier(issuer.config()).await;
+        issuer.now_answers(failure);
+        // Whether this one is new or made up can't be told now, and that is said.
+        unavailable(&verifier, &token(Algorithm::EdDSA, "b")).await;
+        assert_eq!(issuer.asked(), 2);
+        accepted(&verifier, &token(Algorithm::ES256, "a")).await;
+        assert!(verifier.is_ready());
+    }
+}
+
+#[tokio::test]
+async fn an_oversized_answer_is_not_read() {
+    for told in [true, false] {
+        let issuer = Issuer::serving(Answer::Huge { told }).await;
+        let verifier = issuer.verifier(issuer.config()).await;
+        let why = unavailable(&verifier, &token(Algorithm::ES256, "a")).await;
+        assert_eq!(why, "the JWKS address sent more than 262144 bytes");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_hangs_is_given_up_at_the_deadline() {
+    let issuer = Issuer::serving(Answer::Silence).await;
+    let config = JwksConfig { timeout: Duration::from_millis(50), ..issuer.config() };
+    let verifier = timeout(PATIENCE, issuer.verifier(config)).await.unwrap();
+    assert!(!verifier.is_ready());
+    let why = timeout(PATIENCE, unavailable(&verifier, &token(Algorithm::ES256, "a"))).await.unwrap();
+    assert_eq!(why, "the JWKS address took longer than 50ms");
+}
+
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let elsewhere = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a"))])).await;
+    let issuer = Issuer::serving(Answer::RedirectTo(elsewhere.url.clone())).await;
+    let verifier = issuer.verifier(issuer.config()).await;
+    assert_eq!(unavailable(&verifier, &token(Algorithm::ES256, "a")).await, "the JWKS address answered 302");
+    assert_eq!(elsewhere.asked(), 0);
+}
+
+#[tokio::test]
+async fn an_address_that_was_down_at_start_is_asked_until_it_answers() {
+    let mut issuer = Issuer::serving(Answer::Status(503)).await;
+    let config = JwksConfig { min_refresh: Duration::from_millis(10), ..issuer.config() };
+    let verifier = issuer.verifier(config).await;
+    assert!(!verifier.is_ready());
+    issuer.is_asked_for_the_time(3).await;
+    issuer.now_answers(set(&[jwk(Algorithm::ES256, Some("a"))]));
+    // No token is shown meanwhile: the retries come by themselves.
+    timeout(PATIENCE, async {
+        while !verifier.is_ready() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await
+    .unwrap();
+    accepted(&verifier, &token(Algorithm::ES256, "a")).await;
+}
+
+#[tokio::test]
+async fn the_timer_drops_a_key_that_is_served_no_more() {
+    let mut issuer = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a"))])).await;
+    let config = JwksConfig { refresh: Duration::from_millis(10), ..issuer.config() };
+    let verifier = issuer.verifier(config).await;
+    issuer.now_answers(set(&[jwk(Algorithm::EdDSA, Some("b"))]));
+    let asked = issuer.asked();
+    issuer.is_asked_for_the_time(asked + 3).await;
+    refused(&verifier, &token(Algorithm::ES256, "a")).await;
+    accepted(&verifier, &token(Algorithm::EdDSA, "b")).await;
+}
+
+#[tokio::test]
+async fn fetching_ends_with_the_verifier() {
+    let mut issuer = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a"))])).await;
+    let config = JwksConfig { refresh: Duration::from_millis(5), ..issuer.config() };
+    let verifier = issuer.verifier(config).await;
+    issuer.is_asked_for_the_time(3).await;
+    drop(verifier);
+    // What was on its way may still arrive; nothing after it does.
+    let quiet = async {
+        loop {
+            let before = issuer.asked();
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            if issuer.asked() == before {
+                break;
+            }
+        }
+    };
+    timeout(PATIENCE, quiet).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_secret_served_by_an_address_is_ignored() {
+    let oct = jwk(Algorithm::HS256, Some("a"));
+    assert_eq!(oct["kty"], "oct");
+    // In a file the same entry is a key, and the right one.
+    let file = KeySet::from_jwks(json!({ "keys": [oct] }).to_string().as_bytes()).unwrap();
+    let trusting = TokenVerifier::new(JwtConfig::default(), file).unwrap();
+    accepted(&trusting, &token(Algorithm::HS256, "a")).await;
+
+    let issuer = Issuer::serving(set(&[oct, jwk(Algorithm::ES256, Some("b"))])).await;
+    let verifier = issuer.verifier(issuer.config()).await;
+    accepted(&verifier, &token(Algorithm::ES256, "b")).await;
+    refused(&verifier, &token(Algorithm::HS256, "a")).await;
+}
+
+#[tokio::test]
+async fn keys_given_at_start_and_keys_of_the_address_serve_side_by_side() {
+    let issuer = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a"))])).await;
+    let source = JwksSource::start(issuer.config()).await.unwrap();
+    let given = KeySet::from(verifying_key(Algorithm::HS256));
+    let verifier = TokenVerifier::with_address(JwtConfig::default(), given, source).unwrap();
+    accepted(&verifier, &hs256(&claims(json!({})))).await;
+    accepted(&verifier, &token(Algorithm::ES256, "a")).await;
+    assert_eq!(refused(&verifier, &token(Algorithm::RS256, "a")).await, "its `alg` is not the one of its key");
+    assert_eq!(issuer.asked(), 1);
+}
+
+#[tokio::test]
+async fn a_token_that_names_no_key_causes_no_fetch() {
+    let issuer = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a")), jwk(Algorithm::RS256, Some("b"))])).await;
+    let verifier = issuer.verifier(issuer.config()).await;
+    let unnamed = sign(Algorithm::ES256, None, &claims(json!({})));
+    assert!(refused(&verifier, &unnamed).await.contains("must name its key"));
+    assert_eq!(issuer.asked(), 1);
+}
+
+// A TLS back end that is missing or doubled shows here as a panic.
+#[tokio::test]
+async fn an_https_address_is_asked_over_tls_alone() {
+    let issuer = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a"))])).await;
+    let url = issuer.url.replace("http://", "https://");
+    let config = JwksConfig { url, timeout: Duration::from_millis(200), ..issuer.config() };
+    let verifier = issuer.verifier(config).await;
+    assert!(!verifier.is_ready());
+    unavailable(&verifier, &token(Algorithm::ES256, "a")).await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_not_safe_is_refused_with_the_setting_to_change() {
+    for (url, hint) in [
+        ("http://keys.example/jwks", "insecure_http"),
+        ("ftp://keys.example/jwks", "neither https nor http"),
+        ("file:///etc/passwd", "neither https nor http"),
+        ("https://user:hunter2@keys.example/jwks", "take it out"),
+        ("keys.example", "is not a URL"),
+        ("", "is not a URL"),
+    ] {
+        let error = JwksSource::start(JwksConfig::new(url)).await.unwrap_err().to_string();
+        assert!(error.contains(hint) && error.contains("jwks.url"), "{url}: {error}");
+        assert!(!error.contains("hunter2"));
+    }
+    let zero = JwksConfig { timeout: Duration::ZERO, ..JwksConfig::new("https://keys.example") };
+    assert!(JwksSource::start(zero).await.unwrap_err().to_string().contains("jwks.timeout"));
+    let confused = JwksConfig { rsa_algorithm: Algorithm::HS256, ..JwksConfig::new("https://keys.example") };
+    assert!(JwksSource::start(confused).await.unwrap_err().to_string().contains("jwks.rsa_algorithm"));
+}

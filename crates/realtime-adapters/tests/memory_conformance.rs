@@ -1,0 +1,59 @@
+//! The single node in memory keeps every promise of its ports, and so does the socket that tests use.
+#![cfg(all(feature = "memory", feature = "testing"))]
+
+use std::sync::Arc;
+
+use realtime_adapters::{
+    memory::{MemoryBus, MemoryPubSub, MemoryRegistry, SystemClock, UuidGenerator},
+    testing::TestWebSocketConnection,
+};
+use realtime_ports::conformance::{
+    bus::bus_conformance,
+    clock::clock_conformance,
+    connection::{ConnectionSpec, ConnectionUnderTest, connection_conformance},
+    ids::ids_conformance,
+    pubsub::pubsub_conformance,
+    registry::registry_conformance,
+};
+
+#[test]
+fn the_registry_keeps_the_ports_promises() {
+    registry_conformance(MemoryRegistry::new);
+}
+
+#[test]
+fn the_pubsub_manager_keeps_the_ports_promises() {
+    pubsub_conformance(MemoryPubSub::new);
+}
+
+#[tokio::test]
+async fn the_bus_keeps_the_ports_promises() {
+    bus_conformance(MemoryBus::new).await;
+}
+
+#[test]
+fn the_clock_keeps_the_ports_promises() {
+    clock_conformance(SystemClock::new);
+}
+
+#[test]
+fn the_id_generator_keeps_the_ports_promises() {
+    ids_conformance(UuidGenerator::new);
+}
+
+#[test]
+fn the_test_socket_keeps_the_ports_promises() {
+    connection_conformance(|ConnectionSpec { id, client, capacity, .. }| {
+        let mut socket = TestWebSocketConnection::new(id).with_capacity(capacity);
+        if let Some(client) = client {
+            socket = socket.with_client(client);
+        }
+        let socket = Arc::new(socket);
+        let (reader, watcher) = (Arc::clone(&socket), Arc::clone(&socket));
+        ConnectionUnderTest {
+            socket,
+            texts: Box::new(move || reader.texts()),
+            closing: Box::new(move || watcher.closing()),
+        }
+    });
+}

@@ -1,0 +1,139 @@
+//! What every [`MessageBus`] promises to the one node that it serves here.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, Mutex, PoisonError},
+    task::Poll,
+};
+
+use realtime_core::{
+    bus,
+    message::{Content, Stamp},
+};
+use realtime_schema::{Envelope, MessageId, MessageType, NodeId, Payload, Route, Timestamp};
+
+use super::scene::{id, role, topic, user};
+use crate::{BusError, Delivery, MessageBus};
+
+/// Runs the whole suite. Each part asks a fresh bus that has not been started, of a node of its own.
+///
+/// # Panics
+/// The bus breaks a promise of the port; the message says which.
+pub async fn bus_conformance<B: MessageBus>(fresh: impl Fn() -> B) {
+    a_bus_is_started_before_it_is_published_to(&fresh()).await;
+    a_bus_is_started_once(&fresh()).await;
+    an_envelope_is_delivered_once_and_as_it_is(&fresh()).await;
+    the_answer_counts_those_who_took_it(&fresh()).await;
+    each_caller_keeps_its_order(&fresh()).await;
+}
+
+/// Records what is delivered, and says that so many took it.
+struct Mailbox {
+    delivered: Mutex<Vec<Envelope>>,
+    takers: u64,
+}
+
+impl Mailbox {
+    fn new(takers: u64) -> Arc<Self> {
+        Arc::new(Self { delivered: Mutex::default(), takers })
+    }
+
+    fn take(&self) -> Vec<Envelope> {
+        std::mem::take(&mut self.delivered.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Delivery for Mailbox {
+    fn deliver(&self, envelope: &Envelope) -> u64 {
+        self.delivered.lock().unwrap_or_else(PoisonError::into_inner).push(envelope.clone());
+        self.takers
+    }
+}
+
+fn envelope(to: Route, n: usize) -> Arc<Envelope> {
+    let payload = Payload::from_text(n.to_string()).expect("a number is JSON");
+    let content = Content { kind: MessageType::new("note").expect("a type"), payload };
+    let stamp = Stamp { id: MessageId(id(n).0), now: Timestamp::EPOCH };
+    Arc::new(bus::envelope(NodeId(id(0).0), to, content, stamp))
+}
+
+async fn started<B: MessageBus>(bus: &B, takers: u64) -> Arc<Mailbox> {
+    let mailbox = Mailbox::new(takers);
+    bus.start(Arc::clone(&mailbox) as _).await.expect("a fresh bus starts");
+    mailbox
+}
+
+/// Publishing before it is a mistake of the caller, and says so.
+pub async fn a_bus_is_started_before_it_is_published_to<B: MessageBus>(bus: &B) {
+    let early = bus.publish(envelope(Route::All, 1)).await;
+    assert!(matches!(early, Err(BusError::Misused(_))), "publishing before the start was answered with {early:?}");
+    let mailbox = started(bus, 0).await;
+    assert_eq!(mailbox.take(), [], "what was refused is not delivered later");
+    bus.publish(envelope(Route::All, 2)).await.expect("it can be published to once it is started");
+    assert_eq!(mailbox.take().len(), 1, "and delivers");
+}
+
+/// Starting it again is a mistake of the caller; the first delivery stays.
+pub async fn a_bus_is_started_once<B: MessageBus>(bus: &B) {
+    let (first, second) = (started(bus, 0).await, Mailbox::new(0));
+    let again = bus.start(Arc::clone(&second) as _).await;
+    assert!(matches!(again, Err(BusError::Misused(_))), "a second start was answered with {again:?}");
+    bus.publish(envelope(Route::All, 1)).await.expect("it still works");
+    assert_eq!((first.take().len(), second.take().len()), (1, 0), "the first delivery gets it");
+}
+
+/// For every kind of route, by the time that publish has returned.
+pub async fn an_envelope_is_delivered_once_and_as_it_is<B: MessageBus>(bus: &B) {
+    let mailbox = started(bus, 0).await;
+    let routes = [
+        Route::All,
+        Route::User(user("alice")),
+        Route::Role(role("admin")),
+        Route::Connection(id(1)),
+        Route::Topic(topic("order:1")),
+    ];
+    for (n, route) in routes.into_iter().enumerate() {
+        let sent = envelope(route, n);
+        bus.publish(Arc::clone(&sent)).await.expect("published");
+        assert_eq!(mailbox.take(), [(*sent).clone()], "this node gets the envelope, once, unchanged");
+    }
+}
+
+/// The count is this node's.
+pub async fn the_answer_counts_those_who_took_it<B: MessageBus>(bus: &B) {
+    let _mailbox = started(bus, 42).await;
+    let published = bus.publish(envelope(Route::All, 1)).await.expect("published");
+    assert_eq!(published.delivered, 42, "the answer says how many of this node's connections took it");
+}
+
+/// Several callers at once: what each publishes one after the other arrives in that order, and nothing is lost.
+pub async fn each_caller_keeps_its_order<B: MessageBus>(bus: &B) {
+    const CALLERS: usize = 4;
+    const EACH: usize = 50;
+    let mailbox = started(bus, 0).await;
+    let caller = async |caller: usize| {
+        for n in 0..EACH {
+            bus.publish(envelope(Route::All, caller * EACH + n)).await.expect("published");
+        }
+    };
+    all((0..CALLERS).map(|n| Box::pin(caller(n)) as Pin<Box<dyn Future<Output = ()> + '_>>).collect()).await;
+    let arrived: Vec<usize> =
+        mailbox.take().iter().map(|envelope| envelope.message.payload.as_str().parse().expect("a number")).collect();
+    assert_eq!(arrived.len(), CALLERS * EACH, "everything arrives once");
+    for caller in 0..CALLERS {
+        let range = caller * EACH..(caller + 1) * EACH;
+        let of_caller: Vec<_> = arrived.iter().copied().filter(|n| range.contains(n)).collect();
+        assert!(of_caller.is_sorted(), "a caller's envelopes arrived out of order: {of_caller:?}");
+        assert_eq!(of_caller, range.collect::<Vec<_>>(), "each of a caller's envelopes arrived once");
+    }
+}
+
+/// Drives all of them on this task, whatever the runtime is.
+async fn all(mut futures: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
+    poll_fn(|context| {
+        futures.retain_mut(|future| future.as_mut().poll(context).is_pending());
+        if futures.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}

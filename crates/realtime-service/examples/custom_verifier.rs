@@ -1,0 +1,35 @@
+//! Swap the JWT adapter for a verifier of your own: here, opaque session tokens kept by the application.
+//!
+//! `cargo run -p realtime-service --example custom_verifier`
+
+use std::{collections::HashMap, sync::Arc};
+
+use realtime_core::auth::ConnectRequest;
+use realtime_ports::{JwtVerifier, VerifyError};
+use realtime_schema::{JwtClaims, UserId};
+use realtime_service::Service;
+
+/// Sessions by their opaque token.
+struct Sessions(HashMap<String, UserId>);
+
+#[async_trait::async_trait]
+impl JwtVerifier for Sessions {
+    async fn verify(&self, token: &str) -> Result<JwtClaims, VerifyError> {
+        match self.0.get(token) {
+            Some(user) => Ok(JwtClaims::new(user.clone())),
+            None => Err(VerifyError::Invalid("there is no such session".into())),
+        }
+    }
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let sessions = Sessions(HashMap::from([("s3cr3t".to_owned(), UserId::new("alice")?)]));
+    let service = Service::builder().verifier(Arc::new(sessions)).build().await?;
+
+    let admitted = service.admit(&ConnectRequest::with_token("s3cr3t")).await?;
+    println!("let in: {}", admitted.claims().sub);
+    let refused = service.admit(&ConnectRequest::with_token("guess")).await.expect_err("nobody's session");
+    println!("refused: {refused}");
+    Ok(())
+}

@@ -1,0 +1,329 @@
+//! The life of a connection, with the clock held still: nothing here waits for real time.
+
+mod support;
+
+use std::{sync::Arc, time::Duration};
+
+use realtime_adapters::testing::{TestJwtVerifier, TestWebSocketConnection};
+use realtime_core::auth::ConnectRequest;
+use realtime_ports::{ConnectionHandler, HookError, Incoming, RealtimeService, VerifyError};
+use realtime_schema::{
+    ClientLimits, CloseCode, Closing, Connection, ErrorCode, JwtClaims, Origin, Payload, Route, Topic,
+};
+use realtime_service::{Service, Settings};
+use serde_json::json;
+use support::{Peer, WALL_S, Written, builder, claims, connect, service, try_connect};
+use tokio::{sync::mpsc, time::timeout};
+
+fn topic(text: &str) -> Topic {
+    text.parse().expect("a topic")
+}
+
+async fn publish(service: &Service, to: Route, n: u32) -> u64 {
+    let request = realtime_schema::PublishRequest::new(
+        to,
+        "tick".parse().expect("a type"),
+        Payload::of(&json!({"n": n})).expect("JSON"),
+    );
+    service.publish(request).await.expect("published").delivered
+}
+
+/// Nothing of a connection is left on the node.
+fn forgotten(service: &Service) {
+    let metrics = service.metrics();
+    assert_eq!((metrics.connections, metrics.topics, metrics.subscriptions), (0, 0, 0));
+}
+
+async fn subscribe(peer: &mut Peer, name: &str) {
+    peer.says(&json!({"action": "subscribe", "id": 1, "topic": name}).to_string()).await;
+    peer.expects("ack").await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_subscriber_gets_what_is_published_and_nothing_after_its_unsubscribe_was_acknowledged() {
+    let service = service(Settings::default()).await;
+    let mut alice = connect(&service, "alice").await;
+    let mut bob = connect(&service, "bob").await;
+    subscribe(&mut alice, "order:1").await;
+
+    assert_eq!(publish(&service, Route::Topic(topic("order:1")), 1).await, 1);
+    assert_eq!(alice.expects("tick").await, json!({"n": 1}));
+
+    alice.says(r#"{"action":"unsubscribe","id":2,"topic":"order:1"}"#).await;
+    alice.expects("ack").await;
+    assert_eq!(publish(&service, Route::Topic(topic("order:1")), 2).await, 0);
+    for peer in [&mut alice, &mut bob] {
+        peer.says(r#"{"action":"ping","id":"fence"}"#).await;
+        assert_eq!(peer.expects("ack").await["id"], "fence", "nothing came before the fence");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_union_of_routes_reaches_each_connection_once() {
+    let service = service(Settings::default()).await;
+    let mut alice = connect(&service, "alice").await;
+    let mut bob = connect(&service, "bob").await;
+    subscribe(&mut alice, "order:1").await;
+    let to = realtime_schema::Audience::union(vec![
+        Route::Topic(topic("order:1")),
+        Route::User("alice".parse().expect("a user")),
+        Route::Role("member".parse().expect("a role")),
+    ])
+    .expect("an audience");
+    let request =
+        realtime_schema::PublishRequest::new(to, "tick".parse().expect("a type"), Payload::of(&1).expect("JSON"));
+    assert_eq!(service.publish(request).await.expect("published").delivered, 2);
+    for peer in [&mut alice, &mut bob] {
+        peer.expects("tick").await;
+        peer.says(r#"{"action":"ping","id":"fence"}"#).await;
+        assert_eq!(peer.expects("ack").await["id"], "fence");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_server_subscribes_and_unsubscribes_and_the_client_is_told() {
+    let service = service(Settings::default()).await;
+    let mut alice = try_connect(&service, ConnectRequest::with_token("alice")).await.expect("let in");
+    let id = alice.expects("welcome").await["connection"].as_str().expect("an id").parse().expect("an id");
+    assert_eq!(service.subscribe(id, &topic("given"), Origin::Server).await, Ok(true));
+    assert_eq!(service.subscribe(id, &topic("given"), Origin::Server).await, Ok(false));
+    assert_eq!(alice.expects("subscribed").await["topic"], "given");
+    assert!(service.unsubscribe(id, &topic("given")).await);
+    let told = alice.expects("unsubscribed").await;
+    assert_eq!((told["topic"].as_str(), told["reason"].as_str()), (Some("given"), Some("server")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_ends_a_connection_the_node_forgets_it() {
+    let service = service(Settings::default()).await;
+    // The peer says goodbye, vanishes, or the task that serves it is dropped half-way.
+    for end in 0..3 {
+        let mut peer = connect(&service, "alice").await;
+        subscribe(&mut peer, "order:1").await;
+        match end {
+            0 => peer.incoming.send(Incoming::Closed(Some(CloseCode::NORMAL))).await.expect("sent"),
+            1 => drop(std::mem::replace(&mut peer.incoming, mpsc::channel(1).0)),
+            _ => peer.task.abort(),
+        }
+        let _ = peer.task.await;
+        forgotten(&service);
+    }
+    assert_eq!(service.drain(Duration::from_secs(1)).await, 0, "every place was given back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_token_that_ends_ends_its_connection_and_a_refresh_keeps_it() {
+    let exp = |seconds| JwtClaims { exp: Some(WALL_S + seconds), ..claims("alice", &["subscribe:a"]) };
+    let verifier = TestJwtVerifier::new("old", exp(60)).and("new", exp(600)).and("mallory", claims("mallory", &[]));
+    let service = builder(Settings::default()).verifier(Arc::new(verifier)).build().await.expect("a service");
+
+    let mut expires = connect(&service, "old").await;
+    let mut renews = connect(&service, "old").await;
+    renews.says(r#"{"action":"refresh","id":1,"token":"mallory"}"#).await;
+    assert_eq!(renews.expects("error").await["code"], "forbidden");
+    renews.says(r#"{"action":"refresh","id":2,"token":"new"}"#).await;
+    let ack = renews.expects("ack").await;
+    assert!(ack["token_expires_in_ms"].as_u64().is_some_and(|ms| ms > 500_000), "{ack}");
+
+    loop {
+        match expires.next().await {
+            Some(Written::Ping) => expires.incoming.send(Incoming::Alive).await.expect("sent"),
+            Some(Written::Frame(frame)) => {
+                assert_eq!((&frame["type"], &frame["payload"]["code"]), (&json!("closing"), &json!(4610)));
+                break;
+            }
+            other => panic!("unexpected: {other:?}"),
+        }
+    }
+    assert_eq!(
+        expires.next().await,
+        Some(Written::Close(CloseCode::EXPIRED, "the token's time is over; connect with a new one".into()))
+    );
+    renews.says(r#"{"action":"ping","id":3}"#).await;
+    loop {
+        match renews.next().await {
+            Some(Written::Ping) => {}
+            Some(Written::Frame(frame)) => break assert_eq!(frame["payload"]["id"], 3),
+            other => panic!("unexpected: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_peer_that_answers_no_ping_is_closed() {
+    let service = service(Settings::default()).await;
+    let mut peer = connect(&service, "alice").await;
+    assert_eq!((peer.next().await, peer.next().await), (Some(Written::Ping), Some(Written::Ping)));
+    assert_eq!(peer.expects_close().await, 4508);
+    forgotten(&service);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_stalls_is_closed_as_too_slow_and_the_others_notice_nothing() {
+    let limits = ClientLimits { queue_messages: 5, ..ClientLimits::default() };
+    let service = service(Settings { limits, ..Settings::default() }).await;
+    let mut slow = connect(&service, "alice").await;
+    let mut quick = connect(&service, "bob").await;
+    slow.stalled.send_replace(true);
+    for n in 0..20 {
+        publish(&service, Route::All, n).await;
+        assert_eq!(quick.expects("tick").await["n"], n);
+    }
+    assert_eq!(service.metrics().closed_slow_total, 1);
+    // It reads again before patience is over: what was under way comes, then why it is closed.
+    slow.stalled.send_replace(false);
+    let mut last = slow.frame().await;
+    while last["type"] == "tick" {
+        last = slow.frame().await;
+    }
+    assert_eq!((&last["type"], &last["payload"]["code"]), (&json!("closing"), &json!(4513)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_never_ends_is_given_up() {
+    let service = service(Settings::default()).await;
+    let slow = connect(&service, "alice").await;
+    slow.stalled.send_replace(true);
+    publish(&service, Route::All, 1).await;
+    timeout(Duration::from_secs(11), slow.task).await.expect("within write_timeout").expect("no panic");
+    assert_eq!(service.metrics().closed_slow_total, 1);
+    forgotten(&service);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_tells_everyone_and_lets_nobody_in() {
+    let service = service(Settings::default()).await;
+    let mut peers = [connect(&service, "alice").await, connect(&service, "bob").await];
+    let draining = tokio::spawn({
+        let service = service.clone();
+        async move { service.drain(Duration::from_secs(10)).await }
+    });
+    for peer in &mut peers {
+        let told = peer.expects("closing").await;
+        assert_eq!((&told["code"], &told["reconnect"]), (&json!(4503), &json!(true)));
+        assert!(told["spread_ms"].as_u64().is_some_and(|ms| ms >= 1_000), "{told}");
+    }
+    assert_eq!(draining.await.expect("no panic"), 0);
+    let refused = service.admit(&ConnectRequest::with_token("carol")).await.expect_err("draining");
+    assert_eq!((refused.code, refused.close), (ErrorCode::Unavailable, CloseCode::DRAINING));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_drain_ends_at_its_deadline_and_says_who_was_left() {
+    let service = service(Settings { close_timeout: Duration::from_secs(60), ..Settings::default() }).await;
+    let stuck = connect(&service, "alice").await;
+    stuck.stalled.send_replace(true);
+    assert_eq!(service.drain(Duration::from_secs(1)).await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_limit_of_admission_is_refused_by_its_name_and_given_back() {
+    let settings = Settings {
+        max_connections: 3,
+        max_connections_per_user: 1,
+        max_connections_per_address: 2,
+        ..Settings::default()
+    };
+    let service = service(settings).await;
+    let from = |token: &str, last: u8| {
+        let mut request = ConnectRequest::with_token(token);
+        request.remote = Some([192, 0, 2, last].into());
+        request
+    };
+    let alice = try_connect(&service, from("alice", 1)).await.expect("let in");
+    let refused = |request| {
+        let service = service.clone();
+        async move { service.admit(&request).await.expect_err("over a limit").message }
+    };
+    assert!(refused(from("alice", 1)).await.contains("limits.connections_per_user is 1"));
+    let _bob = try_connect(&service, from("bob", 1)).await.expect("let in");
+    assert!(refused(from("carol", 1)).await.contains("limits.connections_per_address is 2"));
+    let _carol = try_connect(&service, from("carol", 2)).await.expect("let in");
+    assert!(refused(from("carol", 3)).await.contains("limits.connections is 3"));
+    assert_eq!(service.metrics().refused_total, 3);
+
+    alice.task.abort();
+    let _ = alice.task.await;
+    try_connect(&service, from("alice", 1)).await.expect("the place was given back");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_verifier_that_can_not_answer_lets_nobody_in() {
+    let source: Arc<dyn std::error::Error + Send + Sync> = Arc::new(std::io::Error::other("no keys"));
+    let verifier =
+        TestJwtVerifier::default().failing("t", VerifyError::Unavailable(source)).failing("e", VerifyError::Expired);
+    let service = builder(Settings::default()).verifier(Arc::new(verifier)).build().await.expect("a service");
+    let refused = service.admit(&ConnectRequest::with_token("t")).await.expect_err("no keys");
+    assert_eq!((refused.code, refused.after_ms), (ErrorCode::Unavailable, Some(1_000)));
+    let refused = service.admit(&ConnectRequest::with_token("e")).await.expect_err("expired");
+    assert_eq!((refused.code, refused.close), (ErrorCode::TokenExpired, CloseCode::EXPIRED));
+}
+
+/// Tells what it sees, and fails at everything.
+struct Failing(mpsc::Sender<String>);
+
+#[async_trait::async_trait]
+impl ConnectionHandler for Failing {
+    async fn on_open(&self, connection: Arc<Connection>) -> Result<(), HookError> {
+        let _ = self.0.send(format!("open {}", connection.user)).await;
+        Err("on_open is broken".into())
+    }
+
+    async fn on_message(&self, _: Arc<Connection>, text: &str) -> Result<(), HookError> {
+        let _ = self.0.send(format!("message {text}")).await;
+        std::future::pending().await
+    }
+
+    async fn on_close(&self, _: Arc<Connection>, code: Option<CloseCode>) -> Result<(), HookError> {
+        let _ = self.0.send(format!("close {code:?}")).await;
+        Err("on_close is broken".into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_that_fail_or_hang_drop_nothing() {
+    let (tell, mut told) = mpsc::channel(16);
+    let service = builder(Settings::default()).handler(Arc::new(Failing(tell))).build().await.expect("a service");
+    let mut peer = connect(&service, "alice").await;
+    assert_eq!(told.recv().await.as_deref(), Some("open alice"));
+    peer.says(r#"{"action":"ping","id":1}"#).await;
+    assert_eq!(peer.expects("ack").await["id"], 1, "acted on after the hook was given up");
+    peer.incoming.send(Incoming::Closed(Some(CloseCode::NORMAL))).await.expect("sent");
+    peer.task.await.expect("no panic");
+    assert_eq!(told.recv().await.as_deref(), Some(r#"message {"action":"ping","id":1}"#));
+    assert_eq!(told.recv().await.as_deref(), Some("close Some(CloseCode(1000))"));
+    assert_eq!(service.metrics().hook_errors_total, 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_of_ones_own_connects_gets_messages_and_is_disconnected() {
+    let service = service(Settings::default()).await;
+    let id = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id");
+    let socket = Arc::new(TestWebSocketConnection::new(id));
+    service.connect(ConnectRequest::with_token("alice"), socket.clone()).await.expect("let in");
+    assert_eq!(publish(&service, Route::User("alice".parse().expect("a user")), 1).await, 1);
+    assert_eq!(socket.kinds(), ["welcome", "tick"]);
+    assert!(service.disconnect(id, Closing::new(CloseCode::FORBIDDEN, "enough")).await);
+    assert!(!service.disconnect(id, Closing::new(CloseCode::FORBIDDEN, "enough")).await, "it is gone");
+    assert_eq!(socket.closing().map(|closing| closing.code), Some(CloseCode::FORBIDDEN));
+    forgotten(&service);
+    assert_eq!(service.drain(Duration::ZERO).await, 0, "its place was given back");
+}
+
+#[tokio::test]
+async fn what_is_too_large_or_not_valid_is_not_published() {
+    let service = service(Settings { max_publish_bytes: 10, ..Settings::default() }).await;
+    let kind = || "tick".parse().expect("a type");
+    let large = service.send_to_all(kind(), Payload::of(&"x".repeat(20)).expect("JSON")).await;
+    assert!(large.expect_err("too large").to_string().contains("limits.max_publish_bytes is 10"));
+    let mut request = realtime_schema::PublishRequest::new(Route::All, kind(), Payload::of(&1).expect("JSON"));
+    request.idempotency_key = Some(String::new());
+    assert!(service.publish(request).await.is_err());
+    assert_eq!(service.metrics().publications_total, 0);
+}
+
+#[tokio::test]
+async fn a_builder_without_a_verifier_says_so() {
+    let error = Service::builder().build().await.expect_err("no verifier");
+    assert!(error.to_string().contains("ServiceBuilder::verifier"), "{error}");
+}

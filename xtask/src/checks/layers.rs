@@ -1,0 +1,171 @@
+//! `layers`: who may depend on whom, declared once, compared with what the manifests say.
+
+use crate::{
+    report::{Check, Finding, Report},
+    workspace::{Package, Workspace},
+};
+
+/// The check.
+pub(super) const CHECK: Check = Check {
+    name: "layers",
+    protects: "crates depend only inwards, as the one table in xtask/src/checks/layers.rs declares",
+    run,
+};
+
+/// What a crate of this workspace may depend on.
+pub(crate) struct Layer {
+    /// The package.
+    pub(crate) name: &'static str,
+    /// Members it may use.
+    pub(crate) may_use: &'static [&'static str],
+    /// Members it may use behind a feature (or in its tests), never unconditionally.
+    pub(crate) may_offer: &'static [&'static str],
+    /// Other crates it may name in its manifest, its tests aside; `None` leaves that to reviews.
+    pub(crate) external: Option<&'static [&'static str]>,
+}
+
+const SCHEMA: &str = "realtime-schema";
+const CORE: &str = "realtime-core";
+const PORTS: &str = "realtime-ports";
+const ADAPTERS: &str = "realtime-adapters";
+const SERVICE: &str = "realtime-service";
+const SERVER: &str = "realtime-server";
+
+/// The table, innermost first. A new crate gets a row here, and its edges in `deny.toml`.
+pub(crate) const LAYERS: &[Layer] = &[
+    Layer {
+        name: SCHEMA,
+        may_use: &[],
+        may_offer: &[],
+        external: Some(&["jiff", "schemars", "serde", "serde_json", "uuid"]),
+    },
+    Layer {
+        name: CORE,
+        may_use: &[SCHEMA],
+        may_offer: &[],
+        external: Some(&["bytes", "serde", "serde_json", "thiserror", "uuid"]),
+    },
+    Layer {
+        name: PORTS,
+        may_use: &[SCHEMA, CORE],
+        may_offer: &[],
+        external: Some(&["async-trait", "bytes", "mockall", "thiserror"]),
+    },
+    Layer { name: ADAPTERS, may_use: &[SCHEMA, CORE, PORTS], may_offer: &[], external: None },
+    Layer { name: SERVICE, may_use: &[SCHEMA, CORE, PORTS], may_offer: &[ADAPTERS], external: None },
+    Layer { name: SERVER, may_use: &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE], may_offer: &[], external: None },
+    Layer {
+        name: "realtime-tests",
+        may_use: &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE, SERVER],
+        may_offer: &[],
+        external: None,
+    },
+    Layer { name: "xtask", may_use: &[SCHEMA], may_offer: &[], external: None },
+];
+
+fn run(workspace: &Workspace) -> Report {
+    let members: Vec<_> = workspace.members().collect();
+    let edges: usize = members.iter().map(|package| package.dependencies.len()).sum();
+    Report::of(violations(LAYERS, &members), format!("{} crates, {edges} dependencies", members.len()))
+}
+
+fn violations(layers: &[Layer], members: &[&Package]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for layer in layers {
+        if !members.iter().any(|package| package.name == layer.name) {
+            let broken = format!("the row of `{}` belongs to no crate", layer.name);
+            findings.push(Finding::new("xtask/src/checks/layers.rs", broken, "remove the row, or restore the crate"));
+        }
+    }
+    for package in members {
+        let Some(layer) = layers.iter().find(|layer| layer.name == package.name) else {
+            let broken = format!("crate `{}` has no row in the table of layers", package.name);
+            let remedy = "add it to LAYERS in xtask/src/checks/layers.rs, with what it may depend on";
+            findings.push(Finding::new(&package.name, broken, remedy));
+            continue;
+        };
+        for dependency in &package.dependencies {
+            let name = dependency.name.as_str();
+            let at = format!("{}/Cargo.toml", package.name);
+            if !members.iter().any(|package| package.name == name) {
+                let allowed = dependency.dev || layer.external.is_none_or(|external| external.contains(&name));
+                if !allowed {
+                    let broken = format!("`{}` depends on `{name}`, which its row does not allow", package.name);
+                    let remedy = "keep that library to a layer further out (behind a port), or argue for it in the table and in docs/decisions/";
+                    findings.push(Finding::new(at, broken, remedy));
+                }
+            } else if layer.may_offer.contains(&name) && !dependency.dev && !dependency.optional {
+                let broken = format!("`{}` depends on `{name}` unconditionally", package.name);
+                findings.push(Finding::new(at, broken, "make it `optional = true`, behind a feature"));
+            } else if !layer.may_use.contains(&name) && !layer.may_offer.contains(&name) {
+                let broken = format!("`{}` depends on `{name}`, against the direction of the layers", package.name);
+                let remedy = "move what is shared inwards, or hand it in through a port from the layer that composes both";
+                findings.push(Finding::new(at, broken, remedy));
+            }
+        }
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workspace::Dependency;
+
+    fn on(name: &str) -> Dependency {
+        Dependency { name: name.into(), ..Dependency::default() }
+    }
+
+    /// The members as the table wants them, with one more dependency for one of them.
+    fn broken_by(package: &str, dependency: Dependency) -> Vec<String> {
+        let mut members: Vec<_> = LAYERS
+            .iter()
+            .map(|layer| Package {
+                name: layer.name.into(),
+                member: true,
+                dependencies: layer.may_use.iter().copied().map(on).collect(),
+                ..Package::default()
+            })
+            .collect();
+        let found = members.iter_mut().find(|member| member.name == package).expect("a member");
+        found.dependencies.push(dependency);
+        let members: Vec<_> = members.iter().collect();
+        violations(LAYERS, &members).into_iter().map(|finding| finding.broken).collect()
+    }
+
+    #[test]
+    fn the_table_itself_is_followed() {
+        assert!(broken_by(ADAPTERS, on("reqwest")).is_empty(), "adapters may name a technology");
+        assert!(broken_by(CORE, Dependency { dev: true, ..on("proptest") }).is_empty(), "tests may use what they like");
+    }
+
+    #[test]
+    fn an_edge_outwards_is_reported() {
+        assert_eq!(broken_by(CORE, on(PORTS)), ["`realtime-core` depends on `realtime-ports`, against the direction of the layers"]);
+        assert_eq!(broken_by(ADAPTERS, on(SERVICE)).len(), 1);
+        assert_eq!(broken_by(SERVER, on("xtask")).len(), 1, "nobody depends on xtask");
+        assert_eq!(broken_by(SERVER, Dependency { dev: true, ..on("realtime-tests") }).len(), 1, "nor on the tests");
+    }
+
+    #[test]
+    fn a_library_that_a_row_does_not_allow_is_reported() {
+        assert_eq!(broken_by(CORE, on("tokio")), ["`realtime-core` depends on `tokio`, which its row does not allow"]);
+        assert_eq!(broken_by(PORTS, Dependency { optional: true, ..on("axum") }).len(), 1, "a feature is no excuse");
+    }
+
+    #[test]
+    fn the_service_may_offer_the_adapters_but_not_require_them() {
+        assert!(broken_by(SERVICE, Dependency { optional: true, ..on(ADAPTERS) }).is_empty());
+        assert!(broken_by(SERVICE, Dependency { dev: true, ..on(ADAPTERS) }).is_empty());
+        assert_eq!(broken_by(SERVICE, on(ADAPTERS)), ["`realtime-service` depends on `realtime-adapters` unconditionally"]);
+    }
+
+    #[test]
+    fn a_crate_without_a_row_and_a_row_without_a_crate_are_reported() {
+        let newcomer = Package { name: "realtime-redis".into(), member: true, ..Package::default() };
+        let findings = violations(&LAYERS[..1], &[&newcomer]);
+        assert_eq!(findings.len(), 2);
+        assert!(findings[0].broken.contains("`realtime-schema` belongs to no crate"));
+        assert!(findings[1].broken.contains("`realtime-redis` has no row"));
+    }
+}
