@@ -1,8 +1,9 @@
 //! What a connection's queue promises its senders and its task.
 
-use std::time::Duration;
+use std::{cell::RefCell, time::Duration};
 
 use realtime_core::{codec::encode_control, outbound::QueueLimits};
+use realtime_ports::conformance::connection::{ConnectionUnderTest, connection_conformance};
 use realtime_schema::{Control, Ping, Timestamp};
 use tokio::time::timeout;
 
@@ -84,4 +85,26 @@ async fn a_shut_queue_takes_nothing() {
     outbound.shut();
     assert_eq!(outbound.send(&frame()), Err(SendError::Closed));
     assert!(!outbound.is_open());
+}
+
+#[test]
+fn it_keeps_every_promise_of_the_port() {
+    connection_conformance(|spec| {
+        let limits = QueueLimits { messages: spec.capacity, bytes: 1 << 20 };
+        let shared = Arc::new(OutboundShared { limits, metrics: Arc::default() });
+        let socket = Arc::new(Outbound::new(spec.id, spec.client, shared));
+        let (reader, closer) = (socket.clone(), socket.clone());
+        let read = RefCell::new(Vec::new());
+        let texts = move || {
+            let mut batch = VecDeque::new();
+            reader.state().queue.take(&mut batch);
+            read.borrow_mut().extend(batch.iter().map(|frame| frame.text().to_owned()));
+            read.borrow().clone()
+        };
+        let closing = move || match &closer.state().phase {
+            Phase::Closing(closing) => Some((**closing).clone()),
+            Phase::Open | Phase::Closed => None,
+        };
+        ConnectionUnderTest { socket, texts: Box::new(texts), closing: Box::new(closing) }
+    });
 }
