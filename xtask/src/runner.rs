@@ -14,7 +14,12 @@ use crate::{
 ///
 /// # Errors
 /// A name that is no check's, or standard output is gone.
-pub(crate) fn run(checks: &[Check], names: &[String], workspace: &Workspace, out: &mut impl Write) -> Result<bool, String> {
+pub(crate) fn run(
+    checks: &[Check],
+    names: &[String],
+    workspace: &Workspace,
+    out: &mut impl Write,
+) -> Result<bool, String> {
     let chosen = choose(checks, names)?;
     let mut tally = Tally::default();
     for check in chosen {
@@ -93,7 +98,12 @@ mod tests {
         Check {
             name: "bad",
             protects: "another",
-            run: |_| Report::of(vec![Finding::new("a.rs:1", "is wrong", "mend it"), Finding::new("b.rs", "too", "same")], "2 files"),
+            run: |_| {
+                Report::of(
+                    vec![Finding::new("a.rs:1", "is wrong", "mend it"), Finding::new("b.rs", "too", "same")],
+                    "2 files",
+                )
+            },
         },
         Check {
             name: "partial",

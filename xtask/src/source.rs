@@ -47,7 +47,7 @@ pub(crate) fn find_word(code: &str, needle: &str) -> Vec<usize> {
     let found = code.match_indices(needle).filter(|(at, _)| {
         let before = code[..*at].chars().next_back();
         let after = code[at + needle.len()..].chars().next();
-        !(opens && before.is_some_and(is_word)) && !(closes && after.is_some_and(is_word))
+        !(opens && before.is_some_and(is_word) || closes && after.is_some_and(is_word))
     });
     found.map(|(at, _)| line_of(code, at)).collect()
 }
@@ -58,8 +58,8 @@ pub(crate) fn uses(code: &str) -> Vec<Hit> {
     for (at, _) in code.match_indices("use") {
         let before = code[..at].chars().next_back();
         let rest = &code[at + 3..];
-        let statement = !before.is_some_and(|char| char.is_alphanumeric() || char == '_')
-            && rest.starts_with(char::is_whitespace);
+        let statement =
+            !before.is_some_and(|char| char.is_alphanumeric() || char == '_') && rest.starts_with(char::is_whitespace);
         if let (true, Some(end)) = (statement, rest.find(';')) {
             let tree: String = rest[..end].split_whitespace().collect::<Vec<_>>().join(" ");
             let mut paths = Vec::new();
@@ -165,7 +165,8 @@ fn raw_string_end(source: &[char], at: usize) -> usize {
     }
     let mut end = open + hashes + 1;
     while end < source.len() {
-        let closed = source[end] == '"' && source[end + 1..].iter().take(hashes).filter(|&&char| char == '#').count() == hashes;
+        let closed =
+            source[end] == '"' && source[end + 1..].iter().take(hashes).filter(|&&char| char == '#').count() == hashes;
         if closed {
             return end + 1 + hashes;
         }
@@ -218,7 +219,9 @@ mod tests {
 
     #[test]
     fn test_modules_are_left_out_and_what_follows_is_not() {
-        let code = without_tests("fn a() {}\n#[cfg(test)]\nmod tests { fn b() { if x {} } }\nfn c() {}\n#[cfg(test)]\nmod more;\nfn d() {}");
+        let code = without_tests(
+            "fn a() {}\n#[cfg(test)]\nmod tests { fn b() { if x {} } }\nfn c() {}\n#[cfg(test)]\nmod more;\nfn d() {}",
+        );
         assert!(code.contains("fn a") && code.contains("fn c") && code.contains("fn d"));
         assert!(!code.contains("fn b") && !code.contains("more"));
         assert_eq!(code.lines().count(), 7);
@@ -226,10 +229,11 @@ mod tests {
 
     #[test]
     fn grouped_imports_are_written_out() {
-        let paths: Vec<_> = uses("use std::{fs, collections::{self, HashMap as Map}};\npub use core::net::IpAddr;\nfn reuse() {}")
-            .into_iter()
-            .map(|(line, path)| format!("{line} {path}"))
-            .collect();
+        let paths: Vec<_> =
+            uses("use std::{fs, collections::{self, HashMap as Map}};\npub use core::net::IpAddr;\nfn reuse() {}")
+                .into_iter()
+                .map(|(line, path)| format!("{line} {path}"))
+                .collect();
         assert_eq!(paths, ["1 std::fs", "1 std::collections", "1 std::collections::HashMap", "2 core::net::IpAddr"]);
     }
 

@@ -1,10 +1,15 @@
 //! The default adapters, composed. The only module of this crate that names one.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
-use realtime_adapters::memory::{MemoryBus, MemoryPubSub, MemoryRegistry, SystemClock, UuidGenerator};
+use http::{Request, Response};
+use realtime_adapters::{
+    memory::{MemoryBus, MemoryPubSub, MemoryRegistry, SystemClock, UuidGenerator},
+    ws::{Handshake, ResponseBody, WsConfig, turn_away},
+};
+use realtime_core::auth::select_protocol;
 
-use crate::builder::ServiceBuilder;
+use crate::{builder::ServiceBuilder, service::Service};
 
 /// Gives every port that has no adapter yet the one of the in-memory node.
 pub(crate) fn complete(builder: ServiceBuilder) -> ServiceBuilder {
@@ -15,4 +20,45 @@ pub(crate) fn complete(builder: ServiceBuilder) -> ServiceBuilder {
         || Arc::new(SystemClock::default()),
         || Arc::new(UuidGenerator::default()),
     )
+}
+
+/// Answers `GET /ws`: checks the handshake, lets the client in or says why not, and serves its connection in a task
+/// of its own. For any HTTP/1.1 server on hyper, axum included.
+///
+/// `remote` is the client's address, for the limit per address; behind a proxy, the one that the proxy names.
+pub async fn websocket<B>(
+    service: &Service,
+    config: &Arc<WsConfig>,
+    remote: Option<IpAddr>,
+    mut request: Request<B>,
+) -> Response<ResponseBody> {
+    let mut handshake = match Handshake::check(&mut request, config) {
+        Ok(handshake) => handshake,
+        Err(answer) => return *answer,
+    };
+    handshake.request_mut().remote = remote;
+    let admitted = match select_protocol(&handshake.request().protocols) {
+        Ok(protocol) => service.admit(handshake.request()).await.map(|admission| (protocol, admission)),
+        Err(refusal) => Err(refusal),
+    };
+    match admitted {
+        Ok((protocol, admission)) => {
+            let (response, pending) = handshake.accept(protocol);
+            let service = service.clone();
+            tokio::spawn(async move {
+                if let Some(socket) = Box::pin(pending.socket()).await {
+                    service.serve(admission, socket).await;
+                }
+            });
+            response
+        }
+        Err(refusal) => {
+            let (response, pending) = handshake.refuse(&refusal);
+            if let Some(pending) = pending {
+                let (now, patience) = (service.0.clock.now(), service.settings().close_timeout);
+                tokio::spawn(turn_away(pending, refusal, now, patience));
+            }
+            response
+        }
+    }
 }

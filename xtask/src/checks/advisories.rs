@@ -91,7 +91,8 @@ fn known(advisories: &[Advisory], locked: &[Locked]) -> Vec<Finding> {
         for advisory in advisories.iter().filter(|advisory| advisory.name == package.name) {
             if advisory.versions.matches(&package.version) {
                 let broken = format!("{} {} has {}: {}", package.name, package.version, advisory.id, advisory.why);
-                let remedy = format!("`cargo update -p {}`, or drop what brings it (`cargo tree -i {0}`)", package.name);
+                let remedy =
+                    format!("`cargo update -p {}`, or drop what brings it (`cargo tree -i {0}`)", package.name);
                 findings.push(Finding::new("Cargo.lock", broken, remedy));
             }
         }
@@ -103,7 +104,10 @@ fn banned(bans: &[Ban], built: &BTreeSet<Built>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for package in built {
         for ban in bans.iter().filter(|ban| ban.name == package.name) {
-            let broken = format!("`{}` {} is built, which this project has decided against: {}", package.name, package.version, ban.why);
+            let broken = format!(
+                "`{}` {} is built, which this project has decided against: {}",
+                package.name, package.version, ban.why
+            );
             findings.push(Finding::new("Cargo.toml", broken, format!("see `cargo tree -i {}`", package.name)));
         }
     }
@@ -112,30 +116,46 @@ fn banned(bans: &[Ban], built: &BTreeSet<Built>) -> Vec<Finding> {
 
 /// The same and more by the standard tool, where it and its database are installed.
 fn cargo_deny(workspace: &Workspace, report: &mut Report) {
-    if !run_command(workspace.cargo(&["deny", "--version"])).ok {
+    if !run_command(&mut workspace.cargo(&["deny", "--version"])).ok {
         report.skipped.push("cargo-deny is not installed (`cargo install --locked cargo-deny`): deny.toml and the RustSec database were not consulted".into());
         return;
     }
-    let mut args = vec!["deny", "--locked", "--offline", "--all-features", "check", "--hide-inclusion-graph", "bans", "licenses", "sources"];
+    let mut args = vec![
+        "deny",
+        "--locked",
+        "--offline",
+        "--all-features",
+        "check",
+        "--hide-inclusion-graph",
+        "bans",
+        "licenses",
+        "sources",
+    ];
     if advisory_database().is_some() {
         args.push("advisories");
     } else {
-        report.skipped.push("no copy of the RustSec database here (`cargo deny fetch` gets one): cargo-deny ran without it".into());
+        report.skipped.push(
+            "no copy of the RustSec database here (`cargo deny fetch` gets one): cargo-deny ran without it".into(),
+        );
     }
-    let ran = run_command(workspace.cargo(&args));
+    let ran = run_command(&mut workspace.cargo(&args));
     if !ran.ok {
         let said: Vec<_> = ran.stderr.lines().filter(|line| line.starts_with("error")).collect();
         let said = if said.is_empty() { ran.stderr.lines().rev().take(1).collect() } else { said };
         for line in said {
-            report.findings.push(Finding::new("deny.toml", line, "`cargo deny --all-features check` shows the whole story"));
+            report.findings.push(Finding::new(
+                "deny.toml",
+                line,
+                "`cargo deny --all-features check` shows the whole story",
+            ));
         }
     }
 }
 
 fn advisory_database() -> Option<PathBuf> {
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"))
-    })?;
+    let home = std::env::var_os("CARGO_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")))?;
     ["advisory-dbs", "advisory-db"]
         .into_iter()
         .map(|name| home.join(name))

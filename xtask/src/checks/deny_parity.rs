@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, fs};
 
 use toml::{Table, Value};
 
-use super::{layers::{LAYERS, Layer}, licences::ALLOWED};
+use super::{
+    layers::{LAYERS, Layer},
+    licences::ALLOWED,
+};
 use crate::{
     report::{Check, Finding, Report},
     workspace::Workspace,
@@ -25,7 +28,10 @@ fn run(workspace: &Workspace) -> Report {
         Err(error) => return Report::broken(FILE, error.to_string(), "restore it"),
     };
     match text.parse() {
-        Ok(deny) => Report::of(differences(&deny, LAYERS, ALLOWED), format!("{} layers, {} licences", LAYERS.len(), ALLOWED.len())),
+        Ok(deny) => Report::of(
+            differences(&deny, LAYERS, ALLOWED),
+            format!("{} layers, {} licences", LAYERS.len(), ALLOWED.len()),
+        ),
         Err(error) => Report::broken(FILE, error.to_string(), "repair it"),
     }
 }
@@ -43,7 +49,8 @@ fn differences(deny: &Table, layers: &[Layer], allowed: &[&str]) -> Vec<Finding>
     for layer in layers {
         let users = |user: &&Layer| user.may_use.contains(&layer.name) || user.may_offer.contains(&layer.name);
         let meant: BTreeSet<_> = layers.iter().filter(users).map(|user| user.name.to_owned()).collect();
-        let entry = denied.into_iter().flatten().find(|entry| entry.get("crate").and_then(Value::as_str) == Some(layer.name));
+        let entry =
+            denied.into_iter().flatten().find(|entry| entry.get("crate").and_then(Value::as_str) == Some(layer.name));
         // Nothing may depend on the outermost crates, which is a ban without wrappers; but they are roots of the
         // graph, and cargo-deny would refuse the roots themselves.
         if meant.is_empty() {
@@ -52,7 +59,11 @@ fn differences(deny: &Table, layers: &[Layer], allowed: &[&str]) -> Vec<Finding>
         let said = names(entry.and_then(|entry| entry.get("wrappers")));
         if said != meant {
             let broken = format!("the wrappers of `{}` are {said:?}, the table says {meant:?}", layer.name);
-            findings.push(Finding::new(FILE, broken, "make [bans].deny agree with LAYERS in xtask/src/checks/layers.rs"));
+            findings.push(Finding::new(
+                FILE,
+                broken,
+                "make [bans].deny agree with LAYERS in xtask/src/checks/layers.rs",
+            ));
         }
     }
     findings

@@ -111,8 +111,13 @@ mod tests {
         let manifest = "[package]\nname = \"specimen\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[features]\na = []\n[workspace]\n";
         fs::create_dir(dir.path().join("src")).expect("src");
         fs::write(dir.path().join("Cargo.toml"), manifest).expect("Cargo.toml");
-        fs::write(dir.path().join("Cargo.lock"), "version = 4\n\n[[package]]\nname = \"specimen\"\nversion = \"0.1.0\"\n").expect("Cargo.lock");
-        fs::write(dir.path().join("src/lib.rs"), "#[cfg(feature = \"a\")]\npub struct A;\npub fn f(_: A) {}\n").expect("lib.rs");
+        fs::write(
+            dir.path().join("Cargo.lock"),
+            "version = 4\n\n[[package]]\nname = \"specimen\"\nversion = \"0.1.0\"\n",
+        )
+        .expect("Cargo.lock");
+        fs::write(dir.path().join("src/lib.rs"), "#[cfg(feature = \"a\")]\npub struct A;\npub fn f(_: A) {}\n")
+            .expect("lib.rs");
         let workspace = Workspace { root: dir.path().to_path_buf(), packages: vec![package(&[("a", &[])])] };
         let report = run(&workspace);
         assert_eq!(report.seen, "2 builds: specimen[none] specimen[a]");

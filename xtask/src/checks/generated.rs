@@ -28,11 +28,8 @@ pub(super) const SCHEMA_DOCS: Check = Check {
 };
 
 /// The OpenAPI document is that of the types.
-pub(super) const OPENAPI: Check = Check {
-    name: "openapi",
-    protects: "docs/openapi.json is what the HTTP API's types say",
-    run: openapi_document,
-};
+pub(super) const OPENAPI: Check =
+    Check { name: "openapi", protects: "docs/openapi.json is what the HTTP API's types say", run: openapi_document };
 
 /// The reference of the settings is that of the config types.
 pub(super) const CONFIG_DOCS: Check = Check {
@@ -60,7 +57,8 @@ pub(crate) fn write_schemas(workspace: &Workspace) -> Result<String, String> {
     for (name, text) in &wanted {
         fs::write(dir.join(name), text).map_err(|error| format!("{name}: {error}"))?;
     }
-    fs::write(workspace.root.join(OPENAPI_FILE), openapi_text(workspace)).map_err(|error| format!("{OPENAPI_FILE}: {error}"))?;
+    fs::write(workspace.root.join(OPENAPI_FILE), openapi_text(workspace))
+        .map_err(|error| format!("{OPENAPI_FILE}: {error}"))?;
     Ok(format!("wrote {} schemas to {SCHEMAS_DIR}/ and {OPENAPI_FILE}", wanted.len()))
 }
 
@@ -82,7 +80,12 @@ fn schemas(workspace: &Workspace) -> Report {
 
 fn openapi_document(workspace: &Workspace) -> Report {
     let committed = fs::read_to_string(workspace.root.join(OPENAPI_FILE)).ok();
-    let finding = compare(OPENAPI_FILE, &openapi_text(workspace), committed.as_deref(), "run `cargo xtask schemas` and commit the result");
+    let finding = compare(
+        OPENAPI_FILE,
+        &openapi_text(workspace),
+        committed.as_deref(),
+        "run `cargo xtask schemas` and commit the result",
+    );
     Report::of(finding.into_iter().collect(), "1 file")
 }
 
@@ -90,15 +93,19 @@ fn config_docs(workspace: &Workspace) -> Report {
     match config_reference(workspace) {
         Ok(wanted) => {
             let committed = fs::read_to_string(workspace.root.join(CONFIG_FILE)).ok();
-            let finding = compare(CONFIG_FILE, &wanted, committed.as_deref(), "run `cargo xtask docs` and commit the result");
+            let finding =
+                compare(CONFIG_FILE, &wanted, committed.as_deref(), "run `cargo xtask docs` and commit the result");
             Report::of(finding.into_iter().collect(), format!("{} lines", wanted.lines().count()))
         }
-        Err(error) => Report::broken(CONFIG_FILE, error, "`cargo run -p realtime-server -- config-reference` must print it"),
+        Err(error) => {
+            Report::broken(CONFIG_FILE, error, "`cargo run -p realtime-server -- config-reference` must print it")
+        }
     }
 }
 
 fn config_reference(workspace: &Workspace) -> Result<String, String> {
-    let ran = run(&mut workspace.cargo(&["run", "--quiet", "--locked", "-p", "realtime-server", "--", "config-reference"]));
+    let ran =
+        run(&mut workspace.cargo(&["run", "--quiet", "--locked", "-p", "realtime-server", "--", "config-reference"]));
     match (ran.ok, ran.stdout.trim().is_empty()) {
         (true, false) => Ok(ran.stdout),
         (true, true) => Err("the server prints an empty reference".into()),
@@ -136,7 +143,11 @@ fn drift(dir: &str, wanted: &BTreeMap<String, String>, committed: &BTreeMap<Stri
     let remedy = "run `cargo xtask schemas` and commit the result";
     let mut findings = Vec::new();
     if wanted.is_empty() {
-        findings.push(Finding::new(dir, "the catalog is empty", "realtime_schema::catalog() must list every type that travels"));
+        findings.push(Finding::new(
+            dir,
+            "the catalog is empty",
+            "realtime_schema::catalog() must list every type that travels",
+        ));
     }
     for (name, text) in wanted {
         findings.extend(compare(&format!("{dir}/{name}"), text, committed.get(name).map(String::as_str), remedy));
@@ -183,7 +194,11 @@ fn undocumented(catalog: &[CatalogEntry]) -> Vec<Finding> {
             findings.push(Finding::new(&at, "has no examples", "add `#[schemars(example = …)]` to the type"));
         }
         if text("$schema") != DRAFT {
-            findings.push(Finding::new(&at, format!("`$schema` is `{}`", text("$schema")), format!("it must be {DRAFT}")));
+            findings.push(Finding::new(
+                &at,
+                format!("`$schema` is `{}`", text("$schema")),
+                format!("it must be {DRAFT}"),
+            ));
         }
     }
     findings
@@ -243,8 +258,13 @@ mod tests {
 
     #[test]
     fn a_document_that_is_longer_or_shorter_is_reported() {
-        assert!(compare("f", "a\nb\n", Some("a\n"), "").is_some_and(|finding| finding.broken.contains("go on with `b`")));
-        assert!(compare("f", "a\n", Some("a\nb\n"), "").is_some_and(|finding| finding.broken.contains("where the types end")));
+        assert!(
+            compare("f", "a\nb\n", Some("a\n"), "").is_some_and(|finding| finding.broken.contains("go on with `b`"))
+        );
+        assert!(
+            compare("f", "a\n", Some("a\nb\n"), "")
+                .is_some_and(|finding| finding.broken.contains("where the types end"))
+        );
         assert!(compare("f", "a\n", Some("a"), "").is_some());
     }
 }

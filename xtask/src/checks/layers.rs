@@ -87,6 +87,10 @@ fn violations(layers: &[Layer], members: &[&Package]) -> Vec<Finding> {
         for dependency in &package.dependencies {
             let name = dependency.name.as_str();
             let at = format!("{}/Cargo.toml", package.name);
+            // A crate's tests may turn on features of the crate itself.
+            if dependency.dev && name == package.name {
+                continue;
+            }
             if !members.iter().any(|package| package.name == name) {
                 let allowed = dependency.dev || layer.external.is_none_or(|external| external.contains(&name));
                 if !allowed {
@@ -99,7 +103,8 @@ fn violations(layers: &[Layer], members: &[&Package]) -> Vec<Finding> {
                 findings.push(Finding::new(at, broken, "make it `optional = true`, behind a feature"));
             } else if !layer.may_use.contains(&name) && !layer.may_offer.contains(&name) {
                 let broken = format!("`{}` depends on `{name}`, against the direction of the layers", package.name);
-                let remedy = "move what is shared inwards, or hand it in through a port from the layer that composes both";
+                let remedy =
+                    "move what is shared inwards, or hand it in through a port from the layer that composes both";
                 findings.push(Finding::new(at, broken, remedy));
             }
         }
@@ -137,11 +142,18 @@ mod tests {
     fn the_table_itself_is_followed() {
         assert!(broken_by(ADAPTERS, on("reqwest")).is_empty(), "adapters may name a technology");
         assert!(broken_by(CORE, Dependency { dev: true, ..on("proptest") }).is_empty(), "tests may use what they like");
+        assert!(
+            broken_by(ADAPTERS, Dependency { dev: true, ..on(ADAPTERS) }).is_empty(),
+            "and the crate's own features"
+        );
     }
 
     #[test]
     fn an_edge_outwards_is_reported() {
-        assert_eq!(broken_by(CORE, on(PORTS)), ["`realtime-core` depends on `realtime-ports`, against the direction of the layers"]);
+        assert_eq!(
+            broken_by(CORE, on(PORTS)),
+            ["`realtime-core` depends on `realtime-ports`, against the direction of the layers"]
+        );
         assert_eq!(broken_by(ADAPTERS, on(SERVICE)).len(), 1);
         assert_eq!(broken_by(SERVER, on("xtask")).len(), 1, "nobody depends on xtask");
         assert_eq!(broken_by(SERVER, Dependency { dev: true, ..on("realtime-tests") }).len(), 1, "nor on the tests");
@@ -157,7 +169,10 @@ mod tests {
     fn the_service_may_offer_the_adapters_but_not_require_them() {
         assert!(broken_by(SERVICE, Dependency { optional: true, ..on(ADAPTERS) }).is_empty());
         assert!(broken_by(SERVICE, Dependency { dev: true, ..on(ADAPTERS) }).is_empty());
-        assert_eq!(broken_by(SERVICE, on(ADAPTERS)), ["`realtime-service` depends on `realtime-adapters` unconditionally"]);
+        assert_eq!(
+            broken_by(SERVICE, on(ADAPTERS)),
+            ["`realtime-service` depends on `realtime-adapters` unconditionally"]
+        );
     }
 
     #[test]

@@ -14,8 +14,19 @@ pub(super) const CHECK: Check = Check {
 
 /// Licences that ask for their notice to be kept, and no more. `deny.toml` repeats the list.
 pub(crate) const ALLOWED: &[&str] = &[
-    "0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0", "CC0-1.0", "CDLA-Permissive-2.0", "ISC", "MIT",
-    "MIT-0", "Unicode-3.0", "Unlicense", "Zlib",
+    "0BSD",
+    "Apache-2.0",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "BSL-1.0",
+    "CC0-1.0",
+    "CDLA-Permissive-2.0",
+    "ISC",
+    "MIT",
+    "MIT-0",
+    "Unicode-3.0",
+    "Unlicense",
+    "Zlib",
 ];
 
 fn run(workspace: &Workspace) -> Report {
@@ -27,7 +38,10 @@ fn run(workspace: &Workspace) -> Report {
             None => findings.push(Finding::new(at, "declares no SPDX licence", remedy)),
             Some(Ok(true)) => {}
             Some(Ok(false)) => {
-                let broken = format!("is under `{}`, which the allow-list does not satisfy", package.license.as_deref().unwrap_or_default());
+                let broken = format!(
+                    "is under `{}`, which the allow-list does not satisfy",
+                    package.license.as_deref().unwrap_or_default()
+                );
                 findings.push(Finding::new(at, broken, remedy));
             }
             Some(Err(error)) => findings.push(Finding::new(at, error, remedy)),
@@ -100,8 +114,12 @@ mod tests {
     #[test]
     fn one_allowed_alternative_is_enough() {
         for good in [
-            "MIT", "MIT OR GPL-3.0", "GPL-3.0/MIT", "Apache-2.0 WITH LLVM-exception OR GPL-2.0",
-            "(MIT OR GPL-3.0) AND Unicode-3.0", "ISC AND (Apache-2.0 OR ISC)",
+            "MIT",
+            "MIT OR GPL-3.0",
+            "GPL-3.0/MIT",
+            "Apache-2.0 WITH LLVM-exception OR GPL-2.0",
+            "(MIT OR GPL-3.0) AND Unicode-3.0",
+            "ISC AND (Apache-2.0 OR ISC)",
         ] {
             assert_eq!(allowed(good), Ok(true), "{good}");
         }
@@ -109,7 +127,9 @@ mod tests {
 
     #[test]
     fn every_part_of_a_conjunction_must_be_allowed() {
-        for bad in ["GPL-3.0", "MIT AND GPL-3.0", "(MIT OR ISC) AND (GPL-3.0 OR AGPL-3.0)", "MIT AND SSPL-1.0 OR GPL-2.0"] {
+        for bad in
+            ["GPL-3.0", "MIT AND GPL-3.0", "(MIT OR ISC) AND (GPL-3.0 OR AGPL-3.0)", "MIT AND SSPL-1.0 OR GPL-2.0"]
+        {
             assert_eq!(allowed(bad), Ok(false), "{bad}");
         }
     }
@@ -128,7 +148,8 @@ mod tests {
             license: license.map(str::to_owned),
             ..Package::default()
         };
-        let packages = vec![package("fine", Some("MIT")), package("copyleft", Some("AGPL-3.0-only")), package("silent", None)];
+        let packages =
+            vec![package("fine", Some("MIT")), package("copyleft", Some("AGPL-3.0-only")), package("silent", None)];
         let findings = run(&Workspace { packages, ..Workspace::default() }).findings;
         assert_eq!(findings.len(), 2);
         assert!(findings[0].broken.contains("AGPL-3.0-only") && findings[1].broken.contains("no SPDX licence"));

@@ -22,10 +22,31 @@ const PURE: &[&str] = &["realtime-schema", "realtime-core"];
 
 /// Everything they may be built from, macros included. A new name here is a decision: read its source first.
 const CLOSURE: &[&str] = &[
-    "bytes", "dyn-clone", "itoa", "jiff", "jiff-core", "memchr", "proc-macro2", "quote", "realtime-core",
-    "realtime-schema", "ref-cast", "ref-cast-impl", "schemars", "schemars_derive", "serde", "serde_core",
-    "serde_derive", "serde_derive_internals", "serde_json", "syn", "thiserror", "thiserror-impl", "unicode-ident",
-    "uuid", "zmij",
+    "bytes",
+    "dyn-clone",
+    "itoa",
+    "jiff",
+    "jiff-core",
+    "memchr",
+    "proc-macro2",
+    "quote",
+    "realtime-core",
+    "realtime-schema",
+    "ref-cast",
+    "ref-cast-impl",
+    "schemars",
+    "schemars_derive",
+    "serde",
+    "serde_core",
+    "serde_derive",
+    "serde_derive_internals",
+    "serde_json",
+    "syn",
+    "thiserror",
+    "thiserror-impl",
+    "unicode-ident",
+    "uuid",
+    "zmij",
 ];
 
 /// Features that give a crate of the list a clock, a file system or a random number.
@@ -45,7 +66,16 @@ const BANNED: &[(&[&str], &str)] = &[
         "take `now` as an argument; the shell asks the Clock port",
     ),
     (
-        &["rand", "getrandom", "fastrand", "thread_rng", "Uuid::new_v4", "Uuid::now_v7", "Uuid::now_v1", "Uuid::now_v6"],
+        &[
+            "rand",
+            "getrandom",
+            "fastrand",
+            "thread_rng",
+            "Uuid::new_v4",
+            "Uuid::now_v7",
+            "Uuid::now_v1",
+            "Uuid::now_v6",
+        ],
         "take the id or the jitter as an argument; the shell asks the IdGenerator port",
     ),
     (
@@ -94,11 +124,16 @@ fn foreign(package: &str, built: &BTreeSet<Built>) -> Vec<Finding> {
     let mut findings = Vec::new();
     for found in built {
         if !CLOSURE.contains(&found.name.as_str()) {
-            let broken = format!("`{package}` is built from `{}` {}, which is not on the list", found.name, found.version);
-            let remedy = format!("see `cargo tree -p {package} -i {}`; drop it, or add it to CLOSURE in xtask/src/checks/purity.rs if it touches nothing of the world", found.name);
+            let broken =
+                format!("`{package}` is built from `{}` {}, which is not on the list", found.name, found.version);
+            let remedy = format!(
+                "see `cargo tree -p {package} -i {}`; drop it, or add it to CLOSURE in xtask/src/checks/purity.rs if it touches nothing of the world",
+                found.name
+            );
             findings.push(Finding::new(package, broken, remedy));
         }
-        let worldly = WORLDLY_FEATURES.iter().filter(|(name, _)| *name == found.name).flat_map(|(_, features)| *features);
+        let worldly =
+            WORLDLY_FEATURES.iter().filter(|(name, _)| *name == found.name).flat_map(|(_, features)| *features);
         for feature in worldly.filter(|feature| found.features.contains(**feature)) {
             let broken = format!("`{package}` turns on the feature `{feature}` of `{}`", found.name);
             findings.push(Finding::new(package, broken, "turn it on in the adapter that needs it"));
@@ -158,7 +193,10 @@ mod tests {
 
     #[test]
     fn a_grouped_import_does_not_hide_it() {
-        assert_eq!(broken("use std::{\n    fmt,\n    fs::File,\n    sync::{Arc, Mutex},\n};"), ["x.rs:1 uses `std::fs`", "x.rs:4 uses `Mutex`"]);
+        assert_eq!(
+            broken("use std::{\n    fmt,\n    fs::File,\n    sync::{Arc, Mutex},\n};"),
+            ["x.rs:1 uses `std::fs`", "x.rs:4 uses `Mutex`"]
+        );
         assert_eq!(broken("use std::{collections::HashMap, thread};"), ["x.rs:1 uses `std::thread`"]);
     }
 
@@ -166,7 +204,9 @@ mod tests {
     fn pure_code_passes_and_so_do_comments_strings_and_tests() {
         let text = "//! Never calls Instant::now.\nuse core::net::IpAddr;\nfn operand(now: u64) -> &'static str { \"tokio\" }\n#[cfg(test)]\nmod tests { use std::fs; fn f() { println!(\"x\"); } }\n";
         assert_eq!(broken(text), Vec::<String>::new());
-        assert!(is_test_file("crates/realtime-core/src/auth/tests.rs") && !is_test_file("crates/realtime-core/src/auth.rs"));
+        assert!(
+            is_test_file("crates/realtime-core/src/auth/tests.rs") && !is_test_file("crates/realtime-core/src/auth.rs")
+        );
     }
 
     #[test]

@@ -59,13 +59,21 @@ fn source_rules(file: &str, text: &str) -> Vec<Finding> {
     }
     let code = code_only(text);
     for line in find_word(&code, "unbounded_channel") {
-        findings.push(Finding::new(format!("{file}:{line}"), "uses an unbounded channel", "bound it, and say what happens when it is full"));
+        findings.push(Finding::new(
+            format!("{file}:{line}"),
+            "uses an unbounded channel",
+            "bound it, and say what happens when it is full",
+        ));
     }
     for (line, path) in uses(&code).into_iter().filter(|(_, path)| path.starts_with("realtime_")) {
         let public = code.lines().nth(line - 1).is_some_and(|code| code.trim_start().starts_with("pub use"));
         if public {
             let broken = format!("re-exports `{path}` of another crate");
-            findings.push(Finding::new(format!("{file}:{line}"), broken, "one public name per item: let users name the crate it lives in"));
+            findings.push(Finding::new(
+                format!("{file}:{line}"),
+                broken,
+                "one public name per item: let users name the crate it lives in",
+            ));
         }
     }
     findings
@@ -73,7 +81,8 @@ fn source_rules(file: &str, text: &str) -> Vec<Finding> {
 
 fn manifest_rules(file: &str, text: &str) -> Vec<Finding> {
     let manifest: Table = text.parse().unwrap_or_default();
-    let inherits = |table: &str| manifest.get(table).and_then(|table| table.get("workspace")).and_then(toml::Value::as_bool);
+    let inherits =
+        |table: &str| manifest.get(table).and_then(|table| table.get("workspace")).and_then(toml::Value::as_bool);
     if inherits("lints") == Some(true) {
         Vec::new()
     } else {
@@ -94,7 +103,11 @@ fn link_rules(root: &Path, file: &Path, shown: &str, text: &str) -> Vec<Finding>
         let base = if path.starts_with('/') { root } else { file.parent().unwrap_or(root) };
         if !base.join(path.trim_start_matches('/')).exists() {
             let place = format!("{shown}:{}", line_of(&text, at));
-            findings.push(Finding::new(place, format!("links to `{target}`, which is not there"), "mend the link, or write the file"));
+            findings.push(Finding::new(
+                place,
+                format!("links to `{target}`, which is not there"),
+                "mend the link, or write the file",
+            ));
         }
     }
     findings
@@ -121,7 +134,10 @@ mod tests {
 
     #[test]
     fn a_tidy_file_passes() {
-        assert!(broken("//! What it is for.\npub use crate::a;\nuse realtime_core::Frame; // not an unbounded_channel\n").is_empty());
+        assert!(
+            broken("//! What it is for.\npub use crate::a;\nuse realtime_core::Frame; // not an unbounded_channel\n")
+                .is_empty()
+        );
     }
 
     #[test]
@@ -149,7 +165,10 @@ mod tests {
     #[test]
     fn a_reexport_of_another_crate_is_reported() {
         assert_eq!(broken("//! x\npub use realtime_core::{Frame, Label};\n").len(), 2);
-        assert_eq!(broken("//! x\npub use ::realtime_schema as schema;\n"), ["x.rs:2 re-exports `realtime_schema` of another crate"]);
+        assert_eq!(
+            broken("//! x\npub use ::realtime_schema as schema;\n"),
+            ["x.rs:2 re-exports `realtime_schema` of another crate"]
+        );
     }
 
     #[test]
@@ -165,6 +184,9 @@ mod tests {
         let text = "[a](there.md#part) [b](https://example.org) [c](#here)\n```\n[d](example.md)\n```\n[e](gone.md)\n";
         let findings = link_rules(dir.path(), &dir.path().join("x.md"), "x.md", text);
         assert_eq!(findings.len(), 1);
-        assert_eq!((findings[0].at.as_str(), findings[0].broken.as_str()), ("x.md:5", "links to `gone.md`, which is not there"));
+        assert_eq!(
+            (findings[0].at.as_str(), findings[0].broken.as_str()),
+            ("x.md:5", "links to `gone.md`, which is not there")
+        );
     }
 }

@@ -16,7 +16,16 @@ pub(super) const CLIPPY: Check = Check {
     name: "clippy",
     protects: "the workspace's lints hold in every target with every feature",
     run: |workspace| {
-        let args = ["clippy", "--locked", "--workspace", "--all-targets", "--all-features", "--keep-going", "--message-format", "short"];
+        let args = [
+            "clippy",
+            "--locked",
+            "--workspace",
+            "--all-targets",
+            "--all-features",
+            "--keep-going",
+            "--message-format",
+            "short",
+        ];
         let mut command = workspace.cargo(&args);
         compiler(command.args(["--", "-D", "warnings"]), "see `cargo clippy --workspace --all-targets --all-features`")
     },
@@ -27,9 +36,21 @@ pub(super) const RUSTDOC: Check = Check {
     name: "rustdoc",
     protects: "the documentation of every public item builds, and its links lead somewhere",
     run: |workspace| {
-        let args = ["doc", "--locked", "--workspace", "--no-deps", "--all-features", "--keep-going", "--message-format", "short"];
+        let args = [
+            "doc",
+            "--locked",
+            "--workspace",
+            "--no-deps",
+            "--all-features",
+            "--keep-going",
+            "--message-format",
+            "short",
+        ];
         let mut command = workspace.cargo(&args);
-        compiler(command.env("RUSTDOCFLAGS", "-D warnings"), "see `RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features`")
+        compiler(
+            command.env("RUSTDOCFLAGS", "-D warnings"),
+            "see `RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features`",
+        )
     },
 };
 
@@ -90,7 +111,11 @@ mod tests {
         let manifest = "[package]\nname = \"specimen\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
         fs::create_dir(dir.path().join("src")).expect("src");
         fs::write(dir.path().join("Cargo.toml"), manifest).expect("Cargo.toml");
-        fs::write(dir.path().join("Cargo.lock"), "version = 4\n\n[[package]]\nname = \"specimen\"\nversion = \"0.1.0\"\n").expect("Cargo.lock");
+        fs::write(
+            dir.path().join("Cargo.lock"),
+            "version = 4\n\n[[package]]\nname = \"specimen\"\nversion = \"0.1.0\"\n",
+        )
+        .expect("Cargo.lock");
         fs::write(dir.path().join("src/lib.rs"), source).expect("lib.rs");
         let workspace = Workspace { root: dir.path().canonicalize().expect("a path"), ..Workspace::default() };
         (dir, workspace)
@@ -99,7 +124,11 @@ mod tests {
     /// What a check says of that source.
     fn said(check: &Check, source: &str) -> Vec<String> {
         let (_dir, workspace) = package(source);
-        (check.run)(&workspace).findings.into_iter().map(|finding| format!("{} {}", finding.at, finding.broken)).collect()
+        (check.run)(&workspace)
+            .findings
+            .into_iter()
+            .map(|finding| format!("{} {}", finding.at, finding.broken))
+            .collect()
     }
 
     #[test]
@@ -116,6 +145,17 @@ mod tests {
     }
 
     #[test]
+    fn the_bans_of_the_core_are_enforced() {
+        let source = "//! x\nuse std::{sync::Mutex, time::Instant};\n/// f\npub fn f() -> Mutex<Instant> {\n    Mutex::new(Instant::now())\n}\n";
+        let (dir, workspace) = package(source);
+        let bans = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/realtime-core/clippy.toml");
+        fs::copy(bans, dir.path().join("clippy.toml")).expect("the core's clippy.toml");
+        let found: Vec<_> = (CLIPPY.run)(&workspace).findings.into_iter().map(|finding| finding.broken).collect();
+        assert!(found.iter().any(|broken| broken.contains("std::sync::Mutex")), "{found:?}");
+        assert!(found.iter().any(|broken| broken.contains("std::time::Instant::now")), "{found:?}");
+    }
+
+    #[test]
     fn a_broken_link_in_the_documentation_is_reported() {
         let found = said(&RUSTDOC, "//! See [`Nowhere`].\n");
         assert!(found.len() == 1 && found[0].contains("Nowhere"), "{found:?}");
@@ -124,7 +164,8 @@ mod tests {
     #[test]
     fn complaints_are_read_once_each() {
         let stderr = "a.rs:1:2: error[E0425]: cannot find x\na.rs:1:2: error[E0425]: cannot find x\nb.rs:3:4: error: unused\nwarning: z\n";
-        let found: Vec<_> = complaints(stderr, "").into_iter().map(|finding| format!("{} {}", finding.at, finding.broken)).collect();
+        let found: Vec<_> =
+            complaints(stderr, "").into_iter().map(|finding| format!("{} {}", finding.at, finding.broken)).collect();
         assert_eq!(found, ["a.rs:1:2 cannot find x", "b.rs:3:4 unused"]);
     }
 }

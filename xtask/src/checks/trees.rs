@@ -22,8 +22,16 @@ pub(super) const BACKENDS: Check = Check {
 };
 
 const RUNTIMES: &[&str] = &[
-    "async-executor", "async-io", "async-std", "embassy-executor", "futures-executor", "glommio", "mio", "monoio",
-    "smol", "tokio",
+    "async-executor",
+    "async-io",
+    "async-std",
+    "embassy-executor",
+    "futures-executor",
+    "glommio",
+    "mio",
+    "monoio",
+    "smol",
+    "tokio",
 ];
 
 /// What a service with ports of its own must not pay for.
@@ -34,7 +42,13 @@ fn no_runtime(workspace: &Workspace) -> Report {
     let package = "realtime-core";
     match workspace.tree(&["-p", package, "-e", "normal", "--all-features"]) {
         Ok(built) => Report::of(
-            present(package, &built, RUNTIMES, "an async runtime", "the core awaits nothing: move what needs it to the service"),
+            present(
+                package,
+                &built,
+                RUNTIMES,
+                "an async runtime",
+                "the core awaits nothing: move what needs it to the service",
+            ),
             format!("{} crates", built.len()),
         ),
         Err(error) => Report::broken(package, error, "repair the manifest"),
@@ -47,8 +61,13 @@ fn backends(workspace: &Workspace) -> Report {
     match (bare, all) {
         (Ok(bare), Ok(all)) => {
             let remedy = "put it behind the feature `default-adapters` of realtime-service";
-            let mut findings =
-                present("realtime-service --no-default-features", &bare, ADAPTER_LIBRARIES, "an adapter's library", remedy);
+            let mut findings = present(
+                "realtime-service --no-default-features",
+                &bare,
+                ADAPTER_LIBRARIES,
+                "an adapter's library",
+                remedy,
+            );
             findings.extend(choices(&all));
             Report::of(findings, format!("{} crates without adapters, {} with all", bare.len(), all.len()))
         }

@@ -1,0 +1,144 @@
+//! The accept loop: HTTP/1.1 with a deadline and a bound on everything, each socket in a task of its own.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use http::{Request, Response};
+use hyper::{
+    body::{Body, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+    time::sleep,
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use super::config::AcceptorConfig;
+
+/// How long accepting pauses when the process is out of file descriptors or memory.
+const PAUSE: Duration = Duration::from_millis(75);
+/// How often the same trouble is logged.
+const LOG_EVERY: Duration = Duration::from_secs(1);
+/// The answer to a socket for which there is no room.
+const NO_ROOM: &[u8] =
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+
+/// Accepts sockets and serves HTTP/1.1 with upgrades on them, until `shutdown` is cancelled; then stops accepting,
+/// lets requests that are under way end, and returns.
+///
+/// Upgraded sockets are no longer the acceptor's: whoever took them ends them.
+pub async fn serve<H, F, B>(listener: TcpListener, config: AcceptorConfig, handler: H, shutdown: CancellationToken)
+where
+    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let room = Arc::new(Semaphore::new(config.max_http_sockets.clamp(1, Semaphore::MAX_PERMITS)));
+    let tasks = TaskTracker::new();
+    let (mut broken, mut crowded) = (Quiet::default(), Quiet::default());
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(config.header_read_timeout)
+        .max_buf_size(config.max_header_bytes.max(8192))
+        .max_headers(config.max_headers)
+        .half_close(false);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, remote) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) if is_the_peers(&error) => continue,
+            Err(error) => {
+                // Without a pause a process that is out of descriptors would spin.
+                broken.say(|n| tracing::warn!(%error, times = n, "can't accept; pausing"));
+                sleep(PAUSE).await;
+                continue;
+            }
+        };
+        let Ok(place) = room.clone().try_acquire_owned() else {
+            crowded
+                .say(|n| tracing::warn!(limit = config.max_http_sockets, times = n, "limits.http_sockets are taken"));
+            // Best effort: a fresh socket has room for it.
+            let _ = stream.try_write(NO_ROOM);
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let (handler, http, shutdown) = (handler.clone(), http.clone(), shutdown.clone());
+        tasks.spawn(async move {
+            serve_one(stream, remote, http, handler, shutdown).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    tasks.close();
+    tasks.wait().await;
+}
+
+async fn serve_one<H, F, B>(
+    stream: TcpStream,
+    remote: SocketAddr,
+    http: http1::Builder,
+    handler: H,
+    shutdown: CancellationToken,
+) where
+    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body + Send + 'static,
+    B::Data: Send,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+    let service = service_fn(move |request| {
+        let answer = handler(request, remote);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::trace!(%remote, %error, "an HTTP connection ended");
+    }
+}
+
+/// Whether the error is one socket's, which is gone already, and not the listener's.
+fn is_the_peers(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Says a thing at most once a second, with how often it happened since.
+#[derive(Default)]
+struct Quiet {
+    said: Option<Instant>,
+    times: u64,
+}
+
+impl Quiet {
+    fn say(&mut self, say: impl FnOnce(u64)) {
+        self.times += 1;
+        if self.said.is_none_or(|at| at.elapsed() >= LOG_EVERY) {
+            self.said = Some(Instant::now());
+            say(std::mem::take(&mut self.times));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! The limits and waits of sockets and of the front door before them.
+
+use std::time::Duration;
+
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+/// What tungstenite reads at once. Sockets are read into a buffer of the thread, so this is only its staging area.
+const STAGING_BYTES: usize = 256;
+
+/// What a WebSocket endpoint accepts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WsConfig {
+    /// Largest message, in bytes. Over it: close 1009.
+    pub max_message_bytes: usize,
+    /// Largest frame, in bytes. Over it: close 1009.
+    pub max_frame_bytes: usize,
+    /// Most frames that one message may be cut into. Over it: close 1009.
+    pub max_fragments: u32,
+    /// How long the peer may take between the answer to its upgrade and the socket being ours.
+    pub upgrade_timeout: Duration,
+    /// Which browser pages may connect.
+    pub origins: Origins,
+}
+
+impl Default for WsConfig {
+    /// 64 KiB, 64 fragments, 5 s, no browser.
+    fn default() -> Self {
+        Self {
+            max_message_bytes: 64 * 1024,
+            max_frame_bytes: 64 * 1024,
+            max_fragments: 64,
+            upgrade_timeout: Duration::from_secs(5),
+            origins: Origins::None,
+        }
+    }
+}
+
+/// Which `Origin`s may connect (RFC 6455 section 10.2). Clients that send none are no browsers and always may.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origins {
+    /// No browser may, because nobody said which.
+    None,
+    /// Every page may.
+    Any,
+    /// These pages may, written as browsers do: scheme, host, and port unless it is the scheme's own.
+    Listed(Vec<String>),
+}
+
+impl WsConfig {
+    /// The same for tungstenite. Its defaults hold 128 KiB per connection and let a message grow to 64 MiB.
+    pub(super) fn for_tungstenite(&self) -> WebSocketConfig {
+        WebSocketConfig::default()
+            .read_buffer_size(STAGING_BYTES)
+            .write_buffer_size(0)
+            // Only control frames and echoes pass through tungstenite's buffer, and are taken out at once.
+            .max_write_buffer_size(self.max_message_bytes.saturating_add(1024))
+            .max_message_size(Some(self.max_message_bytes))
+            .max_frame_size(Some(self.max_frame_bytes))
+            .accept_unmasked_frames(false)
+    }
+}
+
+/// The front door: what a socket may do before it is a WebSocket, or while it only speaks HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AcceptorConfig {
+    /// How long the head of a request may take to arrive; also how long a connection may idle between requests.
+    pub header_read_timeout: Duration,
+    /// Most bytes of a request's head. Over it: 431.
+    pub max_header_bytes: usize,
+    /// Most header lines. Over it: 431.
+    pub max_headers: usize,
+    /// Most sockets that are in HTTP at once; WebSockets don't count. Over it: 503.
+    pub max_http_sockets: usize,
+}
+
+impl Default for AcceptorConfig {
+    /// 10 s, 16 KiB, 100 lines, 4,096 sockets.
+    fn default() -> Self {
+        Self {
+            header_read_timeout: Duration::from_secs(10),
+            max_header_bytes: 16 * 1024,
+            max_headers: 100,
+            max_http_sockets: 4096,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tungstenite_is_never_left_to_its_defaults() {
+        let ours = WsConfig { max_message_bytes: 1000, max_frame_bytes: 500, ..WsConfig::default() };
+        let theirs = ours.for_tungstenite();
+        assert_eq!((theirs.max_message_size, theirs.max_frame_size), (Some(1000), Some(500)));
+        assert!(theirs.read_buffer_size <= 1024 && !theirs.accept_unmasked_frames);
+        assert!(theirs.max_write_buffer_size > 1000 && theirs.max_write_buffer_size < usize::MAX);
+    }
+}

@@ -1,0 +1,347 @@
+//! One WebSocket: tungstenite reads frames and makes control frames; ready-made frames go straight to the stream.
+//!
+//! tungstenite is used without its stream: it is fed what was read, and what it wants to write is kept in `out`,
+//! which is written between whole frames. So its output can never be mixed into ours, and a connection at rest
+//! holds neither its state nor a read buffer.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    future::poll_fn,
+    io::{self, Error, ErrorKind, IoSlice, Read, Write},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
+
+use realtime_core::Frame;
+use realtime_ports::{Incoming, Socket, SocketError};
+use realtime_schema::CloseCode;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf},
+    time::timeout,
+};
+use tokio_tungstenite::tungstenite::{
+    self, Message, Utf8Bytes,
+    protocol::{CloseFrame, Role, WebSocketContext},
+};
+
+use super::{
+    config::WsConfig,
+    tracker::{FrameTracker, TooManyFragments},
+    transport::Transport,
+};
+
+/// What is read from a socket at once, into a buffer that all sockets of a thread share.
+const READ_BYTES: usize = 16 * 1024;
+/// How many frames one call hands to the kernel at most; beyond it a call costs more than it saves.
+const MAX_SLICES: usize = 64;
+/// The longest reason that fits into a close frame beside its code (RFC 6455 section 5.5).
+const MAX_REASON_BYTES: usize = 123;
+/// A ping without a payload.
+const PING: [u8; 2] = [0x89, 0x00];
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
+
+/// A WebSocket after its handshake, as its server sees it.
+#[derive(Debug)]
+pub struct WsSocket<S = Transport> {
+    stream: S,
+    config: Arc<WsConfig>,
+    /// Only while a message is under way.
+    context: Option<Box<WebSocketContext>>,
+    tracker: FrameTracker,
+    /// Read from the stream, and not yet by tungstenite: only while several messages came at once.
+    unread: VecDeque<u8>,
+    /// Control frames to be written before anything else.
+    out: Vec<u8>,
+    /// A batch was dropped half-way: what the peer would see next is no frame.
+    torn: bool,
+    /// tungstenite said that nothing more comes.
+    ended: bool,
+}
+
+/// What tungstenite sees in place of a stream: bytes that were read already, and room for what it writes.
+struct Feed<'a> {
+    unread: &'a mut VecDeque<u8>,
+    out: &'a mut Vec<u8>,
+    tracker: &'a mut FrameTracker,
+    max_fragments: u32,
+}
+
+impl Read for Feed<'_> {
+    /// Never hands on more than the present frame, so that between two messages tungstenite holds nothing.
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let (front, _) = self.unread.as_slices();
+        if front.is_empty() {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let most = front.len().min(buf.len());
+        let n = self.tracker.advance(&front[..most], self.max_fragments).map_err(Error::other)?;
+        buf[..n].copy_from_slice(&front[..n]);
+        self.unread.drain(..n);
+        Ok(n)
+    }
+}
+
+impl Write for Feed<'_> {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        self.out.extend_from_slice(buf);
+        Ok(buf.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
+    /// A socket over `stream`, on which the handshake is done; `read` came with the handshake already.
+    pub fn new(stream: S, read: Vec<u8>, config: Arc<WsConfig>) -> Self {
+        Self {
+            stream,
+            context: None,
+            tracker: FrameTracker::default(),
+            unread: read.into(),
+            out: Vec::new(),
+            torn: false,
+            ended: false,
+            config,
+        }
+    }
+
+    /// Lets tungstenite work on what was read; what it writes lands in `out`.
+    fn with_context<T>(&mut self, work: impl FnOnce(&mut WebSocketContext, &mut Feed<'_>) -> T) -> T {
+        let config = &self.config;
+        let context = self
+            .context
+            .get_or_insert_with(|| Box::new(WebSocketContext::new(Role::Server, Some(config.for_tungstenite()))));
+        let feed = &mut Feed {
+            unread: &mut self.unread,
+            out: &mut self.out,
+            tracker: &mut self.tracker,
+            max_fragments: config.max_fragments,
+        };
+        work(context, feed)
+    }
+
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, SocketError>> {
+        if self.torn || self.ended {
+            return Poll::Ready(Err(SocketError::Gone(ErrorKind::NotConnected.into())));
+        }
+        loop {
+            // Nothing is read while an answer waits: a peer that does not read its pongs gets no more of them.
+            ready!(self.poll_out(cx))?;
+            if !self.unread.is_empty() {
+                match self.next_message() {
+                    Ok(None) => {}
+                    Ok(Some(incoming)) => return Poll::Ready(Ok(incoming)),
+                    Err(error) => {
+                        self.ended = true;
+                        return Poll::Ready(Err(error));
+                    }
+                }
+                if !self.out.is_empty() {
+                    continue;
+                }
+            }
+            ready!(self.poll_fill(cx))?;
+        }
+    }
+
+    /// The next message of what was read, if it holds a whole one.
+    fn next_message(&mut self) -> Result<Option<Incoming>, SocketError> {
+        loop {
+            let read = self.with_context(|context, feed| {
+                let read = context.read(feed);
+                // A pong or the answer to a close is made by now; take it out.
+                let _ = context.flush(feed);
+                read
+            });
+            let incoming = match read {
+                Ok(Message::Text(text)) => Some(Incoming::Text(text.as_str().to_owned())),
+                Ok(Message::Binary(bytes)) => Some(Incoming::Binary(bytes.to_vec())),
+                Ok(Message::Ping(_) | Message::Pong(_)) => Some(Incoming::Alive),
+                Ok(Message::Close(frame)) => Some(Incoming::Closed(frame.map(|frame| CloseCode(frame.code.into())))),
+                Ok(Message::Frame(_)) => continue,
+                Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => None,
+                Err(error) => return Err(self.refusal(error)),
+            };
+            if self.unread.is_empty() {
+                self.unread = VecDeque::new();
+            }
+            if self.tracker.is_between_messages() && !matches!(incoming, Some(Incoming::Closed(_))) {
+                self.context = None;
+            }
+            return Ok(incoming);
+        }
+    }
+
+    /// Reads what the stream has, for tungstenite to take up.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let mut buffer = ReadBuf::new(scratch);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            let read = buffer.filled();
+            if read.is_empty() {
+                return Poll::Ready(Err(SocketError::Gone(ErrorKind::UnexpectedEof.into())));
+            }
+            self.unread.extend(read);
+            Poll::Ready(Ok(()))
+        })
+    }
+
+    fn refusal(&self, error: tungstenite::Error) -> SocketError {
+        let (code, reason) = match error {
+            tungstenite::Error::Io(error) if error.get_ref().is_some_and(|error| error.is::<TooManyFragments>()) => {
+                (CloseCode::TOO_LARGE, format!("a message in more than {} fragments", self.config.max_fragments))
+            }
+            tungstenite::Error::Io(error) => return SocketError::Gone(error),
+            tungstenite::Error::Capacity(_) => {
+                let config = &self.config;
+                let reason = format!(
+                    "larger than limits.max_message_bytes ({}) or limits.max_frame_bytes ({})",
+                    config.max_message_bytes, config.max_frame_bytes
+                );
+                (CloseCode::TOO_LARGE, reason)
+            }
+            tungstenite::Error::Utf8(_) => (CloseCode::INVALID_TEXT, "text that is not UTF-8".to_owned()),
+            error => (CloseCode::PROTOCOL, error.to_string()),
+        };
+        SocketError::Violation { code, reason }
+    }
+
+    /// Writes the control frames that wait.
+    fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.out.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out))?;
+            if written == 0 {
+                return Poll::Ready(Err(ErrorKind::WriteZero.into()));
+            }
+            self.out.drain(..written);
+        }
+        if self.out.capacity() > 0 {
+            self.out = Vec::new();
+            return Pin::new(&mut self.stream).poll_flush(cx);
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    async fn write_out(&mut self) -> io::Result<()> {
+        if self.torn {
+            return Err(ErrorKind::NotConnected.into());
+        }
+        poll_fn(|cx| self.poll_out(cx)).await
+    }
+
+    /// Writes frames, the first of which was written up to `offset`.
+    fn poll_batch(
+        &mut self,
+        cx: &mut Context<'_>,
+        batch: &mut VecDeque<Frame>,
+        offset: &mut usize,
+    ) -> Poll<io::Result<()>> {
+        while let Some(first) = batch.front() {
+            let stream = Pin::new(&mut self.stream);
+            let written = if batch.len() == 1 {
+                ready!(stream.poll_write(cx, &first.wire()[*offset..]))?
+            } else {
+                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+                let used = batch.len().min(MAX_SLICES);
+                for (slice, frame) in slices.iter_mut().zip(batch.iter()) {
+                    *slice = IoSlice::new(frame.wire());
+                }
+                slices[0] = IoSlice::new(&first.wire()[*offset..]);
+                ready!(stream.poll_write_vectored(cx, &slices[..used]))?
+            };
+            if written == 0 {
+                return Poll::Ready(Err(ErrorKind::WriteZero.into()));
+            }
+            *offset += written;
+            while let Some(frame) = batch.front()
+                && *offset >= frame.wire().len()
+            {
+                *offset -= frame.wire().len();
+                batch.pop_front();
+            }
+        }
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    /// Writes a message that is not a ready-made frame, such as an echo.
+    ///
+    /// # Errors
+    /// The stream is gone.
+    pub async fn echo(&mut self, message: Incoming) -> Result<(), SocketError> {
+        let message = match message {
+            Incoming::Text(text) => Message::text(text),
+            Incoming::Binary(bytes) => Message::binary(bytes),
+            Incoming::Alive | Incoming::Closed(_) => return Ok(()),
+        };
+        let written =
+            self.with_context(|context, feed| context.write(feed, message).and_then(|()| context.flush(feed)));
+        written.map_err(|error| self.refusal(error))?;
+        Ok(self.write_out().await?)
+    }
+
+    /// Writes the close frame, if it was not written yet, and hangs up; then waits for the peer to do so too.
+    async fn hang_up(&mut self, code: CloseCode, reason: &str) -> io::Result<()> {
+        let frame = CloseFrame { code: code.0.into(), reason: Utf8Bytes::from(shortened(reason)) };
+        // An error says that the peer's own close was answered, which is as good.
+        let _ = self.with_context(|context, feed| context.close(feed, Some(frame)));
+        self.write_out().await?;
+        self.stream.shutdown().await?;
+        // Hanging up on bytes that were not read makes the kernel reset the connection, and the peer would never
+        // see the close frame.
+        loop {
+            let read = poll_fn(|cx| {
+                SCRATCH.with_borrow_mut(|scratch| {
+                    let mut buffer = ReadBuf::new(scratch);
+                    ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+                    Poll::Ready(Ok::<_, Error>(buffer.filled().len()))
+                })
+            });
+            if read.await? == 0 {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// As much of `reason` as fits into a close frame.
+fn shortened(reason: &str) -> &str {
+    &reason[..reason.floor_char_boundary(MAX_REASON_BYTES)]
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Socket for WsSocket<S> {
+    async fn receive(&mut self) -> Result<Incoming, SocketError> {
+        poll_fn(|cx| self.poll_receive(cx)).await
+    }
+
+    async fn send(&mut self, batch: &mut VecDeque<Frame>) -> Result<(), SocketError> {
+        self.write_out().await?;
+        self.torn = true;
+        let mut offset = 0;
+        poll_fn(|cx| self.poll_batch(cx, batch, &mut offset)).await?;
+        self.torn = false;
+        Ok(())
+    }
+
+    async fn ping(&mut self) -> Result<(), SocketError> {
+        self.out.extend_from_slice(&PING);
+        Ok(self.write_out().await?)
+    }
+
+    async fn close(&mut self, code: CloseCode, reason: &str, patience: Duration) {
+        if !self.torn {
+            // A peer that is gone or does not answer is none the wiser; the socket is dropped either way.
+            let _ = timeout(patience, self.hang_up(code, reason)).await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
