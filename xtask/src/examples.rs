@@ -22,7 +22,7 @@ struct Example {
 /// The table. Examples that serve until they are stopped are built by the tests and have no row here.
 const EXAMPLES: &[Example] = &[
     Example { package: "realtime-core", name: "core_only", says: "subscribers of order:123: [(" },
-    Example { package: "realtime-service", name: "custom_registry", says: "" },
+    Example { package: "realtime-service", name: "custom_registry", says: "delivered to 1: " },
     Example { package: "realtime-service", name: "custom_verifier", says: "refused: " },
 ];
 

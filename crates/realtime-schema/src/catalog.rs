@@ -1,14 +1,184 @@
-//! Every type that travels, by name, as a JSON Schema.
+//! Every type that travels, by name, as a JSON Schema: draft 2020-12, each complete in itself.
+
+use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use serde_json::{Value, json};
+
+use crate::{
+    Ack, BatchRequest, BatchResponse, ClientCommand, Connection, ConnectionInfo, ConnectionList, DisconnectRequest,
+    Disconnected, Envelope, ErrorReply, Gap, JwtClaims, Message, MessageId, MessageType, Payload, Ping, Presence,
+    Problem, PublishRequest, QueryParams, RESERVED_TYPES, Receipt, Subscribed, Subscription, SubscriptionChange,
+    Timestamp, Topic, TopicPage, Unsubscribed, Welcome,
+    server::{Closing, Control},
+};
+
+mod examples;
 
 /// A named JSON Schema.
+#[derive(Clone, Debug, PartialEq)]
 pub struct CatalogEntry {
-    /// The name of the file, without `.schema.json`.
+    /// The name of its file, without `.schema.json`.
     pub name: &'static str,
-    /// The schema: draft 2020-12.
-    pub schema: serde_json::Value,
+    /// The schema: draft 2020-12, with a title, a description and examples.
+    pub schema: Value,
 }
 
-/// Every schema that client teams work from.
+/// Which way a type travels; fields with defaults are optional on the way in and always there on the way out.
+#[derive(Clone, Copy)]
+pub(crate) enum Way {
+    In,
+    Out,
+}
+
+impl Way {
+    pub(crate) fn generator(self, definitions: &'static str) -> SchemaGenerator {
+        let settings = SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = definitions.into());
+        match self {
+            Self::In => settings.for_deserialize(),
+            Self::Out => settings.for_serialize(),
+        }
+        .into_generator()
+    }
+}
+
+/// Every schema that client teams and backends work from.
 pub fn catalog() -> Vec<CatalogEntry> {
-    Vec::new()
+    let mut entries = frames();
+    entries.push(server_frame(&entries));
+    entries.extend([
+        entry::<ClientCommand>("client-command", Way::In),
+        entry::<QueryParams>("query-params", Way::In),
+        entry::<JwtClaims>("jwt-claims", Way::In),
+        entry::<Topic>("topic", Way::In),
+        entry::<Connection>("connection", Way::Out),
+        entry::<Subscription>("subscription", Way::Out),
+        entry::<Message>("message", Way::Out),
+        entry::<Envelope>("envelope", Way::Out),
+        entry::<PublishRequest>("publish-request", Way::In),
+        entry::<Receipt>("receipt", Way::Out),
+        entry::<BatchRequest>("batch-request", Way::In),
+        entry::<BatchResponse>("batch-response", Way::Out),
+        entry::<ConnectionInfo>("connection-info", Way::Out),
+        entry::<ConnectionList>("connection-list", Way::Out),
+        entry::<DisconnectRequest>("disconnect-request", Way::In),
+        entry::<Disconnected>("disconnected", Way::Out),
+        entry::<TopicPage>("topic-page", Way::Out),
+        entry::<SubscriptionChange>("subscription-change", Way::Out),
+        entry::<Problem>("problem", Way::Out),
+    ]);
+    entries
+}
+
+fn entry<T: JsonSchema>(name: &'static str, way: Way) -> CatalogEntry {
+    let mut schema: Value = way.generator("/$defs").into_root_schema_for::<T>().into();
+    schema["$id"] = id_of(name);
+    CatalogEntry { name, schema }
+}
+
+fn id_of(name: &str) -> Value {
+    format!("urn:realtime:schema:{name}").into()
+}
+
+/// The frames that a server sends: the control frames, and an application's publications.
+fn frames() -> Vec<CatalogEntry> {
+    let examples = examples::controls();
+    let mut entries: Vec<_> = examples.iter().map(control_frame).collect();
+    entries.push(publication());
+    entries
+}
+
+/// The schema of one control frame, made of its payload's.
+fn control_frame(example: &Control) -> CatalogEntry {
+    let name = example.kind();
+    let mut generator = Way::Out.generator("/$defs");
+    let payload = match example {
+        Control::Welcome(_) => generator.subschema_for::<Welcome>(),
+        Control::Ack(_) => generator.subschema_for::<Ack>(),
+        Control::Error(_) => generator.subschema_for::<ErrorReply>(),
+        Control::Subscribed(_) => generator.subschema_for::<Subscribed>(),
+        Control::Unsubscribed(_) => generator.subschema_for::<Unsubscribed>(),
+        Control::Gap(_) => generator.subschema_for::<Gap>(),
+        Control::Presence(_) => generator.subschema_for::<Presence>(),
+        Control::Closing(_) => generator.subschema_for::<Closing>(),
+        Control::Ping(_) => generator.subschema_for::<Ping>(),
+    };
+    let timestamp = generator.subschema_for::<Timestamp>();
+    let definitions = generator.take_definitions(true);
+    let description = definitions
+        .get(payload.as_value()["$ref"].as_str().unwrap_or_default().trim_start_matches("#/$defs/"))
+        .and_then(|schema| schema["description"].as_str().map(str::to_owned))
+        .unwrap_or_default();
+    let description = description.split_once(": ").map_or(description.as_str(), |(_, rest)| rest).to_owned();
+    let schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": id_of(name),
+        "title": name,
+        "description": description,
+        "type": "object",
+        "properties": {
+            "type": {"const": name},
+            "payload": payload,
+            "timestamp": timestamp,
+        },
+        "required": ["type", "payload", "timestamp"],
+        "examples": [{"type": name, "payload": example, "timestamp": examples::now()}],
+        "$defs": definitions,
+    });
+    CatalogEntry { name, schema }
+}
+
+fn publication() -> CatalogEntry {
+    let name = "publication";
+    let mut generator = Way::Out.generator("/$defs");
+    let (kind, payload) = (generator.subschema_for::<MessageType>(), generator.subschema_for::<Payload>());
+    let (timestamp, id) = (generator.subschema_for::<Timestamp>(), generator.subschema_for::<MessageId>());
+    let topic = generator.subschema_for::<Topic>();
+    let schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": id_of(name),
+        "title": name,
+        "description": "A message of the application.",
+        "type": "object",
+        "properties": {
+            "type": {"allOf": [kind, {"not": {"enum": RESERVED_TYPES}}, {"not": {"pattern": "^rt\\."}}]},
+            "payload": payload,
+            "timestamp": timestamp,
+            "id": id,
+            "topic": topic,
+            "stream": {"type": "string", "description": "The stream, where history is kept."},
+            "offset": {"type": "integer", "minimum": 1, "description": "The place in the stream, where history is kept."},
+        },
+        "required": ["type", "payload", "timestamp", "id"],
+        "examples": [examples::publication()],
+        "$defs": generator.take_definitions(true),
+    });
+    CatalogEntry { name, schema }
+}
+
+/// Any frame that a server sends.
+fn server_frame(frames: &[CatalogEntry]) -> CatalogEntry {
+    let name = "server-frame";
+    let mut definitions = serde_json::Map::new();
+    let (mut any_of, mut examples) = (Vec::new(), Vec::new());
+    for CatalogEntry { name, schema } in frames {
+        let mut schema = schema.clone();
+        let Some(fields) = schema.as_object_mut() else { continue };
+        if let Some(Value::Object(inner)) = fields.remove("$defs") {
+            definitions.extend(inner);
+        }
+        examples.extend(fields.remove("examples").and_then(|list| list.get(0).cloned()));
+        fields.remove("$schema");
+        fields.remove("$id");
+        definitions.insert(format!("{name}-frame"), schema);
+        any_of.push(json!({"$ref": format!("#/$defs/{name}-frame")}));
+    }
+    let schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": id_of(name),
+        "title": name,
+        "description": "Any frame that the server sends. Clients ignore `rt.*` types and fields that they don't know.",
+        "anyOf": any_of,
+        "examples": examples,
+        "$defs": definitions,
+    });
+    CatalogEntry { name, schema }
 }

@@ -1,0 +1,61 @@
+//! One example of each frame that a server sends.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::{
+    Ack, ClientLimits, CloseCode, CommandId, Connection, ErrorCode, ErrorReply, FieldError, Gap, Message, PROTOCOL,
+    Ping, Presence, Reconnect, Subscribed, Timestamp, Topic, Unsubscribed, Welcome,
+    server::{Closing, Control},
+};
+
+pub(super) fn now() -> Timestamp {
+    Timestamp::from_millis(1_795_438_800_123)
+}
+
+/// A control frame of each type.
+pub(super) fn controls() -> Vec<Control> {
+    let topic = Topic::new("order:123").expect("a topic");
+    let Connection { id, user, roles, client, .. } = Connection::example();
+    let message = "topic: is missing";
+    let refused = ErrorReply::new(Some(CommandId::Number(7)), ErrorCode::BadRequest, message);
+    let closing = Closing::new(CloseCode::DRAINING, "this node is draining; come back, another one will answer");
+    vec![
+        Control::Welcome(Box::new(Welcome {
+            connection: id,
+            user: user.clone(),
+            roles,
+            client,
+            protocol: PROTOCOL.into(),
+            features: Vec::new(),
+            server: "realtime/0.1.0".into(),
+            time: now(),
+            token_expires_in_ms: Some(3_600_000),
+            ping_ms: 25_000,
+            reconnect: Reconnect { min_ms: 250, max_ms: 30_000, spread_ms: 1_000 },
+            limits: ClientLimits::default(),
+            streams: BTreeMap::new(),
+            resumed: false,
+        })),
+        Control::Ack(Ack::new(CommandId::Number(7))),
+        Control::Error(ErrorReply { errors: vec![FieldError::new("topic", "is missing")], ..refused }),
+        Control::Subscribed(Subscribed { topic: topic.clone(), position: None, reason: None }),
+        Control::Unsubscribed(Unsubscribed { topic: topic.clone(), reason: "revoked".into() }),
+        Control::Gap(Gap {
+            stream: "topic:order:123".into(),
+            from: Some(18),
+            to: None,
+            missed: None,
+            reason: "no_history".into(),
+        }),
+        Control::Presence(Presence { topic, joined: vec![user], left: Vec::new() }),
+        Control::Closing(Closing { after_ms: 250, spread_ms: 20_000, ..closing }),
+        Control::Ping(Ping {}),
+    ]
+}
+
+pub(super) fn publication() -> Value {
+    let Message { id, kind, payload, timestamp, to, .. } = Message::example();
+    json!({"type": kind, "payload": payload, "timestamp": timestamp, "id": id, "topic": to.topic()})
+}
