@@ -1,7 +1,7 @@
 //! The HTTP API for backends: bodies of requests and answers.
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
     code::ErrorCode,
@@ -60,6 +60,7 @@ impl PublishRequest {
 #[schemars(example = BatchRequest { publications: vec![PublishRequest::example()] })]
 pub struct BatchRequest {
     /// The messages: 1 to 1,000.
+    #[serde(deserialize_with = "batch")]
     #[schemars(length(min = 1, max = 1000))]
     pub publications: Vec<PublishRequest>,
 }
@@ -67,6 +68,16 @@ pub struct BatchRequest {
 impl BatchRequest {
     /// The most messages in one batch.
     pub const MAX: usize = 1000;
+}
+
+fn batch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PublishRequest>, D::Error> {
+    let publications = Vec::deserialize(deserializer)?;
+    match publications.len() {
+        1..=BatchRequest::MAX => Ok(publications),
+        n => {
+            Err(de::Error::custom(format!("publications: {n} messages, where 1 to {} are allowed", BatchRequest::MAX)))
+        }
+    }
 }
 
 /// What became of a publication.
@@ -161,7 +172,7 @@ impl Problem {
 
 /// A connection and what it is subscribed to.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(example = ConnectionInfo { connection: Connection::example(), subscriptions: vec![Subscription::example()] })]
+#[schemars(example = ConnectionInfo::example())]
 pub struct ConnectionInfo {
     /// The record.
     #[serde(flatten)]
@@ -170,9 +181,15 @@ pub struct ConnectionInfo {
     pub subscriptions: Vec<Subscription>,
 }
 
+impl ConnectionInfo {
+    fn example() -> Self {
+        Self { connection: Connection::example(), subscriptions: vec![Subscription::example()] }
+    }
+}
+
 /// The connections of a user.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(example = ConnectionList { connections: Vec::new() })]
+#[schemars(example = ConnectionList { connections: vec![ConnectionInfo::example()] })]
 pub struct ConnectionList {
     /// The connections on this node, oldest first.
     pub connections: Vec<ConnectionInfo>,
@@ -185,11 +202,20 @@ pub struct ConnectionList {
 pub struct DisconnectRequest {
     /// The close code: 4403 by default; an application's own 4000–4199 (the client stays away) or 4200–4399 (comes back), or 4603 (revoked).
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "close_codes")]
     pub code: Option<u16>,
     /// Why, as the client is told: at most 100 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub reason: Option<String>,
+}
+
+fn close_codes(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({"anyOf": [
+        {"type": "integer", "minimum": 4000, "maximum": 4399},
+        {"type": "integer", "enum": [4403, 4603]},
+        {"type": "null"},
+    ]})
 }
 
 /// How many connections were told to close.
@@ -202,7 +228,7 @@ pub struct Disconnected {
 
 /// A topic and how many listen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(example = TopicInfo { topic: Topic::new("order:123").expect("a topic"), subscribers: 2 })]
+#[schemars(example = TopicInfo::example())]
 pub struct TopicInfo {
     /// The topic.
     pub topic: Topic,
@@ -210,9 +236,55 @@ pub struct TopicInfo {
     pub subscribers: u64,
 }
 
+impl TopicInfo {
+    fn example() -> Self {
+        Self { topic: Topic::new("order:123").expect("a topic"), subscribers: 2 }
+    }
+}
+
+/// Which topics to list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = TopicQuery { after: Some(TopicInfo::example().topic), ..TopicQuery::default() })]
+pub struct TopicQuery {
+    /// Only topics that come after this one: the `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Topic>,
+    /// The most topics on the page: 1 to 1,000.
+    #[serde(default = "TopicQuery::default_limit", deserialize_with = "page_limit")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub limit: u16,
+    /// Only topics that begin with this text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+}
+
+impl TopicQuery {
+    /// The most topics on a page.
+    pub const MAX_LIMIT: u16 = 1000;
+
+    fn default_limit() -> u16 {
+        100
+    }
+}
+
+impl Default for TopicQuery {
+    /// The first 100 of all topics.
+    fn default() -> Self {
+        Self { after: None, limit: Self::default_limit(), prefix: None }
+    }
+}
+
+fn page_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    match u16::deserialize(deserializer)? {
+        limit @ 1..=TopicQuery::MAX_LIMIT => Ok(limit),
+        other => Err(de::Error::custom(format!("limit: {other} is not from 1 to {}", TopicQuery::MAX_LIMIT))),
+    }
+}
+
 /// One page of topics, in their order as text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(example = TopicPage { topics: Vec::new(), next: None })]
+#[schemars(example = TopicPage { topics: vec![TopicInfo::example()], next: Some(TopicInfo::example().topic) })]
 pub struct TopicPage {
     /// The topics.
     pub topics: Vec<TopicInfo>,

@@ -1,14 +1,15 @@
 //! Every type that travels, by name, as a JSON Schema: draft 2020-12, each complete in itself.
 
-use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
+use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use crate::{
     Ack, BatchRequest, BatchResponse, ClientCommand, Connection, ConnectionInfo, ConnectionList, DisconnectRequest,
     Disconnected, Envelope, ErrorReply, Gap, JwtClaims, Message, MessageId, MessageType, Payload, Ping, Presence,
-    Problem, PublishRequest, QueryParams, RESERVED_TYPES, Receipt, Subscribed, Subscription, SubscriptionChange,
-    Timestamp, Topic, TopicPage, Unsubscribed, Welcome,
+    Problem, PublishRequest, QueryParams, Receipt, Subscribed, Subscription, SubscriptionChange, Timestamp, Topic,
+    TopicPage, TopicQuery, Unsubscribed, Welcome,
     server::{Closing, Control},
+    way::Way,
 };
 
 mod examples;
@@ -20,24 +21,6 @@ pub struct CatalogEntry {
     pub name: &'static str,
     /// The schema: draft 2020-12, with a title, a description and examples.
     pub schema: Value,
-}
-
-/// Which way a type travels; fields with defaults are optional on the way in and always there on the way out.
-#[derive(Clone, Copy)]
-pub(crate) enum Way {
-    In,
-    Out,
-}
-
-impl Way {
-    pub(crate) fn generator(self, definitions: &'static str) -> SchemaGenerator {
-        let settings = SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = definitions.into());
-        match self {
-            Self::In => settings.for_deserialize(),
-            Self::Out => settings.for_serialize(),
-        }
-        .into_generator()
-    }
 }
 
 /// Every schema that client teams and backends work from.
@@ -61,6 +44,7 @@ pub fn catalog() -> Vec<CatalogEntry> {
         entry::<ConnectionList>("connection-list", Way::Out),
         entry::<DisconnectRequest>("disconnect-request", Way::In),
         entry::<Disconnected>("disconnected", Way::Out),
+        entry::<TopicQuery>("topic-query", Way::In),
         entry::<TopicPage>("topic-page", Way::Out),
         entry::<SubscriptionChange>("subscription-change", Way::Out),
         entry::<Problem>("problem", Way::Out),
@@ -107,7 +91,7 @@ fn control_frame(example: &Control) -> CatalogEntry {
         .get(payload.as_value()["$ref"].as_str().unwrap_or_default().trim_start_matches("#/$defs/"))
         .and_then(|schema| schema["description"].as_str().map(str::to_owned))
         .unwrap_or_default();
-    let description = description.split_once(": ").map_or(description.as_str(), |(_, rest)| rest).to_owned();
+    let description = sentence(description.split_once(": ").map_or(description.as_str(), |(_, rest)| rest));
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": id_of(name),
@@ -126,6 +110,12 @@ fn control_frame(example: &Control) -> CatalogEntry {
     CatalogEntry { name, schema }
 }
 
+/// `text` with a capital at its start.
+fn sentence(text: &str) -> String {
+    let mut rest = text.chars();
+    rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
+}
+
 fn publication() -> CatalogEntry {
     let name = "publication";
     let mut generator = Way::Out.generator("/$defs");
@@ -139,7 +129,7 @@ fn publication() -> CatalogEntry {
         "description": "A message of the application.",
         "type": "object",
         "properties": {
-            "type": {"allOf": [kind, {"not": {"enum": RESERVED_TYPES}}, {"not": {"pattern": "^rt\\."}}]},
+            "type": kind,
             "payload": payload,
             "timestamp": timestamp,
             "id": id,

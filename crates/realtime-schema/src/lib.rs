@@ -21,10 +21,11 @@ mod server;
 mod text;
 mod timestamp;
 mod topic;
+mod way;
 
 pub use api::{
     BatchRequest, BatchResponse, BatchResult, ConnectionInfo, ConnectionList, DisconnectRequest, Disconnected, Problem,
-    PublishRequest, Receipt, SubscriptionChange, TopicInfo, TopicPage,
+    PublishRequest, Receipt, SubscriptionChange, TopicInfo, TopicPage, TopicQuery,
 };
 pub use catalog::{CatalogEntry, catalog};
 pub use claims::JwtClaims;

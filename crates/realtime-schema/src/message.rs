@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// One set of connections that a message is routed to.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[schemars(example = Route::All)]
 pub enum Route {
@@ -28,6 +28,47 @@ pub enum Route {
     Connection(ConnectionId),
     /// Every connection that is subscribed to a topic.
     Topic(Topic),
+}
+
+impl<'de> Deserialize<'de> for Route {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // By hand rather than derived, which would answer two routes in one object with "trailing comma".
+        struct OneRoute;
+
+        impl<'de> de::Visitor<'de> for OneRoute {
+            type Value = Route;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("\"all\", {\"user\":…}, {\"role\":…}, {\"connection\":…} or {\"topic\":…}")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Route, E> {
+                if text == "all" { Ok(Route::All) } else { Err(E::invalid_value(de::Unexpected::Str(text), &self)) }
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Route, A::Error> {
+                const KINDS: &[&str] = &["user", "role", "connection", "topic"];
+                let Some(kind) = map.next_key::<Cow<'de, str>>()? else {
+                    return Err(de::Error::invalid_length(0, &self));
+                };
+                let route = match &*kind {
+                    "user" => Route::User(map.next_value()?),
+                    "role" => Route::Role(map.next_value()?),
+                    "connection" => Route::Connection(map.next_value()?),
+                    "topic" => Route::Topic(map.next_value()?),
+                    other => return Err(de::Error::unknown_field(other, KINDS)),
+                };
+                match map.next_key::<Cow<'de, str>>()? {
+                    None => Ok(route),
+                    Some(second) => Err(de::Error::custom(format!(
+                        "`{kind}` and `{second}` are two routes; give a list, [{{\"{kind}\":…}}, {{\"{second}\":…}}], for their union"
+                    ))),
+                }
+            }
+        }
+
+        deserializer.deserialize_any(OneRoute)
+    }
 }
 
 /// Whom a message is for: one route, or the union of several, each connection once.

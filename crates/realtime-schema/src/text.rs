@@ -2,6 +2,9 @@
 //!
 //! Each is checked once, where it enters, and is cheap to clone afterwards.
 
+use schemars::{Schema, json_schema};
+use serde_json::{Value, json};
+
 use crate::invalid::FieldError;
 
 /// Why `text` can't be a name of at most `max` characters, if it can't.
@@ -24,12 +27,36 @@ pub(crate) fn check_name(field: &str, text: &str, max: usize) -> Result<(), Fiel
 
 /// Characters that make two different texts look alike: zero-width marks and direction overrides.
 pub(crate) fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{00AD}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+    matches!(c, '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
+        | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+}
+
+/// Control and invisible characters, as a JSON Schema's `pattern` (ECMA-262).
+pub(crate) const HIDDEN: &str =
+    r"[\u0000-\u001F\u007F-\u009F\u00AD\u061C\u180E\u200B-\u200F\u2028-\u202E\u2060-\u206F\uFEFF]";
+
+/// The JSON Schema of a name of at most `max` characters, which says what [`check_name`] checks; `refused` are schemas
+/// of what is refused as well.
+pub(crate) fn name_schema(docs: &[&str], max: usize, example: &str, refused: &[Value]) -> Schema {
+    let docs = docs.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
+    // `not` rather than one pattern for the whole text: where `$` also stands before a last line break, it would pass.
+    let refused: Vec<_> = std::iter::once(json!({"pattern": HIDDEN})).chain(refused.iter().cloned()).collect();
+    json_schema!({
+        "type": "string",
+        "minLength": 1,
+        "maxLength": max,
+        "not": {"anyOf": refused},
+        "description": format!("{docs} Control and invisible characters are refused."),
+        "examples": [example],
+    })
 }
 
 macro_rules! name {
-    ($(#[$doc:meta])* $name:ident, $field:literal, $max:literal, $example:literal $(, $extra:path)?) => {
-        $(#[$doc])*
+    (
+        $(#[doc = $doc:literal])*
+        $name:ident, $field:literal, $max:literal, $example:literal $(, $extra:path, not [$($refused:expr),*])?
+    ) => {
+        $(#[doc = $doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
         #[serde(transparent)]
         pub struct $name(std::sync::Arc<str>);
@@ -108,13 +135,7 @@ macro_rules! name {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                schemars::json_schema!({
-                    "type": "string",
-                    "minLength": 1,
-                    "maxLength": $max,
-                    "description": concat!("1 to ", $max, " characters, none of them a control or invisible character."),
-                    "examples": [$example],
-                })
+                $crate::text::name_schema(&[$($doc),*], $max, $example, &[$($($refused),*)?])
             }
         }
     };
@@ -139,7 +160,8 @@ name! {
 }
 name! {
     /// The type of an application's message: 1 to 255 characters, none of the protocol's own types, not beginning with `rt.`.
-    MessageType, "type", 255, "order-updated", not_reserved
+    MessageType, "type", 255, "order-updated", not_reserved,
+    not [json!({"enum": RESERVED_TYPES}), json!({"pattern": "^rt\\."})]
 }
 
 /// Types that the protocol keeps for its control frames. Everything that begins with `rt.` is kept as well.

@@ -4,18 +4,19 @@ use std::{borrow::Cow, fmt, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::json;
 
 use crate::{
     invalid::FieldError,
-    text::{check_name, name},
+    text::{HIDDEN, check_name, name, name_schema},
 };
 
 name! {
     /// A topic: 1 to 255 characters in segments joined by `:`, such as `order:123`.
     ///
-    /// Compared character by character: no case folding, no normalization. White space, control and invisible
-    /// characters are refused, and so are `*`, `{` and `}`, which belong to patterns.
-    Topic, "topic", 255, "order:123", no_pattern_syntax
+    /// Compared character by character: no case folding, no normalization. White space is refused, and so are `*`, `{`
+    /// and `}`, which belong to patterns.
+    Topic, "topic", 255, "order:123", no_pattern_syntax, not [json!({"pattern": r"[\s*{}]"})]
 }
 
 fn no_pattern_syntax(text: &str) -> Result<(), FieldError> {
@@ -24,6 +25,9 @@ fn no_pattern_syntax(text: &str) -> Result<(), FieldError> {
         Some(bad) => Err(FieldError::new("topic", format!("holds {bad:?}, which topics must not contain"))),
     }
 }
+
+/// A topic pattern, as a JSON Schema's `pattern` (ECMA-262): segments that are `*`, `{sub}` or plain, and a last `**`.
+const PATTERN: &str = r"(?:(?:\*|\{sub\}|[^:*{}\s]*)(?::(?:\*|\{sub\}|[^:*{}\s]*))*(?::\*\*)?|\*\*)";
 
 /// A pattern over topics, segment by segment.
 ///
@@ -92,13 +96,9 @@ impl JsonSchema for TopicPattern {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "type": "string",
-            "minLength": 1,
-            "maxLength": Topic::MAX_CHARS,
-            "description": "Segments joined by `:`; `*` stands for one segment, a last `**` for one or more, `{sub}` for the token's user.",
-            "examples": ["order:*", "user:{sub}:**"],
-        })
+        let docs = "Segments joined by `:`; `*` stands for one segment, a last `**` for one or more, `{sub}` for the token's user.";
+        let refused = json!({"not": {"pattern": format!("^{PATTERN}$")}});
+        name_schema(&[docs], Topic::MAX_CHARS, "order:*", &[refused])
     }
 }
 
@@ -181,7 +181,9 @@ impl JsonSchema for Grant {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
             "type": "string",
-            "pattern": "^(subscribe|publish|history|presence):.+$",
+            "pattern": format!("^(?:subscribe|publish|history|presence):{PATTERN}$"),
+            "not": {"anyOf": [{"pattern": HIDDEN}, {"pattern": "^[a-z]+:$"}]},
+            "maxLength": "subscribe:".len() + Topic::MAX_CHARS,
             "description": "ACTION:PATTERN, an action on the topics that the pattern matches.",
             "examples": ["subscribe:order:*"],
         })

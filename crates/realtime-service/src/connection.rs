@@ -30,7 +30,7 @@ use crate::{
 pub(crate) fn open(
     inner: &Inner,
     admission: Admission,
-    socket: Arc<dyn WebSocketConnection>,
+    socket: &Arc<dyn WebSocketConnection>,
 ) -> Result<(Arc<Connection>, Session, Permit), Refusal> {
     let Admission { claims, client, ping, permit } = admission;
     let (now, wall) = (inner.clock.monotonic(), inner.clock.now());
@@ -64,10 +64,11 @@ pub(crate) fn open(
 pub(crate) async fn serve<S: Socket>(inner: Arc<Inner>, admission: Admission, mut socket: S) {
     let id = inner.ids.connection_id();
     let outbound = Arc::new(Outbound::new(id, admission.client.clone(), inner.outbound.clone()));
-    let (connection, session, permit) = match open(&inner, admission, outbound.clone()) {
-        Ok(opened) => opened,
-        Err(refusal) => return socket.close(refusal.close, &refusal.message, inner.settings.close_timeout).await,
-    };
+    let (connection, session, permit) =
+        match open(&inner, admission, &(outbound.clone() as Arc<dyn WebSocketConnection>)) {
+            Ok(opened) => opened,
+            Err(refusal) => return socket.close(refusal.close, &refusal.message, inner.settings.close_timeout).await,
+        };
     // Whatever ends this task, a panic or a drop included, the node forgets the connection.
     let registration = Registration { inner: inner.clone(), id, outbound: outbound.clone(), _permit: permit };
     let pending = effects::opened(&inner, &connection);

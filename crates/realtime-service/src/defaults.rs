@@ -7,7 +7,7 @@ use realtime_adapters::{
     memory::{MemoryBus, MemoryPubSub, MemoryRegistry, SystemClock, UuidGenerator},
     ws::{Handshake, ResponseBody, WsConfig, turn_away},
 };
-use realtime_core::auth::select_protocol;
+use realtime_core::auth::{Refusal, select_protocol};
 
 use crate::{builder::ServiceBuilder, service::Service};
 
@@ -52,13 +52,16 @@ pub async fn websocket<B>(
             });
             response
         }
-        Err(refusal) => {
-            let (response, pending) = handshake.refuse(&refusal);
-            if let Some(pending) = pending {
-                let (now, patience) = (service.0.clock.now(), service.settings().close_timeout);
-                tokio::spawn(turn_away(pending, refusal, now, patience));
-            }
-            response
-        }
+        Err(refusal) => refuse(service, handshake, refusal),
     }
+}
+
+/// Refuses a handshake: by an HTTP answer, or by a close code where the client is a browser, which sees no answer.
+pub fn refuse(service: &Service, handshake: Handshake, refusal: Refusal) -> Response<ResponseBody> {
+    let (response, pending) = handshake.refuse(&refusal);
+    if let Some(pending) = pending {
+        let (now, patience) = (service.0.clock.now(), service.settings().close_timeout);
+        tokio::spawn(turn_away(pending, refusal, now, patience));
+    }
+    response
 }

@@ -191,7 +191,7 @@ impl RealtimeService for Service {
         socket: Arc<dyn WebSocketConnection>,
     ) -> Result<Arc<Connection>, Refusal> {
         let admission = self.0.admit(&request).await?;
-        let (connection, _, permit) = connection::open(&self.0, admission, socket)?;
+        let (connection, _, permit) = connection::open(&self.0, admission, &socket)?;
         self.0.lent.lock().unwrap_or_else(PoisonError::into_inner).insert(connection.id, permit);
         Ok(connection)
     }

@@ -1,0 +1,103 @@
+//! The schemas that the document's operations share.
+
+use std::collections::BTreeSet;
+
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value};
+
+use crate::way::Way;
+
+/// Where the schemas of answers are, and in the end all.
+const SCHEMAS: &str = "/components/schemas";
+/// Where the schemas of requests point to until it is known which of them differ from the answers'.
+const REQUESTS: &str = "/components/requests";
+
+/// Collects the schema of every type that an operation names, by the contract of the way that the type travels there.
+pub(super) struct Components {
+    requests: SchemaGenerator,
+    answers: SchemaGenerator,
+}
+
+impl Components {
+    pub(super) fn new() -> Self {
+        Self { requests: Way::In.generator(REQUESTS), answers: Way::Out.generator(SCHEMAS) }
+    }
+
+    /// The schema of what a backend sends.
+    pub(super) fn request<T: JsonSchema>(&mut self) -> Value {
+        self.requests.subschema_for::<T>().into()
+    }
+
+    /// The same, spelled out where it stands: for a query, whose fields become parameters.
+    pub(super) fn fields<T: JsonSchema>(&mut self) -> Value {
+        T::json_schema(&mut self.requests).into()
+    }
+
+    /// The schema of what the server answers.
+    pub(super) fn answer<T: JsonSchema>(&mut self) -> Value {
+        self.answers.subschema_for::<T>().into()
+    }
+
+    /// Puts all schemas into the document and lets every reference in it lead there. A type that both ways have, and
+    /// that is not the same in both, becomes two: `Name` in answers and `NameInput` in requests.
+    pub(super) fn finish(mut self, document: &mut Value) {
+        let (requests, mut schemas) = (self.requests.take_definitions(true), self.answers.take_definitions(true));
+        let twofold = twofold(&requests, &schemas);
+        let name_of = |name: &str| if twofold.contains(name) { format!("{name}Input") } else { name.to_owned() };
+        schemas.extend(requests.into_iter().map(|(name, schema)| (name_of(&name), schema)));
+        document["components"]["schemas"] = schemas.into();
+        each_reference(document, &mut |reference| {
+            if let Some(name) = request_name(reference) {
+                *reference = format!("#{SCHEMAS}/{}", name_of(name));
+            }
+        });
+    }
+}
+
+/// The types that both ways have and that differ, in themselves or in what they refer to.
+fn twofold(requests: &Map<String, Value>, answers: &Map<String, Value>) -> BTreeSet<String> {
+    let mut twofold = BTreeSet::new();
+    loop {
+        let differs = |name: &str, request: &Value| {
+            let (mut request, mut refers) = (request.clone(), false);
+            each_reference(&mut request, &mut |reference| {
+                if let Some(name) = request_name(reference) {
+                    refers |= twofold.contains(name);
+                    *reference = format!("#{SCHEMAS}/{name}");
+                }
+            });
+            answers.get(name).is_some_and(|answer| refers || *answer != request)
+        };
+        let more: Vec<_> = requests
+            .iter()
+            .filter(|(name, request)| !twofold.contains(*name) && differs(name, request))
+            .map(|(name, _)| name.clone())
+            .collect();
+        if more.is_empty() {
+            return twofold;
+        }
+        twofold.extend(more);
+    }
+}
+
+fn request_name(reference: &str) -> Option<&str> {
+    reference.strip_prefix('#')?.strip_prefix(REQUESTS)?.strip_prefix('/')
+}
+
+fn each_reference(value: &mut Value, visit: &mut impl FnMut(&mut String)) {
+    match value {
+        Value::Array(items) => items.iter_mut().for_each(|item| each_reference(item, visit)),
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                match value {
+                    Value::String(reference) if key == "$ref" => visit(reference),
+                    value => each_reference(value, visit),
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+//! The operations of the HTTP API, as a table.
+
+use serde_json::{Value, json};
+
+use super::components::Components;
+use crate::{
+    BatchRequest, BatchResponse, ConnectionId, ConnectionInfo, ConnectionList, DisconnectRequest, Disconnected,
+    ErrorCode::{self, BadRequest, Conflict, LimitExceeded, NotFound, PayloadInvalid, TooLarge, Unavailable},
+    PublishRequest, Receipt, SubscriptionChange, Topic, TopicPage, TopicQuery, UserId,
+};
+
+/// Makes the schema of one type.
+type SchemaOf = fn(&mut Components) -> Value;
+
+/// One method of one path.
+pub(super) struct Operation {
+    pub(super) method: &'static str,
+    pub(super) path: &'static str,
+    /// What generated clients call it: unique.
+    pub(super) id: &'static str,
+    pub(super) tag: Tag,
+    pub(super) summary: &'static str,
+    pub(super) description: &'static str,
+    /// The parts of the path in braces.
+    pub(super) places: &'static [Place],
+    /// The type whose fields are the parameters of the query.
+    pub(super) query: Option<SchemaOf>,
+    pub(super) body: Option<Body>,
+    pub(super) answer: Answer,
+    /// Why it may be refused, besides what may befall every operation.
+    pub(super) refusals: &'static [ErrorCode],
+}
+
+/// A part of a path that stands for something.
+pub(super) struct Place {
+    pub(super) name: &'static str,
+    pub(super) schema: SchemaOf,
+    pub(super) description: &'static str,
+}
+
+/// A JSON body.
+pub(super) struct Body {
+    pub(super) schema: SchemaOf,
+    pub(super) required: bool,
+}
+
+/// What comes back when all is well.
+pub(super) struct Answer {
+    pub(super) media: &'static [&'static str],
+    pub(super) schema: SchemaOf,
+}
+
+/// A group of operations.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tag {
+    Publishing,
+    Connections,
+    Topics,
+    Operations,
+}
+
+impl Tag {
+    /// Every group, in the order shown, with what it is about.
+    pub(super) const ALL: [(Self, &'static str); 4] = [
+        (Self::Publishing, "Send messages to whoever should get them."),
+        (Self::Connections, "Look at connections, and end them."),
+        (Self::Topics, "Look at topics, and choose what a connection is subscribed to."),
+        (Self::Operations, "For those who run the server. No key is asked for."),
+    ];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Publishing => "publishing",
+            Self::Connections => "connections",
+            Self::Topics => "topics",
+            Self::Operations => "operations",
+        }
+    }
+
+    /// Whether its operations ask for the API key.
+    pub(super) fn keyed(self) -> bool {
+        self != Self::Operations
+    }
+
+    /// Why any of its operations may be refused.
+    pub(super) fn refusals(self) -> &'static [ErrorCode] {
+        if self.keyed() { &[ErrorCode::Unauthorized, ErrorCode::Internal, ErrorCode::Unavailable] } else { &[] }
+    }
+}
+
+const CONNECTION: Place =
+    Place { name: "id", schema: Components::request::<ConnectionId>, description: "The connection." };
+const USER: Place =
+    Place { name: "id", schema: Components::request::<UserId>, description: "The user, percent-encoded." };
+const TOPIC: Place = Place {
+    name: "topic",
+    schema: Components::request::<Topic>,
+    description: "The topic, percent-encoded: a `/` in it is `%2F`.",
+};
+
+const fn required(schema: SchemaOf) -> Option<Body> {
+    Some(Body { schema, required: true })
+}
+
+const fn json(schema: SchemaOf) -> Answer {
+    Answer { media: &["application/json"], schema }
+}
+
+fn text(_: &mut Components) -> Value {
+    json!({"type": "string"})
+}
+
+/// What most operations have in common.
+const PLAIN: Operation = Operation {
+    method: "get",
+    path: "",
+    id: "",
+    tag: Tag::Operations,
+    summary: "",
+    description: "",
+    places: &[],
+    query: None,
+    body: None,
+    answer: Answer { media: &["text/plain"], schema: text },
+    refusals: &[],
+};
+
+/// Every operation.
+pub(super) const OPERATIONS: &[Operation] = &[
+    Operation {
+        method: "post",
+        path: "/api/v1/publish",
+        id: "publish",
+        tag: Tag::Publishing,
+        summary: "Publish a message",
+        description: "To everyone, a user, a role, one connection, a topic, or a list of these: the union, each \
+                      connection once. With an `idempotency_key` the request can be repeated without harm.",
+        body: required(Components::request::<PublishRequest>),
+        answer: json(Components::answer::<Receipt>),
+        refusals: &[BadRequest, Conflict, TooLarge, PayloadInvalid],
+        ..PLAIN
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/publish/batch",
+        id: "publishBatch",
+        tag: Tag::Publishing,
+        summary: "Publish several messages, in order",
+        description: "Each message has its own result, in the order of the request: a receipt, or a problem that \
+                      does not affect the others.",
+        body: required(Components::request::<BatchRequest>),
+        answer: json(Components::answer::<BatchResponse>),
+        refusals: &[BadRequest, TooLarge],
+        ..PLAIN
+    },
+    Operation {
+        path: "/api/v1/connections/{id}",
+        id: "getConnection",
+        tag: Tag::Connections,
+        summary: "Show a connection and its subscriptions",
+        places: &[CONNECTION],
+        answer: json(Components::answer::<ConnectionInfo>),
+        refusals: &[BadRequest, NotFound],
+        ..PLAIN
+    },
+    Operation {
+        method: "delete",
+        path: "/api/v1/connections/{id}",
+        id: "disconnect",
+        tag: Tag::Connections,
+        summary: "Disconnect a connection",
+        description: DISCONNECT,
+        places: &[CONNECTION],
+        query: Some(Components::fields::<DisconnectRequest>),
+        body: Some(Body { schema: Components::request::<DisconnectRequest>, required: false }),
+        answer: json(Components::answer::<Disconnected>),
+        refusals: &[BadRequest, NotFound, TooLarge],
+    },
+    Operation {
+        path: "/api/v1/users/{id}/connections",
+        id: "listUserConnections",
+        tag: Tag::Connections,
+        summary: "List the connections of a user",
+        description: "A user without connections has an empty list.",
+        places: &[USER],
+        answer: json(Components::answer::<ConnectionList>),
+        refusals: &[BadRequest],
+        ..PLAIN
+    },
+    Operation {
+        method: "delete",
+        path: "/api/v1/users/{id}/connections",
+        id: "disconnectUser",
+        tag: Tag::Connections,
+        summary: "Disconnect every connection of a user",
+        description: DISCONNECT,
+        places: &[USER],
+        query: Some(Components::fields::<DisconnectRequest>),
+        body: Some(Body { schema: Components::request::<DisconnectRequest>, required: false }),
+        answer: json(Components::answer::<Disconnected>),
+        refusals: &[BadRequest, TooLarge],
+    },
+    Operation {
+        path: "/api/v1/topics",
+        id: "listTopics",
+        tag: Tag::Topics,
+        summary: "List the topics that have subscribers",
+        description: "In their order as text, with how many connections listen. `next` of one page is `after` of the \
+                      one that follows.",
+        query: Some(Components::fields::<TopicQuery>),
+        answer: json(Components::answer::<TopicPage>),
+        refusals: &[BadRequest],
+        ..PLAIN
+    },
+    Operation {
+        method: "put",
+        path: "/api/v1/connections/{id}/topics/{topic}",
+        id: "subscribe",
+        tag: Tag::Topics,
+        summary: "Subscribe a connection to a topic",
+        description: "The client is told with `subscribed`. To repeat it changes nothing.",
+        places: &[CONNECTION, TOPIC],
+        answer: json(Components::answer::<SubscriptionChange>),
+        refusals: &[BadRequest, NotFound, LimitExceeded],
+        ..PLAIN
+    },
+    Operation {
+        method: "delete",
+        path: "/api/v1/connections/{id}/topics/{topic}",
+        id: "unsubscribe",
+        tag: Tag::Topics,
+        summary: "End a connection's subscription to a topic",
+        description: "The client is told with `unsubscribed`. To repeat it changes nothing.",
+        places: &[CONNECTION, TOPIC],
+        answer: json(Components::answer::<SubscriptionChange>),
+        refusals: &[BadRequest, NotFound],
+        ..PLAIN
+    },
+    Operation { path: "/healthz", id: "health", summary: "Whether the process is alive", ..PLAIN },
+    Operation {
+        path: "/readyz",
+        id: "ready",
+        summary: "Whether the server takes new connections",
+        refusals: &[Unavailable],
+        ..PLAIN
+    },
+    Operation {
+        path: "/metrics",
+        id: "metrics",
+        summary: "Metrics, in the text format of Prometheus",
+        answer: Answer { media: &["text/plain", "application/openmetrics-text"], schema: text },
+        ..PLAIN
+    },
+    Operation {
+        path: "/api/openapi.json",
+        id: "openapi",
+        summary: "This document",
+        answer: json(|_| json!({"type": "object"})),
+        ..PLAIN
+    },
+];
+
+const DISCONNECT: &str = "The client is told with `closing`, then with the close code, whose range says whether it \
+                          comes back. `code` and `reason` are given in the query or in a body.";
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn no_operation_has_two_refusals_of_one_status() {
+        for operation in OPERATIONS {
+            let codes = operation.refusals.iter().chain(operation.tag.refusals());
+            let statuses: BTreeSet<_> = codes.clone().map(|code| code.status()).collect();
+            assert_eq!(statuses.len(), codes.count(), "{}: one would take the other's place", operation.id);
+        }
+    }
+}

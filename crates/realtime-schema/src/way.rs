@@ -1,0 +1,67 @@
+//! Which way a type travels, and what its JSON Schema says about it then.
+
+use schemars::{
+    Schema, SchemaGenerator,
+    generate::SchemaSettings,
+    transform::{RecursiveTransform, Transform},
+};
+use serde_json::Value;
+
+/// Which way a type travels; fields with defaults are optional on the way in and always there on the way out.
+#[derive(Clone, Copy)]
+pub(crate) enum Way {
+    In,
+    Out,
+}
+
+impl Way {
+    /// A generator of draft 2020-12 whose references point into `definitions`, such as `/$defs`.
+    pub(crate) fn generator(self, definitions: &'static str) -> SchemaGenerator {
+        let settings = SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = definitions.into());
+        match self {
+            Self::In => settings.for_deserialize(),
+            Self::Out => settings.for_serialize().with_transform(RecursiveTransform(AbsentRatherThanNull)),
+        }
+        .into_generator()
+    }
+}
+
+/// On the way out a field that need not be there is left out when it is empty, and so never `null`.
+#[derive(Clone)]
+struct AbsentRatherThanNull;
+
+impl Transform for AbsentRatherThanNull {
+    fn transform(&mut self, schema: &mut Schema) {
+        let required = schema.get("required").cloned().unwrap_or_default();
+        let Some(Value::Object(properties)) = schema.get_mut("properties") else { return };
+        for (name, property) in properties {
+            if !requires(&required, name) {
+                without_null(property);
+            }
+        }
+    }
+}
+
+/// Whether `name` is on a schema's list of `required` fields.
+pub(crate) fn requires(required: &Value, name: &str) -> bool {
+    required.as_array().is_some_and(|required| required.iter().any(|field| field == name))
+}
+
+/// Takes `null` out of what a schema allows.
+pub(crate) fn without_null(schema: &mut Value) {
+    if let Some(Value::Array(types)) = schema.get_mut("type") {
+        types.retain(|allowed| allowed != "null");
+        if let [only] = types.as_slice() {
+            schema["type"] = only.clone();
+        }
+    }
+    if let Some(Value::Array(choices)) = schema.get_mut("anyOf") {
+        choices.retain(|choice| choice["type"] != "null");
+        if let ([Value::Object(only)], Some(fields)) = (choices.clone().as_slice(), schema.as_object_mut()) {
+            fields.remove("anyOf");
+            for (key, value) in only {
+                fields.entry(key).or_insert_with(|| value.clone());
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! The two kinds of failure: the table of error codes, and closes whose range is the advice.
+
+use realtime_schema::{
+    CloseAdvice::{self, ComeBack, NewToken, StayAway},
+    CloseCode, Closing, CommandId, ErrorCode, ErrorReply, Problem,
+};
+use serde_json::json;
+
+use crate::{read, refusal, says, written};
+
+/// The table of the protocol: the word, its HTTP status, whether to try again.
+const TABLE: [(&str, u16, bool); 14] = [
+    ("bad_request", 400, false),
+    ("unknown_action", 400, false),
+    ("unauthorized", 401, false),
+    ("token_expired", 401, false),
+    ("forbidden", 403, false),
+    ("not_found", 404, false),
+    ("conflict", 409, false),
+    ("position_expired", 410, false),
+    ("too_large", 413, false),
+    ("payload_invalid", 422, false),
+    ("rate_limited", 429, true),
+    ("limit_exceeded", 429, false),
+    ("internal", 500, true),
+    ("unavailable", 503, true),
+];
+
+#[test]
+fn the_error_codes_are_those_of_the_protocol() {
+    let codes: Vec<_> = ErrorCode::ALL.iter().map(|code| (code.as_str(), code.status(), code.retry())).collect();
+    assert_eq!(codes, TABLE);
+}
+
+#[test]
+fn an_error_code_is_its_word_on_the_wire() {
+    for code in ErrorCode::ALL {
+        assert_eq!(written(code), json!(code.as_str()));
+        assert_eq!(read::<ErrorCode>(&format!("\"{}\"", code.as_str())), *code);
+    }
+    says(&refusal::<ErrorCode>("\"bad_luck\""), &["`bad_luck`", "`bad_request`"]);
+}
+
+#[test]
+fn a_reply_and_a_problem_say_the_same() {
+    for code in ErrorCode::ALL {
+        let reply = ErrorReply::new(Some(CommandId::Number(7)), *code, "why");
+        let problem = Problem::new(*code, "why");
+        assert_eq!((reply.code, reply.status, reply.retry), (problem.code, problem.status, problem.retry));
+        assert_eq!(problem.kind, format!("urn:realtime:error:{}", code.as_str()));
+        assert_eq!((reply.message, reply.after_ms, reply.errors.len()), (problem.detail, None, 0));
+    }
+}
+
+/// The ranges of the protocol, each with its bounds.
+const RANGES: [(u16, u16, CloseAdvice); 13] = [
+    (1000, 1000, StayAway),
+    (1001, 1001, ComeBack),
+    (1002, 1003, StayAway),
+    (1006, 1006, ComeBack),
+    (1007, 1007, StayAway),
+    (1009, 1009, StayAway),
+    (1011, 1014, ComeBack),
+    (4000, 4199, StayAway),
+    (4200, 4399, ComeBack),
+    (4400, 4499, StayAway),
+    (4500, 4599, ComeBack),
+    (4600, 4699, NewToken),
+    (4700, 4999, StayAway),
+];
+
+#[test]
+fn the_range_of_a_close_code_is_the_advice() {
+    for (first, last, advice) in RANGES {
+        for code in first..=last {
+            assert_eq!(CloseCode(code).advice(), advice, "{code}");
+        }
+    }
+}
+
+#[test]
+fn each_close_of_the_protocol_is_in_the_range_of_what_it_asks() {
+    for (code, number, advice) in [
+        (CloseCode::NORMAL, 1000, StayAway),
+        (CloseCode::PROTOCOL, 1002, StayAway),
+        (CloseCode::UNSUPPORTED, 1003, StayAway),
+        (CloseCode::INVALID_TEXT, 1007, StayAway),
+        (CloseCode::TOO_LARGE, 1009, StayAway),
+        (CloseCode::BAD_FRAME, 4400, StayAway),
+        (CloseCode::FORBIDDEN, 4403, StayAway),
+        (CloseCode::UNKNOWN_ENDPOINT, 4404, StayAway),
+        (CloseCode::NO_SUBPROTOCOL, 4406, StayAway),
+        (CloseCode::REPLACED, 4409, StayAway),
+        (CloseCode::SERVER_FAULT, 4500, ComeBack),
+        (CloseCode::DRAINING, 4503, ComeBack),
+        (CloseCode::NO_PONG, 4508, ComeBack),
+        (CloseCode::STATE_LOST, 4509, ComeBack),
+        (CloseCode::TOO_SLOW, 4513, ComeBack),
+        (CloseCode::OVER_LIMIT, 4529, ComeBack),
+        (CloseCode::UNAUTHORIZED, 4601, NewToken),
+        (CloseCode::REVOKED, 4603, NewToken),
+        (CloseCode::EXPIRED, 4610, NewToken),
+    ] {
+        assert_eq!((code.0, code.advice()), (number, advice));
+    }
+}
+
+#[test]
+fn closing_says_to_come_back_unless_the_code_says_to_stay_away() {
+    for code in (1000..=1015).chain(4000..=4999).map(CloseCode) {
+        let closing = Closing::new(code, "why");
+        assert_eq!(closing.reconnect, code.advice() != StayAway, "{code:?}");
+        assert_eq!((closing.after_ms, closing.spread_ms), (0, 0));
+    }
+}
+
+#[test]
+fn a_close_code_is_a_number_on_the_wire() {
+    assert_eq!(written(&CloseCode::DRAINING), json!(4503));
+    assert_eq!(read::<CloseCode>("4999"), CloseCode(4999), "one added later is read");
+    says(&refusal::<CloseCode>("70000"), &["70000"]);
+}

@@ -1,0 +1,161 @@
+//! Names: how long they may be, which characters they refuse, and what patterns and grants are made of.
+
+use realtime_schema::{
+    ClientId, FieldError, Grant, GrantAction, JwtClaims, MessageType, Permission, RESERVED_TYPES, Role, Topic,
+    TopicPattern, UserId,
+};
+
+use crate::{read, refusal, says};
+
+fn why(topic: &str) -> String {
+    Topic::new(topic).expect_err(topic).to_string()
+}
+
+#[test]
+fn a_topic_has_1_to_255_characters_whatever_their_bytes() {
+    for longest in ["a", "é", "😀"].map(|c| c.repeat(255)) {
+        assert_eq!(Topic::new(&longest).expect("a topic").as_str(), longest);
+        says(&why(&format!("{longest}a")), &["topic: is 256 characters long", "at most 255"]);
+    }
+    says(&why(""), &["topic: must not be empty", "1 to 255"]);
+}
+
+#[test]
+fn a_topic_is_taken_as_it_is() {
+    for text in ["order:123", "a", ":", "a::b", "Ünï:çode", "a/b?c=d#e%20", "😀"] {
+        assert_eq!(Topic::new(text).expect("a topic").as_str(), text);
+    }
+    assert_ne!(Topic::new("e\u{301}"), Topic::new("é"), "no normalization");
+    assert_ne!(Topic::new("Order"), Topic::new("order"), "no case folding");
+}
+
+#[test]
+fn a_topic_refuses_white_space_and_the_signs_of_patterns() {
+    for bad in [' ', '\u{a0}', '\u{2003}', '\u{3000}', '*', '{', '}'] {
+        says(&why(&format!("order:{bad}")), &["topic: holds", &format!("{bad:?}")]);
+    }
+}
+
+#[test]
+fn every_name_refuses_control_and_invisible_characters() {
+    for bad in [
+        '\0', '\n', '\r', '\t', '\u{7f}', '\u{85}', '\u{ad}', '\u{61c}', '\u{180e}', '\u{200b}', '\u{200f}',
+        '\u{2028}', '\u{202e}', '\u{2060}', '\u{2066}', '\u{feff}',
+    ] {
+        let text = format!("a{bad}b");
+        let code = format!("U+{:04X}", u32::from(bad));
+        says(&why(&text), &["topic: holds", &code]);
+        says(&UserId::new(&text).expect_err("a user").to_string(), &["user: holds", &code]);
+        says(&Role::new(&text).expect_err("a role").to_string(), &["role: holds", &code]);
+        says(&Permission::new(&text).expect_err("a permission").to_string(), &["permission: holds", &code]);
+        says(&ClientId::new(&text).expect_err("a client").to_string(), &["client: holds", &code]);
+        says(&MessageType::new(&text).expect_err("a type").to_string(), &["type: holds", &code]);
+        says(&TopicPattern::new(&text).expect_err("a pattern").to_string(), &["pattern: holds", &code]);
+    }
+}
+
+#[test]
+fn names_other_than_topics_may_hold_spaces() {
+    assert_eq!(UserId::new("Alice B. {*}").expect("a user").as_str(), "Alice B. {*}");
+    assert_eq!(MessageType::new("order updated").expect("a type").as_str(), "order updated");
+}
+
+#[test]
+fn a_client_has_64_characters_and_the_others_255() {
+    assert!(ClientId::new("é".repeat(64)).is_ok());
+    says(&ClientId::new("é".repeat(65)).expect_err("a client").to_string(), &["client: is 65 characters", "64"]);
+    for refused in [
+        UserId::new("é".repeat(256)).map(drop),
+        Role::new("é".repeat(256)).map(drop),
+        Permission::new("é".repeat(256)).map(drop),
+        MessageType::new("é".repeat(256)).map(drop),
+    ] {
+        says(&refused.expect_err("too long").to_string(), &["is 256 characters long", "255"]);
+    }
+    assert!(UserId::new("é".repeat(255)).is_ok());
+}
+
+#[test]
+fn the_types_of_control_frames_are_reserved() {
+    for reserved in RESERVED_TYPES.into_iter().chain(["rt.", "rt.later"]) {
+        let error = MessageType::new(reserved).expect_err(reserved);
+        assert_eq!(error.path, "type");
+        says(&error.message, &[&format!("`{reserved}` is reserved"), "`rt.*`"]);
+    }
+    for free in ["rt", "rta", "Welcome", "welcome2", "my.rt.", "order-updated"] {
+        assert!(MessageType::new(free).is_ok(), "{free}");
+    }
+}
+
+#[test]
+fn every_control_frame_of_the_catalog_is_reserved() {
+    let frames = realtime_schema::catalog();
+    let kinds = frames.iter().filter_map(|entry| entry.schema["properties"]["type"]["const"].as_str());
+    let kinds: Vec<_> = kinds.collect();
+    assert_eq!(kinds.len(), 9);
+    for kind in kinds {
+        assert!(RESERVED_TYPES.contains(&kind), "{kind}");
+    }
+}
+
+#[test]
+fn a_pattern_is_made_of_whole_segments() {
+    for good in ["order:123", "order:*", "*", "**", "user:{sub}:**", "*:*:x", "{sub}", "a:**", "a::b"] {
+        assert_eq!(TopicPattern::new(good).expect(good).as_str(), good);
+    }
+    for (bad, segment) in [
+        ("order:1*", "`1*`"),
+        ("***", "`***`"),
+        ("a:**:b", "`**`"),
+        ("user:{sub}x", "`{sub}x`"),
+        ("user:{id}", "`{id}`"),
+        ("user:{", "`{`"),
+        ("two words", "`two words`"),
+    ] {
+        let error = TopicPattern::new(bad).expect_err(bad);
+        assert_eq!(error.path, "pattern");
+        says(&error.message, &[segment, &format!("`{bad}`"), "a last `**`"]);
+    }
+    assert!(TopicPattern::new("").is_err());
+    assert!(TopicPattern::new("é".repeat(255)).is_ok());
+    assert!(TopicPattern::new("é".repeat(256)).is_err());
+}
+
+#[test]
+fn a_grant_is_an_action_and_a_pattern() {
+    for action in GrantAction::ALL {
+        let text = format!("{}:order:*", action.as_str());
+        let grant: Grant = text.parse().expect("a grant");
+        assert_eq!((grant.action, grant.pattern.as_str()), (action, "order:*"));
+        assert_eq!(grant.to_string(), text);
+        assert_eq!(read::<Grant>(&format!("\"{text}\"")), grant);
+    }
+}
+
+#[test]
+fn a_grant_that_is_none_is_refused_with_the_actions_or_the_pattern_at_fault() {
+    for unknown in ["order:*", "shout:order:*", "", "Subscribe:a", "subscribe :a"] {
+        let error = unknown.parse::<Grant>().expect_err(unknown);
+        assert_eq!(error.path, "grants");
+        says(&error.message, &["ACTION:PATTERN", "subscribe, publish, history, presence"]);
+    }
+    for (no_pattern, said) in
+        [("subscribe", "must not be empty"), ("subscribe:", "must not be empty"), ("publish:a*", "`a*`")]
+    {
+        let error = no_pattern.parse::<Grant>().expect_err(no_pattern);
+        assert_eq!(error.path, "grants.pattern");
+        says(&error.message, &[said]);
+    }
+    says(&refusal::<JwtClaims>(r#"{"sub":"alice","grants":["shout:a"]}"#), &["grants: `shout:a`"]);
+}
+
+#[test]
+fn a_refusal_seen_from_outside_has_the_whole_path() {
+    let inner = FieldError::new("topic", "is missing");
+    assert_eq!(inner.clone().under("to").path, "to.topic");
+    assert_eq!(inner.clone().under("to").under("publications.3").path, "publications.3.to.topic");
+    assert_eq!(inner.clone().under(""), inner);
+    assert_eq!(FieldError::new("", "is not an object").under("to").path, "to");
+    assert_eq!(FieldError::new("", "is not an object").to_string(), "is not an object");
+    assert_eq!(inner.to_string(), "topic: is missing");
+}

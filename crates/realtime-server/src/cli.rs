@@ -1,0 +1,233 @@
+//! The commands, their flags, and their exit codes: 0 done, 1 failed, 2 not usable as called or configured.
+
+use std::{
+    error::Error,
+    fs, io,
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+use realtime_adapters::memory::SystemClock;
+use realtime_ports::Clock;
+use realtime_schema::{Grant, Permission, Role, UserId, catalog, openapi};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::{Config, ConfigError, Span, reference},
+    logging,
+    server::{Server, StartError},
+    token::TokenRequest,
+};
+
+/// The real-time server: WebSocket clients on /ws, an HTTP API for backends, one port.
+#[derive(Debug, Parser)]
+#[command(name = "realtime-server", version, arg_required_else_help = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or Ctrl-C, then tell clients to come back elsewhere and exit.
+    ///
+    /// Settings come from the file, from REALTIME_… variables (REALTIME_LIMITS__CONNECTIONS is limits.connections)
+    /// and from flags, each over the one before. Without --dev a verification key and an API key are required.
+    Serve(Serve),
+    /// Print a signed token on standard output, and nothing else.
+    ///
+    /// Signed with auth.hmac_secret, so it needs the config or the REALTIME_AUTH__HMAC_SECRET that the server has.
+    /// For development and tests: in production your own backend issues tokens.
+    Token(Token),
+    /// Say whether a config is usable, and everything that is wrong with it, without serving.
+    CheckConfig(File),
+    /// Write a JSON Schema for every frame, command and body, and the OpenAPI document.
+    Schemas(Schemas),
+    /// Print the reference of every setting as Markdown.
+    ConfigReference,
+}
+
+#[derive(Debug, Args)]
+struct File {
+    /// The TOML file with the settings.
+    #[arg(long, value_name = "FILE", env = "REALTIME_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+struct Serve {
+    /// Make up what is required and not set, print lines to paste, and serve a live page. Not for production.
+    #[arg(long)]
+    dev: bool,
+    #[command(flatten)]
+    file: File,
+    /// The address to listen on (server.listen), such as 127.0.0.1:8080; port 0 is any that is free.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// What to log (log.level): error, warn, info, debug, trace, or a filter by module.
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+    /// How to log (log.format): text or json.
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct Token {
+    /// The user (sub).
+    #[arg(long, value_name = "ID")]
+    user: UserId,
+    /// A role; may be repeated.
+    #[arg(long = "role", value_name = "R")]
+    roles: Vec<Role>,
+    /// A permission; may be repeated.
+    #[arg(long = "permission", value_name = "P")]
+    permissions: Vec<Permission>,
+    /// What the user may do to which topics, such as subscribe:order:*; may be repeated.
+    #[arg(long = "grant", value_name = "ACTION:PATTERN")]
+    grants: Vec<Grant>,
+    /// How long the token is good for, such as 90s, 15m or 1h.
+    #[arg(long, value_name = "SPAN", default_value = "1h")]
+    ttl: Span,
+    #[command(flatten)]
+    file: File,
+}
+
+#[derive(Debug, Args)]
+struct Schemas {
+    /// The folder to write to; it is made if it is not there.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Serve(serve) => serve.run(),
+        Command::Token(token) => token.run(),
+        Command::CheckConfig(file) => file.check(),
+        Command::Schemas(schemas) => write_schemas(&schemas.out),
+        Command::ConfigReference => {
+            print!("{}", reference());
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", chain(&*error));
+            let unusable = error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(StartError::Config(_)));
+            ExitCode::from(if unusable { 2 } else { 1 })
+        }
+    }
+}
+
+type Done = Result<(), Box<dyn Error>>;
+
+impl File {
+    fn load(&self, flags: Vec<(&'static str, String)>) -> Result<Config, ConfigError> {
+        // The file's own variable is no setting.
+        let env = std::env::vars_os().filter(|(name, _)| name != "REALTIME_CONFIG");
+        let env = env.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+        Config::load(self.config.as_deref(), env, flags)
+    }
+
+    fn check(&self) -> Done {
+        let config = self.load(Vec::new())?;
+        config.check()?;
+        println!("usable: {} on {}", self.shown(), config.server.listen);
+        Ok(())
+    }
+
+    fn shown(&self) -> String {
+        self.config.as_ref().map_or_else(|| "the environment".to_owned(), |path| path.display().to_string())
+    }
+}
+
+impl Serve {
+    fn run(self) -> Done {
+        let flags = [("server.listen", self.listen), ("log.level", self.log_level), ("log.format", self.log_format)];
+        let flags = flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
+        let config = self.file.load(flags)?;
+        logging::start(&config.log);
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
+            let server = if self.dev { Server::bind_dev(config).await? } else { Server::bind(config).await? };
+            if let Some(dev) = server.dev() {
+                let now = SystemClock::default().now();
+                println!("{}", dev.greeting(server.config(), server.local_addr(), now)?);
+            }
+            let shutdown = CancellationToken::new();
+            tokio::spawn(stop_on_signal(shutdown.clone()));
+            server.run(shutdown).await?;
+            Ok(())
+        })
+    }
+}
+
+/// Cancels `shutdown` at the first signal, and ends the process at the second.
+async fn stop_on_signal(shutdown: CancellationToken) {
+    signal().await;
+    shutdown.cancel();
+    signal().await;
+    tracing::warn!("stopping at once");
+    std::process::exit(1);
+}
+
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        },
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() {
+    drop(tokio::signal::ctrl_c().await);
+}
+
+impl Token {
+    fn run(self) -> Done {
+        let config = self.file.load(Vec::new())?;
+        let Self { user, roles, permissions, grants, ttl, .. } = self;
+        let request = TokenRequest { user, roles, permissions, grants, ttl };
+        println!("{}", request.sign(&config, SystemClock::default().now())?);
+        Ok(())
+    }
+}
+
+fn write_schemas(out: &Path) -> Done {
+    fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
+    let entries = catalog();
+    let count = entries.len();
+    let files = entries.into_iter().map(|entry| (format!("{}.schema.json", entry.name), entry.schema));
+    for (name, json) in files.chain([("openapi.json".to_owned(), openapi(env!("CARGO_PKG_VERSION")))]) {
+        let path = out.join(name);
+        write_json(&path, &json).map_err(|error| format!("{}: {error}", path.display()))?;
+    }
+    println!("{count} schemas and openapi.json in {}", out.display());
+    Ok(())
+}
+
+fn write_json(path: &Path, json: &serde_json::Value) -> io::Result<()> {
+    fs::write(path, serde_json::to_string_pretty(json)? + "\n")
+}
+
+/// An error with its causes, on one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        source = cause.source();
+    }
+    text
+}

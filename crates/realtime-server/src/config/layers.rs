@@ -1,0 +1,172 @@
+//! From the layers (defaults, file, environment, flags) to one config, or to everything that is wrong with them.
+
+use std::{
+    fmt, fs, io,
+    path::{Path, PathBuf},
+};
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use super::{
+    Config,
+    shape::{Shape, nearest},
+};
+
+/// What every setting's environment variable begins with.
+const PREFIX: &str = "REALTIME_";
+
+/// Something that is wrong with a setting, and what to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting, as a path or as an environment variable.
+    pub key: String,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl Problem {
+    /// A problem of `key`.
+    pub fn new(key: impl Into<String>, what: impl Into<String>) -> Self {
+        Self { key: key.into(), what: what.into() }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.key, self.what)
+    }
+}
+
+/// Why there is no config.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("the config file {} can't be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is not TOML.
+    #[error("the config file {} is not TOML: {problem}", path.display())]
+    Toml {
+        /// The file.
+        path: PathBuf,
+        /// Where and why.
+        problem: String,
+    },
+    /// Settings are wrong: all of them, each with what to do.
+    #[error("the config is not usable:{}", .0.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
+    Problems(Vec<Problem>),
+}
+
+impl Config {
+    /// Reads the layers, each over the one before: the defaults, `file`, `env` and `flags` (paths with values).
+    ///
+    /// `env` may hold anything; what does not begin with `REALTIME_` is not looked at.
+    ///
+    /// # Errors
+    /// A file that can't be read, or every key that there is not and every value that does not fit.
+    pub fn load(
+        file: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+        flags: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Result<Self, ConfigError> {
+        let shape = Shape::of_config();
+        let mut problems = Vec::new();
+        let mut table = match file {
+            Some(path) => read(path)?,
+            None => Table::new(),
+        };
+        problems.extend(shape.unknown(&table).into_iter().map(|unknown| no_such(&unknown.key, unknown.nearest)));
+        overlay_env(&mut table, env, &shape, &mut problems);
+        for (key, text) in flags {
+            let path: Vec<_> = key.split('.').map(str::to_owned).collect();
+            if let Some(value) = shape.at(&path).and_then(|shape| shape.parse(&text).ok()) {
+                put(&mut table, &path, value);
+            }
+        }
+        if !problems.is_empty() {
+            return Err(ConfigError::Problems(problems));
+        }
+        serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
+            let key = error.path().to_string();
+            ConfigError::Problems(vec![Problem::new(key, error.into_inner().message().trim())])
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<Table, ConfigError> {
+    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
+    let toml = |error: toml::de::Error| ConfigError::Toml { path: path.to_owned(), problem: placed(&text, &error) };
+    Table::deserialize(toml::Deserializer::parse(&text).map_err(toml)?).map_err(toml)
+}
+
+/// What is wrong and on which line, without the line itself: it may hold a secret.
+fn placed(text: &str, error: &toml::de::Error) -> String {
+    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
+    format!("line {line}: {}", error.message())
+}
+
+fn overlay_env(
+    table: &mut Table,
+    env: impl IntoIterator<Item = (String, String)>,
+    shape: &Shape,
+    problems: &mut Vec<Problem>,
+) {
+    let known = shape.paths();
+    for (name, text) in env {
+        let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+        let key = rest.to_lowercase().replace("__", ".");
+        let path: Vec<_> = key.split('.').map(str::to_owned).collect();
+        let Some(inner) = shape.at(&path) else {
+            let flat = |path: &String| path.replace('.', "_") == key;
+            match known.iter().find(|path| flat(path)).cloned().or_else(|| nearest(&key, &known)) {
+                // Others set such variables too: Kubernetes does for a service named `realtime`.
+                _ if !rest.contains("__") && !known.iter().any(flat) => {}
+                near => problems.push(no_such(&name, near.map(|path| variable(&path)))),
+            }
+            continue;
+        };
+        match inner.parse(&text) {
+            Ok(value) => put(table, &path, value),
+            Err(what) => problems.push(Problem::new(name, what)),
+        }
+    }
+}
+
+/// The environment variable of a key.
+pub(super) fn variable(path: &str) -> String {
+    format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
+}
+
+fn no_such(key: &str, nearest: Option<String>) -> Problem {
+    let hint = nearest.map_or_else(
+        || "`realtime-server config-reference` lists every setting".to_owned(),
+        |nearest| format!("did you mean `{nearest}`?"),
+    );
+    Problem::new(key, format!("there is no such setting; {hint}"))
+}
+
+fn put(table: &mut Table, path: &[String], value: Value) {
+    match path {
+        [] => {}
+        [name] => {
+            table.insert(name.clone(), value);
+        }
+        [name, rest @ ..] => {
+            let inner = table.entry(name.clone()).or_insert_with(|| Value::Table(Table::new()));
+            if !inner.is_table() {
+                *inner = Value::Table(Table::new());
+            }
+            if let Some(inner) = inner.as_table_mut() {
+                put(inner, rest, value);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

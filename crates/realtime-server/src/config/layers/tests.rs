@@ -1,0 +1,101 @@
+//! What a user finds when a setting is right, overridden, or mistyped.
+
+use super::*;
+
+fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn file(text: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("realtime.toml");
+    fs::write(&path, text).expect("a file");
+    (folder, path)
+}
+
+fn problems(result: Result<Config, ConfigError>) -> Vec<String> {
+    match result {
+        Err(ConfigError::Problems(problems)) => problems.iter().map(ToString::to_string).collect(),
+        other => panic!("expected problems, got {other:?}"),
+    }
+}
+
+#[test]
+fn flags_go_over_the_environment_and_that_over_the_file() {
+    let (_folder, path) = file("[limits]\nconnections = 1\nburst = 7\n[server]\nlisten = \"127.0.0.1:1\"");
+    let environment = env(&[("REALTIME_LIMITS__CONNECTIONS", "2"), ("REALTIME_SERVER__LISTEN", "127.0.0.1:2")]);
+    let config =
+        Config::load(Some(&path), environment, [("server.listen", "127.0.0.1:3".to_owned())]).expect("a config");
+    assert_eq!(config.limits.connections, 2);
+    assert_eq!(config.limits.burst, 7);
+    assert_eq!(config.server.listen.port(), 3);
+}
+
+#[test]
+fn the_environment_can_set_every_kind_of_value() {
+    let config = Config::load(
+        None,
+        env(&[
+            ("REALTIME_API__KEYS", "first-key-of-ours, second-key-of-ours"),
+            ("REALTIME_SERVER__ALLOWED_ORIGINS", r#"["https://a.example", "https://b.example"]"#),
+            ("REALTIME_AUTH__ALLOW_EXPIRED", "true"),
+            ("REALTIME_AUTH__JWKS__REFRESH", "1h"),
+            ("REALTIME_NAMESPACES", r#"[{ pattern = "news:**", subscribe = "authenticated" }]"#),
+            ("REALTIME_DELIVERY__OVERFLOW", "latest"),
+        ]),
+        [],
+    )
+    .expect("a config");
+    assert_eq!(config.api.keys.len(), 2);
+    assert_eq!(config.server.allowed_origins.len(), 2);
+    assert!(config.auth.allow_expired);
+    assert_eq!(config.auth.jwks.refresh.to_string(), "1h");
+    assert_eq!(config.namespaces.len(), 1);
+    assert_eq!(config.delivery.overflow, realtime_core::policy::Overflow::Latest);
+}
+
+#[test]
+fn every_unknown_key_is_named_with_the_nearest_that_there_is() {
+    let (_folder, path) = file("[limits]\nconections = 1\n[auth.jwks]\nuri = \"x\"\n[[namespaces]]\npatern = \"a\"");
+    let found = problems(Config::load(Some(&path), env(&[("REALTIME_API__KEY", "x")]), []));
+    for expected in [
+        "limits.conections: there is no such setting; did you mean `limits.connections`?",
+        "auth.jwks.uri: there is no such setting; did you mean `auth.jwks.url`?",
+        "namespaces.patern: there is no such setting; did you mean `namespaces.pattern`?",
+        "REALTIME_API__KEY: there is no such setting; did you mean `REALTIME_API__KEYS`?",
+    ] {
+        assert!(found.iter().any(|problem| problem == expected), "{expected} is not in {found:#?}");
+    }
+}
+
+#[test]
+fn a_variable_with_one_underscore_too_few_is_refused_and_a_stranger_is_not() {
+    let found = problems(Config::load(None, env(&[("REALTIME_AUTH_HMAC_SECRET", "x")]), []));
+    assert_eq!(
+        found,
+        ["REALTIME_AUTH_HMAC_SECRET: there is no such setting; did you mean `REALTIME_AUTH__HMAC_SECRET`?"]
+    );
+    let kubernetes = env(&[("REALTIME_SERVICE_HOST", "10.0.0.1"), ("REALTIME_PORT", "tcp://10.0.0.1:8080")]);
+    assert!(Config::load(None, kubernetes, []).is_ok());
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_named_with_what_would() {
+    let found = problems(Config::load(None, env(&[("REALTIME_LIMITS__BURST", "many")]), []));
+    assert_eq!(found, ["REALTIME_LIMITS__BURST: `many` is not a whole number"]);
+    let (_folder, path) = file("[liveness]\nping_interval = 25");
+    let found = problems(Config::load(Some(&path), [], []));
+    assert!(found[0].starts_with("liveness.ping_interval: invalid type: integer `25`, expected a"), "{found:?}");
+    let (_folder, path) = file("[liveness]\nping_interval = \"25\"");
+    assert!(problems(Config::load(Some(&path), [], []))[0].contains("write it with a unit"));
+}
+
+#[test]
+fn a_broken_file_is_named_by_line_and_its_contents_are_not_repeated() {
+    let (_folder, path) = file("[auth]\nhmac_secret = \"not closed and secret");
+    let error = Config::load(Some(&path), [], []).expect_err("not TOML").to_string();
+    assert!(error.contains("line 2") && !error.contains("not closed and secret"), "{error}");
+    let missing = path.with_file_name("missing.toml");
+    let error = Config::load(Some(&missing), [], []).expect_err("no file").to_string();
+    assert!(error.contains("missing.toml"), "{error}");
+}

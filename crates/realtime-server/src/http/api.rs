@@ -1,0 +1,201 @@
+//! The HTTP API for backends: what a handler does is one call of the service.
+
+use std::sync::Arc;
+
+use axum::{
+    Json as Answer, Router,
+    extract::State,
+    middleware::from_fn_with_state,
+    routing::{get, post, put},
+};
+use realtime_ports::{RealtimeService, Selection, WebSocketConnection};
+use realtime_schema::{
+    BatchRequest, BatchResponse, BatchResult, CloseCode, Closing, ConnectionId, ConnectionInfo, ConnectionList,
+    DisconnectRequest, Disconnected, ErrorCode, FieldError, Origin, PublishRequest, Receipt, SubscriptionChange, Topic,
+    TopicPage, UserId,
+};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::{
+    App,
+    body::{Asked, Json, MaybeJson, Refused, Segments, read},
+    key,
+};
+
+/// Topics on a page, unless `limit` says otherwise.
+const PAGE: usize = 100;
+/// Most topics on a page.
+const MAX_PAGE: usize = 1000;
+/// Longest reason of a disconnect, in characters: what fits a close frame in any language is less than 123 bytes.
+const MAX_REASON_CHARS: usize = 100;
+
+type Done<T> = Result<Answer<T>, Refused>;
+
+/// The routes under `/api/v1`.
+pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route("/publish", post(publish))
+        .route("/publish/batch", post(publish_batch))
+        .route("/connections/{id}", get(connection).delete(disconnect))
+        .route("/connections/{id}/topics/{topic}", put(subscribe).delete(unsubscribe))
+        .route("/users/{id}/connections", get(connections_of).delete(disconnect_user))
+        .route("/topics", get(topics))
+        .fallback(async || Refused::new(ErrorCode::NotFound, "/api/openapi.json lists what there is"))
+        .method_not_allowed_fallback(async || Refused::with_status(405, "/api/openapi.json lists the methods"))
+        .layer(from_fn_with_state(app.clone(), key::guard))
+}
+
+async fn publish(State(app): State<Arc<App>>, Json(request): Json<PublishRequest>) -> Done<Receipt> {
+    Ok(Answer(app.service.publish(request).await?))
+}
+
+/// A batch whose publications are not read yet, so that one that is wrong spoils no other.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UnreadBatch {
+    publications: Vec<Box<RawValue>>,
+}
+
+async fn publish_batch(State(app): State<Arc<App>>, Json(batch): Json<UnreadBatch>) -> Done<BatchResponse> {
+    let (count, max) = (batch.publications.len(), BatchRequest::MAX);
+    if count == 0 || count > max {
+        let problem = format!("holds {count}; a batch is 1 to {max} publications");
+        return Err(Refused::field(FieldError::new("publications", problem)));
+    }
+    let mut results = Vec::with_capacity(count);
+    for raw in &batch.publications {
+        let published = match read::<PublishRequest>(raw.get().as_bytes()) {
+            Ok(request) => app.service.publish(request).await.map_err(Refused::from),
+            Err(error) => Err(Refused::field(error)),
+        };
+        results.push(match published {
+            Ok(receipt) => BatchResult::Receipt(receipt),
+            Err(Refused(problem)) => BatchResult::Problem(*problem),
+        });
+    }
+    Ok(Answer(BatchResponse { results }))
+}
+
+async fn connection(State(app): State<Arc<App>>, Segments(id): Segments<String>) -> Done<ConnectionInfo> {
+    info(&app, connection_id(&id)?).map(Answer).ok_or_else(not_connected)
+}
+
+async fn connections_of(State(app): State<Arc<App>>, Segments(user): Segments<String>) -> Done<ConnectionList> {
+    let ids = ids_of(&app, &user)?;
+    let mut connections: Vec<_> = ids.into_iter().filter_map(|id| info(&app, id)).collect();
+    connections.sort_by_key(|info| (info.connection.created_at, info.connection.id));
+    Ok(Answer(ConnectionList { connections }))
+}
+
+async fn disconnect(
+    State(app): State<Arc<App>>,
+    Segments(id): Segments<String>,
+    Asked(query): Asked<DisconnectRequest>,
+    MaybeJson(body): MaybeJson<DisconnectRequest>,
+) -> Done<Disconnected> {
+    let closing = closing(query, body)?;
+    if !app.service.disconnect(connection_id(&id)?, closing).await {
+        return Err(not_connected());
+    }
+    Ok(Answer(Disconnected { disconnected: 1 }))
+}
+
+async fn disconnect_user(
+    State(app): State<Arc<App>>,
+    Segments(user): Segments<String>,
+    Asked(query): Asked<DisconnectRequest>,
+    MaybeJson(body): MaybeJson<DisconnectRequest>,
+) -> Done<Disconnected> {
+    let closing = closing(query, body)?;
+    let mut disconnected = 0;
+    for id in ids_of(&app, &user)? {
+        disconnected += u64::from(app.service.disconnect(id, closing.clone()).await);
+    }
+    Ok(Answer(Disconnected { disconnected }))
+}
+
+async fn subscribe(
+    State(app): State<Arc<App>>,
+    Segments((id, topic)): Segments<(String, String)>,
+) -> Done<SubscriptionChange> {
+    let topic = Topic::new(topic).map_err(Refused::field)?;
+    let changed = app.service.subscribe(connection_id(&id)?, &topic, Origin::Server).await?;
+    Ok(Answer(SubscriptionChange { changed }))
+}
+
+async fn unsubscribe(
+    State(app): State<Arc<App>>,
+    Segments((id, topic)): Segments<(String, String)>,
+) -> Done<SubscriptionChange> {
+    let topic = Topic::new(topic).map_err(Refused::field)?;
+    let id = connection_id(&id)?;
+    if app.service.registry().get(id).is_none() {
+        return Err(not_connected());
+    }
+    Ok(Answer(SubscriptionChange { changed: app.service.unsubscribe(id, &topic).await }))
+}
+
+/// Which page of topics is asked for.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Page {
+    after: Option<String>,
+    limit: Option<usize>,
+}
+
+async fn topics(State(app): State<Arc<App>>, Asked(Page { after, limit }): Asked<Page>) -> Done<TopicPage> {
+    let limit = limit.unwrap_or(PAGE);
+    if limit == 0 || limit > MAX_PAGE {
+        return Err(Refused::field(FieldError::new("limit", format!("is {limit}; it must be 1 to {MAX_PAGE}"))));
+    }
+    let after =
+        after.map(Topic::new).transpose().map_err(|error| Refused::field(FieldError::new("after", error.message)))?;
+    // One more than asked tells whether there is a next page.
+    let mut topics = app.service.pubsub().topics(after, limit + 1);
+    let more = topics.len() > limit;
+    topics.truncate(limit);
+    let next = topics.last().filter(|_| more).map(|last| last.topic.clone());
+    Ok(Answer(TopicPage { topics, next }))
+}
+
+fn connection_id(text: &str) -> Result<ConnectionId, Refused> {
+    text.parse().map_err(|_| Refused::field(FieldError::new("id", "is not a connection's id, which is a UUID")))
+}
+
+fn not_connected() -> Refused {
+    Refused::new(ErrorCode::NotFound, "no such connection on this node")
+}
+
+fn info(app: &App, id: ConnectionId) -> Option<ConnectionInfo> {
+    let (connection, _) = app.service.registry().get(id)?;
+    let subscriptions = app.service.pubsub().subscriptions(id);
+    Some(ConnectionInfo { connection: (*connection).clone(), subscriptions })
+}
+
+fn ids_of(app: &App, user: &str) -> Result<Vec<ConnectionId>, Refused> {
+    let user = UserId::new(user).map_err(Refused::field)?;
+    let mut ids = Vec::new();
+    let mut note = |socket: &Arc<dyn WebSocketConnection>| ids.push(socket.id());
+    app.service.registry().visit(&Selection::User(user), &mut note);
+    Ok(ids)
+}
+
+/// What the clients are told, from the query or from the body.
+fn closing(query: DisconnectRequest, body: Option<DisconnectRequest>) -> Result<Closing, Refused> {
+    let asked = body.unwrap_or(query);
+    let code = CloseCode(asked.code.unwrap_or(CloseCode::FORBIDDEN.0));
+    if !(matches!(code, CloseCode::FORBIDDEN | CloseCode::REVOKED) || matches!(code.0, 4000..=4399)) {
+        let problem = format!(
+            "is {}; give 4403 (the client stays away), 4603 (revoked: it needs a new token), 4000 to 4199 (of your own: stays away) or 4200 to 4399 (of your own: comes back)",
+            code.0
+        );
+        return Err(Refused::field(FieldError::new("code", problem)));
+    }
+    let reason = asked.reason.unwrap_or_else(|| "disconnected by an operator".to_owned());
+    if reason.chars().count() > MAX_REASON_CHARS {
+        let problem = format!("is longer than {MAX_REASON_CHARS} characters");
+        return Err(Refused::field(FieldError::new("reason", problem)));
+    }
+    Ok(Closing::new(code, reason))
+}

@@ -1,0 +1,164 @@
+//! Bodies in and out: JSON with a bound, and refusals as `application/problem+json` (RFC 9457).
+
+use axum::{
+    body::to_bytes,
+    extract::{FromRequest, FromRequestParts, Path, Query, Request, rejection::PathRejection},
+    http::{HeaderValue, StatusCode, header, request::Parts},
+    response::{IntoResponse, Response},
+};
+use realtime_ports::{BusError, PublishError, SubscribeError};
+use realtime_schema::{ErrorCode, FieldError, Problem};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+
+use super::App;
+
+/// A refusal as an answer.
+#[derive(Debug)]
+pub(super) struct Refused(pub(super) Box<Problem>);
+
+impl Refused {
+    pub(super) fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
+        Problem::new(code, detail).into()
+    }
+
+    /// A refusal that HTTP has a status for and the protocol no word of its own.
+    pub(super) fn with_status(status: u16, detail: &str) -> Self {
+        Problem { status, ..Problem::new(ErrorCode::BadRequest, detail) }.into()
+    }
+
+    /// A field that can't be read.
+    pub(super) fn field(error: FieldError) -> Self {
+        Problem::new(ErrorCode::BadRequest, error.to_string()).with_errors(vec![error]).into()
+    }
+}
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Self(Box::new(problem))
+    }
+}
+
+impl From<PublishError> for Refused {
+    fn from(error: PublishError) -> Self {
+        let detail = error.to_string();
+        match error {
+            PublishError::Invalid(errors) => {
+                let list: Vec<_> = errors.iter().map(ToString::to_string).collect();
+                Problem::new(ErrorCode::PayloadInvalid, list.join("; ")).with_errors(errors).into()
+            }
+            PublishError::TooLarge { .. } => Self::new(ErrorCode::TooLarge, detail),
+            PublishError::KeyReused => Self::new(ErrorCode::Conflict, detail),
+            PublishError::Bus(BusError::Unavailable(source)) => {
+                tracing::warn!(error = %source, "the message bus is unavailable");
+                Problem { after_ms: Some(1_000), ..Problem::new(ErrorCode::Unavailable, detail) }.into()
+            }
+            PublishError::Bus(BusError::Misused(_)) => Self::new(ErrorCode::Internal, detail),
+        }
+    }
+}
+
+impl From<SubscribeError> for Refused {
+    fn from(error: SubscribeError) -> Self {
+        match error {
+            SubscribeError::NotConnected => Self::new(ErrorCode::NotFound, error.to_string()),
+            SubscribeError::LimitExceeded { limit } => Self::new(
+                ErrorCode::LimitExceeded,
+                format!("limits.subscriptions is {limit}, and the connection has as many"),
+            ),
+        }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = (status, axum::Json(&*self.0)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        if let Some(after_ms) = self.0.after_ms {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(after_ms.div_ceil(1000)));
+        }
+        response
+    }
+}
+
+/// A JSON body of at most `api.max_body_bytes`, whatever its content type says.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for Json<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Refused> {
+        let bytes = body(request, app).await?;
+        if bytes.is_empty() {
+            return Err(Refused::new(ErrorCode::BadRequest, "the body is empty; send JSON"));
+        }
+        read(&bytes).map(Self).map_err(Refused::field)
+    }
+}
+
+/// The same where there may be none.
+pub(super) struct MaybeJson<T>(pub(super) Option<T>);
+
+impl<T: DeserializeOwned> FromRequest<Arc<App>> for MaybeJson<T> {
+    type Rejection = Refused;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Refused> {
+        let bytes = body(request, app).await?;
+        if bytes.is_empty() {
+            return Ok(Self(None));
+        }
+        read(&bytes).map(|value| Self(Some(value))).map_err(Refused::field)
+    }
+}
+
+async fn body(request: Request, app: &App) -> Result<axum::body::Bytes, Refused> {
+    let max = app.config.api.max_body_bytes;
+    to_bytes(request.into_body(), max).await.map_err(|error| {
+        if std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>()) {
+            Refused::new(ErrorCode::TooLarge, format!("the body is larger than api.max_body_bytes ({max})"))
+        } else {
+            Refused::new(ErrorCode::BadRequest, "the body did not arrive whole")
+        }
+    })
+}
+
+/// Reads JSON, or says which field is wrong.
+pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, FieldError> {
+    let mut input = serde_json::Deserializer::from_slice(json);
+    let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
+        let path = error.path().to_string();
+        let path = if path == "." { String::new() } else { path };
+        FieldError::new(path, error.into_inner().to_string())
+    })?;
+    input.end().map_err(|error| FieldError::new("", error.to_string()))?;
+    Ok(value)
+}
+
+/// The variable parts of the path.
+pub(super) struct Segments<T>(pub(super) T);
+
+impl<T: DeserializeOwned + Send, S: Send + Sync> FromRequestParts<S> for Segments<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let found: Result<Path<T>, PathRejection> = Path::from_request_parts(parts, state).await;
+        found.map(|Path(value)| Self(value)).map_err(|error| Refused::new(ErrorCode::BadRequest, error.body_text()))
+    }
+}
+
+/// What stands after the `?`.
+pub(super) struct Asked<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let found = Query::from_request_parts(parts, state).await;
+        found.map(|Query(value)| Self(value)).map_err(|error| Refused::new(ErrorCode::BadRequest, error.body_text()))
+    }
+}

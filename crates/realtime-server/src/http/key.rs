@@ -1,0 +1,63 @@
+//! The API key of backends: compared in constant time, several at once so that they can be rotated.
+
+use std::sync::Arc;
+
+use axum::{
+    extract::{Request, State},
+    http::{HeaderMap, header},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use realtime_core::auth::bearer;
+use realtime_schema::{ErrorCode, Problem};
+use secrecy::{ExposeSecret, SecretString};
+use subtle::{Choice, ConstantTimeEq};
+
+use super::{App, body::Refused};
+
+/// Lets a request pass that has one of the keys, for at most `api.timeout`.
+pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if !is_known(request.headers(), &app.config.api.keys) {
+        return Refused::new(ErrorCode::Unauthorized, "send `Authorization: Bearer <key>` with one of api.keys")
+            .into_response();
+    }
+    let limit = app.config.api.timeout.0;
+    tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        let detail = "it took longer than api.timeout; whether it was done is not known";
+        Refused::from(Problem { after_ms: Some(1_000), ..Problem::new(ErrorCode::Unavailable, detail) }).into_response()
+    })
+}
+
+fn is_known(headers: &HeaderMap, keys: &[SecretString]) -> bool {
+    let mut given = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(only), None) = (given.next(), given.next()) else { return false };
+    let Some(key) = only.to_str().ok().and_then(bearer) else { return false };
+    // Every key is looked at, so that the time taken does not tell which one was nearly right.
+    let known = keys
+        .iter()
+        .fold(Choice::from(0), |known, candidate| known | candidate.expose_secret().as_bytes().ct_eq(key.as_bytes()));
+    known.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(values: &[&str]) -> HeaderMap {
+        values.iter().map(|value| (header::AUTHORIZATION, value.parse().expect("a value"))).collect()
+    }
+
+    #[test]
+    fn any_of_several_keys_opens_and_nothing_else_does() {
+        let keys = [SecretString::from("the-old-key"), SecretString::from("the-new-key")];
+        for good in ["Bearer the-old-key", "Bearer the-new-key", "bearer the-new-key"] {
+            assert!(is_known(&headers(&[good]), &keys), "{good}");
+        }
+        for bad in ["Bearer the-new-ke", "Bearer the-new-key2", "Bearer ", "Basic the-new-key", "the-new-key", ""] {
+            assert!(!is_known(&headers(&[bad]), &keys), "{bad}");
+        }
+        assert!(!is_known(&headers(&[]), &keys));
+        assert!(!is_known(&headers(&["Bearer the-old-key", "Bearer the-old-key"]), &keys), "two of them");
+        assert!(!is_known(&headers(&["Bearer "]), &[]), "no key is configured");
+    }
+}

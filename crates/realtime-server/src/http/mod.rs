@@ -1,0 +1,124 @@
+//! Everything that is answered on the port: `/ws`, the API for backends, health and metrics, and the page for
+//! development.
+
+mod api;
+mod body;
+mod health;
+mod key;
+mod metrics;
+mod page;
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, atomic::AtomicBool},
+};
+
+use axum::{
+    Extension, Router,
+    extract::{Request, State},
+    http::HeaderMap,
+    response::{IntoResponse, Response},
+    routing::{any, get},
+};
+use realtime_adapters::{
+    jwt::TokenVerifier,
+    ws::{Handshake, WsConfig},
+};
+use realtime_core::auth::Refusal;
+use realtime_schema::{CloseCode, ErrorCode, openapi};
+use realtime_service::{Service, defaults};
+
+use crate::{config::Config, dev::Dev, http::body::Refused};
+
+/// What every request is answered with.
+pub(crate) struct App {
+    pub(crate) service: Service,
+    pub(crate) config: Config,
+    pub(crate) dev: Option<Dev>,
+    /// Set when the server was told to stop.
+    pub(crate) stopping: AtomicBool,
+    verifier: Arc<TokenVerifier>,
+    ws: Arc<WsConfig>,
+    metrics: prometheus_client::registry::Registry,
+}
+
+impl App {
+    pub(crate) fn new(service: Service, verifier: Arc<TokenVerifier>, config: Config, dev: Option<Dev>) -> Self {
+        Self {
+            ws: Arc::new(config.ws()),
+            metrics: metrics::registry(service.clone()),
+            stopping: AtomicBool::new(false),
+            service,
+            config,
+            dev,
+            verifier,
+        }
+    }
+}
+
+/// The address that a request's socket comes from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Remote(pub(crate) SocketAddr);
+
+/// The routes.
+pub(crate) fn router(app: Arc<App>) -> Router {
+    let mut router = Router::new()
+        .route("/ws", any(websocket))
+        .nest("/api/v1", api::router(&app))
+        .route("/api/openapi.json", get(async || axum::Json(openapi(env!("CARGO_PKG_VERSION")))))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::expose));
+    if app.dev.is_some() {
+        router = router.merge(page::router(&app));
+    }
+    router
+        .fallback(unknown)
+        .method_not_allowed_fallback(async || Refused::with_status(405, "this path answers to other methods"))
+        .with_state(app)
+}
+
+async fn websocket(
+    State(app): State<Arc<App>>,
+    Extension(Remote(remote)): Extension<Remote>,
+    request: Request,
+) -> Response {
+    let address = client_address(request.headers(), app.config.server.client_address_header.as_deref(), remote.ip());
+    defaults::websocket(&app.service, &app.ws, Some(address), request).await.into_response()
+}
+
+/// The client's address: the last entry of the header that the config trusts, else the socket's.
+fn client_address(headers: &HeaderMap, trusted: Option<&str>, remote: IpAddr) -> IpAddr {
+    let named = trusted.and_then(|name| headers.get_all(name).iter().next_back()?.to_str().ok());
+    named.and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).unwrap_or(remote)
+}
+
+/// A path that there is not. A browser's socket is told by a close code, for it can't see an HTTP answer.
+async fn unknown(State(app): State<Arc<App>>, mut request: Request) -> Response {
+    if request.headers().contains_key(http::header::UPGRADE)
+        && let Ok(handshake) = Handshake::check(&mut request, &app.ws)
+    {
+        let message = "there is no WebSocket endpoint at this path; connect to /ws";
+        let refusal = Refusal::new(ErrorCode::NotFound, CloseCode::UNKNOWN_ENDPOINT, message);
+        return defaults::refuse(&app.service, handshake, refusal).into_response();
+    }
+    Refused::new(ErrorCode::NotFound, "there is nothing at this path; /api/openapi.json lists what there is")
+        .into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_last_entry_of_the_trusted_header_counts() {
+        let remote: IpAddr = "10.0.0.1".parse().expect("an address");
+        let mut headers = HeaderMap::new();
+        headers.insert("x-forwarded-for", "6.6.6.6, 203.0.113.7".parse().expect("a value"));
+        let found = client_address(&headers, Some("X-Forwarded-For"), remote);
+        assert_eq!(found.to_string(), "203.0.113.7");
+        assert_eq!(client_address(&headers, None, remote), remote);
+        headers.insert("x-forwarded-for", "not an address".parse().expect("a value"));
+        assert_eq!(client_address(&headers, Some("x-forwarded-for"), remote), remote);
+    }
+}

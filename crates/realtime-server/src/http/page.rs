@@ -1,0 +1,107 @@
+//! The live page for development, and the tokens that it connects with.
+
+use std::sync::Arc;
+
+use axum::{
+    Json as Answer, Router,
+    extract::{Request, State},
+    http::{HeaderMap, header},
+    middleware::{Next, from_fn_with_state},
+    response::{Html, IntoResponse, Response},
+    routing::{get, post},
+};
+use realtime_adapters::memory::SystemClock;
+use realtime_ports::Clock;
+use realtime_schema::{ErrorCode, Grant, Role, UserId};
+use serde::{Deserialize, Serialize};
+
+use super::{
+    App,
+    body::{Json, Refused},
+};
+use crate::token::TokenRequest;
+
+const PAGE: &str = include_str!("page.html");
+const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; \
+                      connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+/// The routes that only a server for development has.
+pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route("/", get(page))
+        .route("/dev/session", get(session))
+        .route("/dev/token", post(token))
+        .layer(from_fn_with_state(app.clone(), only_by_own_name))
+}
+
+/// Refuses requests for another name: a page of some other site whose name was pointed at this machine (DNS
+/// rebinding) must not get keys.
+async fn only_by_own_name(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    if is_own_name(request.headers(), &app.config.server.listen.ip().to_string()) {
+        return next.run(request).await;
+    }
+    Refused::new(ErrorCode::Forbidden, "call this machine localhost, 127.0.0.1 or by the address of server.listen")
+        .into_response()
+}
+
+fn is_own_name(headers: &HeaderMap, listen: &str) -> bool {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let name = host.rsplit_once(':').map_or(host, |(name, port)| if port.ends_with(']') { host } else { name });
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    ["localhost", "127.0.0.1", "::1", listen].contains(&name)
+}
+
+async fn page() -> impl IntoResponse {
+    ([(header::CONTENT_SECURITY_POLICY, POLICY), (header::CACHE_CONTROL, "no-store")], Html(PAGE))
+}
+
+#[derive(Serialize)]
+struct Session<'a> {
+    api_key: &'a str,
+}
+
+async fn session(State(app): State<Arc<App>>) -> Response {
+    let Some(dev) = &app.dev else { return Refused::new(ErrorCode::NotFound, "not for development").into_response() };
+    ([(header::CACHE_CONTROL, "no-store")], Answer(Session { api_key: dev.api_key() })).into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WantedToken {
+    user: UserId,
+    #[serde(default)]
+    roles: Vec<Role>,
+    #[serde(default)]
+    grants: Vec<Grant>,
+}
+
+#[derive(Serialize)]
+struct Made {
+    token: String,
+}
+
+async fn token(State(app): State<Arc<App>>, Json(wanted): Json<WantedToken>) -> Result<Answer<Made>, Refused> {
+    let WantedToken { user, roles, grants } = wanted;
+    let request = TokenRequest { roles, grants, ..TokenRequest::new(user) };
+    let token = request
+        .sign(&app.config, SystemClock::default().now())
+        .map_err(|error| Refused::new(ErrorCode::Internal, error.to_string()))?;
+    Ok(Answer(Made { token }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_foreign_name_that_points_here_is_not_ours() {
+        let host = |text: &str| HeaderMap::from_iter([(header::HOST, text.parse().expect("a value"))]);
+        for own in ["localhost:8080", "127.0.0.1:8080", "[::1]:8080", "localhost", "10.1.2.3:80"] {
+            assert!(is_own_name(&host(own), "10.1.2.3"), "{own}");
+        }
+        for foreign in ["evil.example:8080", "localhost.evil.example", "", "127.0.0.1.evil.example:8080"] {
+            assert!(!is_own_name(&host(foreign), "10.1.2.3"), "{foreign}");
+        }
+        assert!(!is_own_name(&HeaderMap::new(), "10.1.2.3"));
+    }
+}

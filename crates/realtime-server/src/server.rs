@@ -1,0 +1,162 @@
+//! The server in one process: composed of a config, run until it is told to stop.
+
+use std::{
+    io,
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering::Release},
+};
+
+use realtime_adapters::ws;
+use realtime_ports::ConnectionHandler;
+use realtime_service::{BuildError, Service};
+use tokio::{net::TcpListener, task::JoinError};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+use crate::{
+    config::{Config, ConfigError},
+    dev::Dev,
+    http::{App, Remote, router},
+};
+
+/// A server that has its port and does not serve it yet.
+pub struct Server {
+    listener: TcpListener,
+    local: SocketAddr,
+    app: Arc<App>,
+}
+
+/// Why a server did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The config is not usable.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The port can't be had.
+    #[error("can't listen on {address}; name another with --listen (port 0 for any that is free)")]
+    Listen {
+        /// The address of `server.listen`.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The service could not be composed.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// The task that accepts sockets failed.
+    #[error("accepting failed")]
+    Accept(#[from] JoinError),
+}
+
+impl Server {
+    /// Checks `config`, composes the service and takes the port.
+    ///
+    /// # Errors
+    /// What is wrong with the config, or the port.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        Self::compose(config, None, None).await
+    }
+
+    /// The same with the application's hooks into the life of connections.
+    ///
+    /// # Errors
+    /// See [`Self::bind`].
+    pub async fn bind_with(config: Config, handler: Arc<dyn ConnectionHandler>) -> Result<Self, StartError> {
+        Self::compose(config, None, Some(handler)).await
+    }
+
+    /// A server for development: what is required and not set is made up, and a live page is served.
+    ///
+    /// # Errors
+    /// See [`Self::bind`].
+    pub async fn bind_dev(mut config: Config) -> Result<Self, StartError> {
+        let dev = Dev::complete(&mut config);
+        Self::compose(config, Some(dev), None).await
+    }
+
+    async fn compose(
+        mut config: Config,
+        dev: Option<Dev>,
+        handler: Option<Arc<dyn ConnectionHandler>>,
+    ) -> Result<Self, StartError> {
+        config.check()?;
+        let verifier = config.verifier().await?;
+        let mut builder = Service::builder().settings(config.settings()?).verifier(verifier.clone());
+        if let Some(handler) = handler {
+            builder = builder.handler(handler);
+        }
+        let service = builder.build().await?;
+        let address = config.server.listen;
+        let listen = |source| StartError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let local = listener.local_addr().map_err(listen)?;
+        if let Some(dev) = &dev {
+            dev.allow_own_page(&mut config, local);
+        }
+        if !local.ip().is_loopback() {
+            tracing::warn!(
+                address = %local,
+                "listening on an address that other machines can reach, without TLS: put a proxy with TLS in front"
+            );
+        }
+        let app = Arc::new(App::new(service, verifier, config, dev));
+        Ok(Self { listener, local, app })
+    }
+
+    /// The address it listens on, with the port that it was given if it asked for any.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The real-time service, to publish with from the same process.
+    pub fn service(&self) -> &Service {
+        &self.app.service
+    }
+
+    /// What was made up for development.
+    pub fn dev(&self) -> Option<&Dev> {
+        self.app.dev.as_ref()
+    }
+
+    /// The config in use.
+    pub fn config(&self) -> &Config {
+        &self.app.config
+    }
+
+    /// Serves until `shutdown` is cancelled; then stops accepting, tells clients to come back elsewhere, and waits for
+    /// them as long as the config allows. Answers with how many connections were cut off at that deadline.
+    ///
+    /// # Errors
+    /// The task that accepts sockets failed.
+    pub async fn run(self, shutdown: CancellationToken) -> Result<usize, StartError> {
+        let Self { listener, local, app } = self;
+        let accepting = CancellationToken::new();
+        let router = router(app.clone());
+        let door = app.config.acceptor();
+        let handler = move |request: axum::http::Request<hyper::body::Incoming>, remote| {
+            let router = router.clone();
+            async move {
+                let (mut parts, body) = request.into_parts();
+                parts.extensions.insert(Remote(remote));
+                let request = axum::extract::Request::from_parts(parts, axum::body::Body::new(body));
+                router.oneshot(request).await.unwrap_or_else(|never| match never {})
+            }
+        };
+        let mut accept = tokio::spawn(ws::serve(listener, door, handler, accepting.clone()));
+        tracing::info!(address = %local, "serving");
+        tokio::select! {
+            () = shutdown.cancelled() => {}
+            // It ends only when told to: a panic is all that can bring us here.
+            ended = &mut accept => return ended.map(|()| 0).map_err(StartError::from),
+        }
+        app.stopping.store(true, Release);
+        let delay = app.config.server.shutdown_delay.0;
+        tracing::info!(delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), "stopping");
+        tokio::time::sleep(delay).await;
+        accepting.cancel();
+        let patience = app.config.server.shutdown_timeout.0;
+        let (left, _) = tokio::join!(app.service.drain(patience), tokio::time::timeout(patience, accept));
+        tracing::info!(cut_off = left, "stopped");
+        Ok(left)
+    }
+}

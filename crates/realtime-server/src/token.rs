@@ -1,0 +1,103 @@
+//! Tokens for development and tests. In production the issuer is the application's own.
+
+use jsonwebtoken::{EncodingKey, Header};
+use realtime_schema::{FieldError, Grant, Permission, Role, Timestamp, UserId};
+use secrecy::ExposeSecret;
+use serde_json::{Map, Value, json};
+
+use crate::config::{Config, Span};
+
+/// What a token is to say.
+#[derive(Clone, Debug)]
+pub struct TokenRequest {
+    /// The user.
+    pub user: UserId,
+    /// The user's roles.
+    pub roles: Vec<Role>,
+    /// The user's permissions.
+    pub permissions: Vec<Permission>,
+    /// What the user may do to which topics.
+    pub grants: Vec<Grant>,
+    /// How long it is good for.
+    pub ttl: Span,
+}
+
+/// Why no token was made.
+#[derive(Debug, thiserror::Error)]
+pub enum TokenError {
+    /// There is no secret to sign with.
+    #[error(
+        "no secret to sign with: tokens are made with auth.hmac_secret; set REALTIME_AUTH__HMAC_SECRET to the one that the server has"
+    )]
+    NoSecret,
+    /// The algorithm is none of the HMACs.
+    #[error("auth.hmac_algorithm: `{0}` is not HS256, HS384 or HS512")]
+    Algorithm(String),
+    /// A name can't be one.
+    #[error(transparent)]
+    Name(#[from] FieldError),
+    /// The library refused.
+    #[error("the token could not be signed")]
+    Sign(#[from] jsonwebtoken::errors::Error),
+}
+
+impl TokenRequest {
+    /// A token for an hour, with nothing but the user.
+    pub fn new(user: UserId) -> Self {
+        Self { user, roles: Vec::new(), permissions: Vec::new(), grants: Vec::new(), ttl: Span::secs(3600) }
+    }
+
+    /// The token, signed with the secret of `config` and laid out as its server expects.
+    ///
+    /// # Errors
+    /// There is no secret in `config`, or its algorithm is not an HMAC.
+    pub fn sign(&self, config: &Config, now: Timestamp) -> Result<String, TokenError> {
+        let auth = &config.auth;
+        let secret = auth.hmac_secret.as_ref().ok_or(TokenError::NoSecret)?;
+        let algorithm = match auth.hmac_algorithm.as_str() {
+            "HS256" => jsonwebtoken::Algorithm::HS256,
+            "HS384" => jsonwebtoken::Algorithm::HS384,
+            "HS512" => jsonwebtoken::Algorithm::HS512,
+            other => return Err(TokenError::Algorithm(other.to_owned())),
+        };
+        let seconds = i64::try_from(self.ttl.0.as_secs()).unwrap_or(i64::MAX);
+        let mut claims = Map::new();
+        claims.insert("sub".into(), json!(self.user));
+        claims.insert("iat".into(), json!(now.as_secs()));
+        claims.insert("exp".into(), json!(now.as_secs().saturating_add(seconds)));
+        if let Some(issuer) = auth.issuers.first() {
+            claims.insert("iss".into(), json!(issuer));
+        }
+        if let Some(audience) = auth.audiences.first() {
+            claims.insert("aud".into(), json!(audience));
+        }
+        let lists = [
+            (&auth.claims.roles, json!(self.roles), self.roles.is_empty()),
+            (&auth.claims.permissions, json!(self.permissions), self.permissions.is_empty()),
+            (&auth.claims.grants, json!(self.grants), self.grants.is_empty()),
+        ];
+        for (paths, list, empty) in lists {
+            if let (Some(path), false) = (paths.first(), empty) {
+                put(&mut claims, path, list);
+            }
+        }
+        let header = Header { typ: auth.types.first().cloned().or(Some("JWT".into())), ..Header::new(algorithm) };
+        Ok(jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(secret.expose_secret().as_bytes()))?)
+    }
+}
+
+/// Puts `value` where a claim path of the config will find it.
+fn put(claims: &mut Map<String, Value>, path: &str, value: Value) {
+    match path.split_once('.') {
+        // A name with a scheme, such as `https://example.com/roles`, is one claim whatever dots it has.
+        Some((name, rest)) if !path.contains('/') => {
+            let inner = claims.entry(name).or_insert_with(|| json!({}));
+            if let Value::Object(inner) = inner {
+                put(inner, rest, value);
+            }
+        }
+        _ => {
+            claims.insert(path.to_owned(), value);
+        }
+    }
+}

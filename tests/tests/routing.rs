@@ -1,0 +1,134 @@
+//! Who gets a message: exactly those it is for, and no bystander.
+
+use realtime_tests::{Client, World};
+use serde_json::{Value, json};
+
+async fn gets(client: &mut Client, payload: &Value) {
+    assert_eq!(&client.publication().await["payload"], payload);
+}
+
+#[tokio::test]
+async fn everyone_gets_what_is_for_all() {
+    let world = World::start().await;
+    let (mut alice, mut bob) = (world.connect("alice").await, world.connect("bob").await);
+    assert_eq!(world.publish(json!("all"), "news", json!({"n": 1})).await, 2);
+    gets(&mut alice, &json!({"n": 1})).await;
+    gets(&mut bob, &json!({"n": 1})).await;
+}
+
+#[tokio::test]
+async fn a_users_connections_get_what_is_for_the_user_and_nobody_else_does() {
+    let world = World::start().await;
+    let (mut phone, mut laptop) = (world.connect("alice").await, world.connect("alice").await);
+    let (mut bob, mut alicia) = (world.connect("bob").await, world.connect("alicia").await);
+    assert_eq!(world.publish(json!({"user": "alice"}), "invoice", json!("for alice")).await, 2);
+    gets(&mut phone, &json!("for alice")).await;
+    gets(&mut laptop, &json!("for alice")).await;
+    bob.got_nothing().await;
+    alicia.got_nothing().await;
+    assert_eq!(world.publish(json!({"user": "nobody"}), "invoice", json!(1)).await, 0);
+}
+
+#[tokio::test]
+async fn those_with_the_role_get_what_is_for_the_role_and_nobody_else_does() {
+    let world = World::start().await;
+    let mut admin = world.connect_with("alice", &json!({"roles": ["admin", "staff"]})).await;
+    let mut staff = world.connect_with("bob", &json!({"role": "staff"})).await;
+    let mut guest = world.connect("carol").await;
+    assert_eq!(world.publish(json!({"role": "staff"}), "notice", json!(1)).await, 2);
+    gets(&mut admin, &json!(1)).await;
+    gets(&mut staff, &json!(1)).await;
+    guest.got_nothing().await;
+    assert_eq!(world.publish(json!({"role": "admin"}), "notice", json!(2)).await, 1);
+    gets(&mut admin, &json!(2)).await;
+    staff.got_nothing().await;
+}
+
+#[tokio::test]
+async fn one_connection_gets_what_is_for_it_and_the_same_users_other_does_not() {
+    let world = World::start().await;
+    let (mut phone, mut laptop) = (world.connect("alice").await, world.connect("alice").await);
+    assert_eq!(world.publish(json!({"connection": phone.id()}), "hint", json!("phone")).await, 1);
+    gets(&mut phone, &json!("phone")).await;
+    laptop.got_nothing().await;
+}
+
+#[tokio::test]
+async fn a_topics_subscribers_get_what_is_for_the_topic_and_nobody_else_does() {
+    let world = World::start().await;
+    let mut alice = world.connect_granted("alice", "order:*").await;
+    let mut bob = world.connect_granted("bob", "order:*").await;
+    let mut carol = world.connect_granted("carol", "order:*").await;
+    alice.subscribe("order:123").await;
+    bob.subscribe("order:1234").await;
+    assert_eq!(world.publish(json!({"topic": "order:123"}), "order-updated", json!({"status": "shipped"})).await, 1);
+    let frame = alice.publication().await;
+    assert_eq!(frame["payload"], json!({"status": "shipped"}));
+    assert_eq!(frame["topic"], "order:123");
+    assert_eq!(frame["type"], "order-updated");
+    bob.got_nothing().await;
+    carol.got_nothing().await;
+}
+
+#[tokio::test]
+async fn a_union_reaches_each_connection_once() {
+    let world = World::start().await;
+    let mut alice = world.connect_with("alice", &json!({"roles": ["admin"], "grants": ["subscribe:**"]})).await;
+    alice.subscribe("order:1").await;
+    let mut bob = world.connect("bob").await;
+    let mut carol = world.connect("carol").await;
+    let to = json!([
+        {"user": "alice"}, {"role": "admin"}, {"topic": "order:1"}, {"connection": alice.id()}, {"user": "bob"},
+    ]);
+    assert_eq!(world.publish(to, "note", json!(1)).await, 2);
+    gets(&mut alice, &json!(1)).await;
+    alice.got_nothing().await;
+    gets(&mut bob, &json!(1)).await;
+    carol.got_nothing().await;
+}
+
+#[tokio::test]
+async fn a_client_that_knows_already_is_left_out() {
+    let world = World::start().await;
+    let token = world.token("alice", &json!({}));
+    let mut tab = world.try_connect(&format!("/ws?token={token}&client=tab-1"), &[]).await.expect("let in");
+    let mut other = world.try_connect(&format!("/ws?token={token}&client=tab-2"), &[]).await.expect("let in");
+    let body = json!({"to": {"user": "alice"}, "type": "draft", "payload": 1, "except_client": "tab-1"});
+    assert_eq!(world.post("/api/v1/publish", body).await.ok("receipt")["delivered"], 1);
+    gets(&mut other, &json!(1)).await;
+    tab.got_nothing().await;
+}
+
+#[tokio::test]
+async fn a_payload_arrives_as_it_was_written_and_the_order_is_kept() {
+    let world = World::start().await;
+    let mut alice = world.connect("alice").await;
+    let odd =
+        json!({"text": "\u{1F980} \u{0} \"quoted\" \\ /", "big": 9_007_199_254_740_993_u64, "deep": [[[[null]]]]});
+    world.publish(json!("all"), "odd", odd.clone()).await;
+    gets(&mut alice, &odd).await;
+    for n in 0..200 {
+        world.publish(json!({"user": "alice"}), "count", json!(n)).await;
+        gets(&mut alice, &json!(n)).await;
+    }
+    let publications: Vec<_> = (0..200).map(|n| json!({"to": "all", "type": "count", "payload": n})).collect();
+    let batch = world.post("/api/v1/publish/batch", json!({"publications": publications})).await;
+    assert_eq!(batch.ok("batch-response")["results"].as_array().map(Vec::len), Some(200));
+    for n in 0..200 {
+        gets(&mut alice, &json!(n)).await;
+    }
+}
+
+#[tokio::test]
+async fn every_message_has_an_id_of_its_own_and_the_publishers_timestamp_if_it_gave_one() {
+    let world = World::start().await;
+    let mut alice = world.connect("alice").await;
+    let first = world.post("/api/v1/publish", json!({"to": "all", "type": "a", "payload": null})).await.ok("receipt");
+    let body = json!({"to": "all", "type": "a", "payload": null, "timestamp": "2020-02-29T12:00:00.5+02:00"});
+    let second = world.post("/api/v1/publish", body).await.ok("receipt");
+    assert_ne!(first["id"], second["id"]);
+    let (one, two) = (alice.publication().await, alice.publication().await);
+    assert_eq!((&one["id"], &two["id"]), (&first["id"], &second["id"]), "the receipt names the message");
+    assert_eq!(two["timestamp"], "2020-02-29T10:00:00.500Z");
+    assert!(one["timestamp"].as_str() > Some("2026-"), "{}", one["timestamp"]);
+}
