@@ -1,0 +1,93 @@
+//! A client that reads too slowly harms only itself, and is told what it lost.
+
+use realtime_core::policy::Overflow;
+use realtime_tests::{Client, World};
+use serde_json::{Value, json};
+
+/// Enough to fill every buffer between the two ends.
+const BIG: usize = 32 * 1024;
+const MANY: usize = 400;
+
+async fn flood(world: &World, reader: &mut Client) {
+    let text = "x".repeat(BIG);
+    for n in 0..MANY {
+        world.publish(json!("all"), "flood", json!({"n": n, "text": text})).await;
+        let frame = reader.publication().await;
+        assert_eq!(frame["payload"]["n"], n, "the quick reader gets all, in order");
+    }
+}
+
+async fn world(overflow: Overflow) -> World {
+    World::with(|config| {
+        config.delivery.overflow = overflow;
+        config.limits.queue_messages = 16;
+        config.limits.queue_bytes = 4 * 1024 * 1024;
+    })
+    .await
+}
+
+#[tokio::test]
+async fn by_default_it_is_closed_with_the_limit_named() {
+    let world = world(Overflow::Close).await;
+    let (mut slow, mut quick) = (world.connect("slow").await, world.connect("quick").await);
+    flood(&world, &mut quick).await;
+    world.until("realtime_closed_slow_total", 1).await;
+    let mut got = 0;
+    let closing = loop {
+        let frame = slow.next().await;
+        if frame["type"] == "closing" {
+            break frame["payload"].clone();
+        }
+        assert_eq!(frame["payload"]["n"], got, "what it did get is in order and without holes");
+        got += 1;
+    };
+    assert!(got < MANY);
+    assert_eq!((&closing["code"], &closing["reconnect"]), (&json!(4513), &json!(true)));
+    assert!(closing["reason"].as_str().is_some_and(|reason| reason.contains("limits.queue_messages")));
+    assert_eq!(slow.closed().await.0, 4513);
+    quick.got_nothing().await;
+}
+
+#[tokio::test]
+async fn or_the_oldest_are_dropped_and_a_gap_says_how_many() {
+    let world = world(Overflow::Drop).await;
+    let (mut slow, mut quick) = (world.connect("slow").await, world.connect("quick").await);
+    flood(&world, &mut quick).await;
+    world.publish(json!("all"), "end", json!(null)).await;
+    let (mut expected, mut missed) = (0, 0);
+    loop {
+        let frame = slow.next().await;
+        match frame["type"].as_str() {
+            Some("gap") => {
+                assert_eq!(frame["payload"]["reason"], "slow_consumer", "{frame}");
+                let n = frame["payload"]["missed"].as_u64().expect("how many");
+                missed += n;
+                expected += n;
+            }
+            Some("flood") => {
+                assert_eq!(frame["payload"]["n"], expected, "every hole was told of");
+                expected += 1;
+            }
+            _ => break,
+        }
+    }
+    assert!(missed > 0 && expected == MANY as u64, "{missed} missed, {expected} accounted for");
+    assert_eq!(world.metric("realtime_dropped_total").await, missed);
+}
+
+#[tokio::test]
+async fn or_only_the_latest_of_each_type_is_kept() {
+    let world = world(Overflow::Latest).await;
+    let (mut slow, mut quick) = (world.connect("slow").await, world.connect("quick").await);
+    flood(&world, &mut quick).await;
+    world.publish(json!("all"), "end", json!(null)).await;
+    let mut last = Value::Null;
+    loop {
+        let frame = slow.next().await;
+        if frame["type"] == "end" {
+            break;
+        }
+        last = frame["payload"]["n"].clone();
+    }
+    assert_eq!(last, MANY - 1, "the newest value always arrives");
+}
