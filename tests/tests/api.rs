@@ -141,7 +141,10 @@ async fn connections_are_shown_with_what_they_are_subscribed_to() {
     alice.subscribe("b").await;
     alice.subscribe("a").await;
     let info = world.get(&format!("/api/v1/connections/{}", alice.id())).await.ok("connection-info");
-    assert_eq!((&info["user"], &info["client"], &info["metadata"]["plan"]), (&json!("alice"), &json!("tab-1"), &json!(3)));
+    assert_eq!(
+        (&info["user"], &info["client"], &info["metadata"]["plan"]),
+        (&json!("alice"), &json!("tab-1"), &json!(3))
+    );
     assert_eq!(info["subscriptions"], json!([{"topic": "a", "origin": "client"}, {"topic": "b", "origin": "client"}]));
     let _second = world.connect("alice").await;
     let list = world.get("/api/v1/users/alice/connections").await.ok("connection-list");

@@ -53,7 +53,11 @@ pub fn decode(text: &str) -> Result<ClientCommand, DecodeError> {
             fields.required("token", &mut errors).map(|token| ClientCommand::Refresh { id: id.clone(), token })
         }
         "ping" => Some(ClientCommand::Ping { id: id.clone() }),
-        "pong" => Some(ClientCommand::Pong {}),
+        "pong" => {
+            // It is an answer itself, so nothing would ever answer its id.
+            errors.extend(id.is_some().then(|| FieldError::new("id", "is not a field of this action")));
+            Some(ClientCommand::Pong {})
+        }
         _ => {
             let message = format!("there is no such action; `action` is {}", one_of_the_actions());
             return Err(DecodeError::Refused(ErrorReply::new(id, ErrorCode::UnknownAction, message)));

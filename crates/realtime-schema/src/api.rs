@@ -254,9 +254,6 @@ pub struct TopicQuery {
     #[serde(default = "TopicQuery::default_limit", deserialize_with = "page_limit")]
     #[schemars(range(min = 1, max = 1000))]
     pub limit: u16,
-    /// Only topics that begin with this text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub prefix: Option<String>,
 }
 
 impl TopicQuery {
@@ -271,7 +268,7 @@ impl TopicQuery {
 impl Default for TopicQuery {
     /// The first 100 of all topics.
     fn default() -> Self {
-        Self { after: None, limit: Self::default_limit(), prefix: None }
+        Self { after: None, limit: Self::default_limit() }
     }
 }
 

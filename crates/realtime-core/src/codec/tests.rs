@@ -37,6 +37,9 @@ fn every_action_is_read_whatever_the_order_of_its_fields() {
     assert_eq!(decode(r#"{"action":"ping","id":null}"#), Ok(ClientCommand::Ping { id: None }), "null is absent");
     assert_eq!(decode(r#"{"action":"ping"}"#), Ok(ClientCommand::Ping { id: None }));
     assert_eq!(decode(r#"{"action":"pong"}"#), Ok(ClientCommand::Pong {}));
+    assert!(
+        matches!(decode(r#"{"action":"pong","id":1}"#), Err(DecodeError::Refused(reply)) if reply.errors[0].path == "id")
+    );
 }
 
 #[test]

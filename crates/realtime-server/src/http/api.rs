@@ -12,7 +12,7 @@ use realtime_ports::{RealtimeService, Selection, WebSocketConnection};
 use realtime_schema::{
     BatchRequest, BatchResponse, BatchResult, CloseCode, Closing, ConnectionId, ConnectionInfo, ConnectionList,
     DisconnectRequest, Disconnected, ErrorCode, FieldError, Origin, PublishRequest, Receipt, SubscriptionChange, Topic,
-    TopicPage, UserId,
+    TopicPage, TopicQuery, UserId,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -23,10 +23,6 @@ use super::{
     key,
 };
 
-/// Topics on a page, unless `limit` says otherwise.
-const PAGE: usize = 100;
-/// Most topics on a page.
-const MAX_PAGE: usize = 1000;
 /// Longest reason of a disconnect, in characters: what fits a close frame in any language is less than 123 bytes.
 const MAX_REASON_CHARS: usize = 100;
 
@@ -136,21 +132,8 @@ async fn unsubscribe(
     Ok(Answer(SubscriptionChange { changed: app.service.unsubscribe(id, &topic).await }))
 }
 
-/// Which page of topics is asked for.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Page {
-    after: Option<String>,
-    limit: Option<usize>,
-}
-
-async fn topics(State(app): State<Arc<App>>, Asked(Page { after, limit }): Asked<Page>) -> Done<TopicPage> {
-    let limit = limit.unwrap_or(PAGE);
-    if limit == 0 || limit > MAX_PAGE {
-        return Err(Refused::field(FieldError::new("limit", format!("is {limit}; it must be 1 to {MAX_PAGE}"))));
-    }
-    let after =
-        after.map(Topic::new).transpose().map_err(|error| Refused::field(FieldError::new("after", error.message)))?;
+async fn topics(State(app): State<Arc<App>>, Asked(TopicQuery { after, limit }): Asked<TopicQuery>) -> Done<TopicPage> {
+    let limit = usize::from(limit);
     // One more than asked tells whether there is a next page.
     let mut topics = app.service.pubsub().topics(after, limit + 1);
     let more = topics.len() > limit;

@@ -132,11 +132,18 @@ pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, FieldError> {
     let mut input = serde_json::Deserializer::from_slice(json);
     let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
         let path = error.path().to_string();
-        let path = if path == "." { String::new() } else { path };
-        FieldError::new(path, error.into_inner().to_string())
+        // What is broken before any field has no path.
+        let path = if matches!(path.as_str(), "." | "?") { "" } else { path.as_str() };
+        FieldError::new(path, said_once(path, error.inner().to_string()))
     })?;
     input.end().map_err(|error| FieldError::new("", error.to_string()))?;
     Ok(value)
+}
+
+/// Our own types say the name of their field themselves; the path has said it already.
+fn said_once(path: &str, message: String) -> String {
+    let name = path.rsplit('.').next().unwrap_or(path);
+    message.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")).map(str::to_owned).unwrap_or(message)
 }
 
 /// The variable parts of the path.
@@ -159,6 +166,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
         let found = Query::from_request_parts(parts, state).await;
-        found.map(|Query(value)| Self(value)).map_err(|error| Refused::new(ErrorCode::BadRequest, error.body_text()))
+        found.map(|Query(value)| Self(value)).map_err(|error| {
+            let text = error.body_text();
+            let detail = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            Refused::new(ErrorCode::BadRequest, detail)
+        })
     }
 }
