@@ -44,7 +44,7 @@ enum Command {
     CheckConfig(File),
     /// Write a JSON Schema for every frame, command and body, and the OpenAPI document.
     Schemas(Schemas),
-    /// Print the reference of every setting as Markdown.
+    /// Print the reference of every setting as Markdown: its name, its default, what it means, and its variable.
     ConfigReference,
 }
 

@@ -1,0 +1,96 @@
+//! The commands as a user types them, those that serve nothing.
+
+use std::{
+    collections::BTreeSet,
+    process::{Command, Output},
+};
+
+const SECRET: (&str, &str) = ("REALTIME_AUTH__HMAC_SECRET", "a-shared-secret-of-more-than-thirty-two-bytes");
+const KEY: (&str, &str) = ("REALTIME_API__KEYS", "an-api-key-of-the-tests");
+
+fn run(args: &[&str], env: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-server"));
+    command.args(args).env_clear().envs(env.iter().copied());
+    command.output().expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn every_command_has_help_that_says_what_it_is_for() {
+    let help = text(&run(&["--help"], &[]).stdout);
+    for command in ["serve", "token", "check-config", "schemas", "config-reference"] {
+        assert!(help.contains(command), "{help}");
+        let own = run(&[command, "--help"], &[]);
+        assert!(own.status.success() && text(&own.stdout).len() > 120, "{command}: {}", text(&own.stdout));
+    }
+}
+
+#[test]
+fn without_keys_it_refuses_to_serve_and_says_how_to_set_them() {
+    let refused = run(&["serve"], &[]);
+    assert_eq!(refused.status.code(), Some(2));
+    let said = text(&refused.stderr);
+    for needed in ["REALTIME_AUTH__HMAC_SECRET", "REALTIME_API__KEYS", "--dev"] {
+        assert!(said.contains(needed), "{said}");
+    }
+    let said = text(&run(&["serve"], &[SECRET]).stderr);
+    assert!(said.contains("REALTIME_API__KEYS") && !said.contains("REALTIME_AUTH__HMAC_SECRET"), "{said}");
+    assert!(!said.contains(SECRET.1), "secrets are not repeated");
+}
+
+#[test]
+fn a_config_is_checked_without_serving() {
+    let good = run(&["check-config"], &[SECRET, KEY]);
+    assert!(good.status.success(), "{}", text(&good.stderr));
+    assert!(text(&good.stdout).starts_with("usable: "));
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("realtime.toml");
+    std::fs::write(&path, "[server]\nlistne = \"x\"\n[limits]\nburst = 1").expect("a file");
+    let bad = run(&["check-config", "--config", path.to_str().expect("plain text")], &[SECRET, KEY]);
+    assert_eq!(bad.status.code(), Some(2));
+    assert!(text(&bad.stderr).contains("server.listne: there is no such setting; did you mean `server.listen`?"));
+    let missing = run(&["check-config"], &[SECRET, KEY, ("REALTIME_CONFIG", "/no/such/file.toml")]);
+    assert!(text(&missing.stderr).contains("/no/such/file.toml"), "{}", text(&missing.stderr));
+}
+
+#[test]
+fn a_token_is_printed_alone() {
+    let args = ["token", "--user", "alice", "--role", "admin", "--grant", "subscribe:order:*", "--ttl", "15m"];
+    let made = run(&args, &[SECRET]);
+    let token = text(&made.stdout);
+    assert_eq!(token.trim().split('.').count(), 3, "{token}");
+    assert_eq!(token.lines().count(), 1);
+
+    let refused = run(&["token", "--user", "alice"], &[]);
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(refused.stdout.is_empty() && text(&refused.stderr).contains("REALTIME_AUTH__HMAC_SECRET"));
+    for wrong in [
+        ["token", "--user", ""],
+        ["token", "--user=alice", "--ttl=fortnight"],
+        ["token", "--user=alice", "--grant=fly:away"],
+    ] {
+        let refused = run(&wrong, &[SECRET]);
+        assert_eq!(refused.status.code(), Some(2), "{wrong:?}");
+        assert!(refused.stdout.is_empty() && !refused.stderr.is_empty(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn the_schemas_are_written_to_a_folder_that_need_not_exist() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("client/schemas");
+    let written = run(&["schemas", "--out", out.to_str().expect("plain text")], &[]);
+    assert!(written.status.success(), "{}", text(&written.stderr));
+    let names: BTreeSet<_> = std::fs::read_dir(&out)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name().into_string().expect("plain text"))
+        .collect();
+    let mut expected: BTreeSet<_> =
+        realtime_schema::catalog().into_iter().map(|entry| format!("{}.schema.json", entry.name)).collect();
+    expected.insert("openapi.json".into());
+    assert_eq!(names, expected);
+}
