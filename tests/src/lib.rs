@@ -1,12 +1,14 @@
 //! The harness that the stories are told with: a world with a server, clients that check every frame they get, tokens
 //! of every kind, and tools that this machine may lack.
 
+mod browser;
 mod client;
 mod keys;
 mod need;
 mod schemas;
 mod world;
 
+pub use browser::Browser;
 pub use client::{Client, PATIENCE, Refusal};
 pub use keys::{Issuer, Kind};
 pub use need::{program, skip};

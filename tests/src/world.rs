@@ -88,18 +88,33 @@ impl World {
         Self::trusting(Issuer::hmac(), change).await
     }
 
+    /// A server for development, with its live page.
+    ///
+    /// # Panics
+    /// The server does not start.
+    pub async fn dev() -> Self {
+        let issuer = Issuer::hmac();
+        let server = Server::bind_dev(Self::config(&issuer)).await;
+        Self::of(server.unwrap_or_else(|error| panic!("the server does not start: {error}")), issuer)
+    }
+
     /// With another issuer, and other settings.
     ///
     /// # Panics
     /// The server does not start.
     pub async fn trusting(issuer: Issuer, change: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Self::config(&issuer);
+        change(&mut config);
+        let server = Server::bind(config).await.unwrap_or_else(|error| panic!("the server does not start: {error}"));
+        Self::of(server, issuer)
+    }
+
+    fn config(issuer: &Issuer) -> Config {
         let mut config = Config::default();
         config.server.listen = SocketAddr::from(([127, 0, 0, 1], 0));
         config.api.keys = vec![SecretString::from(API_KEY)];
         issuer.trusted_by(&mut config);
-        change(&mut config);
-        let server = Server::bind(config).await.unwrap_or_else(|error| panic!("the server does not start: {error}"));
-        Self::of(server, issuer)
+        config
     }
 
     fn of(server: Server, issuer: Issuer) -> Self {

@@ -1,0 +1,168 @@
+//! A real browser without a window, driven over the Chrome DevTools Protocol.
+
+use std::{path::PathBuf, process::Stdio, time::Duration};
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, BufReader},
+    net::TcpStream,
+    process::{Child, Command},
+    time::{sleep, timeout},
+};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungstenite::Message};
+
+use crate::program;
+
+/// The longest that the browser may take for one thing; it starts slowly on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// One page in a browser of its own. Dropping it ends the browser.
+pub struct Browser {
+    process: Child,
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    session: Value,
+    calls: u64,
+    /// What the page logged as an error.
+    trouble: Vec<String>,
+    profile: tempfile::TempDir,
+}
+
+impl Browser {
+    /// Starts a browser for `test`, unless this machine has none.
+    ///
+    /// # Panics
+    /// It does not start.
+    pub async fn start(test: &str) -> Option<Self> {
+        let binary = program(test, &["chromium", "chromium-headless-shell", "google-chrome", "chromium-browser"])?;
+        Some(timeout(PATIENCE, Self::launch(binary)).await.expect("a browser in time"))
+    }
+
+    async fn launch(binary: PathBuf) -> Self {
+        let profile = tempfile::tempdir().expect("a folder");
+        let mut process = Command::new(binary)
+            .args(["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"])
+            .args(["--remote-debugging-port=0", "--no-proxy-server", "about:blank"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("the browser starts");
+        let mut lines = BufReader::new(process.stderr.take().expect("its log")).lines();
+        let address = loop {
+            let line = lines.next_line().await.expect("its log").expect("an address to be driven at");
+            if let Some(address) = line.strip_prefix("DevTools listening on ") {
+                break address.to_owned();
+            }
+        };
+        // Nobody reads on, and a full pipe would stop it.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        let (socket, _) = connect_async(address).await.expect("the browser listens");
+        let mut browser = Self { process, socket, session: Value::Null, calls: 0, trouble: Vec::new(), profile };
+        let target = browser.call("Target.createTarget", json!({"url": "about:blank"})).await["targetId"].clone();
+        let attach = json!({"targetId": target, "flatten": true});
+        browser.session = browser.call("Target.attachToTarget", attach).await["sessionId"].clone();
+        browser.call("Runtime.enable", json!({})).await;
+        browser.call("Log.enable", json!({})).await;
+        browser.call("Page.enable", json!({})).await;
+        browser
+    }
+
+    /// Opens a page.
+    ///
+    /// # Panics
+    /// It can't be opened.
+    pub async fn open(&mut self, address: &str) {
+        let opened = self.call("Page.navigate", json!({"url": address})).await;
+        assert_eq!(opened["errorText"], Value::Null, "{address} does not open");
+        self.until("document.readyState === 'complete'").await;
+    }
+
+    /// What an expression is on the page.
+    ///
+    /// # Panics
+    /// It throws.
+    pub async fn eval(&mut self, expression: &str) -> Value {
+        let asked = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
+        let answer = self.call("Runtime.evaluate", asked).await;
+        assert_eq!(answer["exceptionDetails"], Value::Null, "{expression} throws");
+        answer["result"]["value"].clone()
+    }
+
+    /// Waits until an expression is true on the page.
+    ///
+    /// # Panics
+    /// It never is.
+    pub async fn until(&mut self, expression: &str) {
+        let true_at_last = async {
+            while self.eval(expression).await != json!(true) {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let came = timeout(PATIENCE, true_at_last).await;
+        assert!(came.is_ok(), "never on the page: {expression}");
+    }
+
+    /// Fills a field, as typing does.
+    pub async fn fill(&mut self, id: &str, text: &str) {
+        let set = format!(
+            "{{ const field = document.getElementById({}); field.value = {}; \
+             field.dispatchEvent(new Event('input')); field.dispatchEvent(new Event('change')); }}",
+            json!(id),
+            json!(text)
+        );
+        self.eval(&set).await;
+    }
+
+    /// Presses a button.
+    pub async fn click(&mut self, id: &str) {
+        self.eval(&format!("document.getElementById({}).click()", json!(id))).await;
+    }
+
+    /// The text of an element.
+    ///
+    /// # Panics
+    /// There is no such element.
+    pub async fn text(&mut self, id: &str) -> String {
+        let text = self.eval(&format!("document.getElementById({}).textContent", json!(id))).await;
+        text.as_str().expect("a text").to_owned()
+    }
+
+    /// What went wrong on the page, as its console would show.
+    pub fn trouble(&self) -> &[String] {
+        &self.trouble
+    }
+
+    /// Ends the browser and waits until it is gone.
+    pub async fn close(mut self) {
+        drop(self.process.start_kill());
+        drop(timeout(PATIENCE, self.process.wait()).await);
+        drop(self.profile);
+    }
+
+    async fn call(&mut self, method: &str, params: Value) -> Value {
+        self.calls += 1;
+        let mut call = json!({"id": self.calls, "method": method, "params": params});
+        if self.session.is_string() {
+            call["sessionId"] = self.session.clone();
+        }
+        self.socket.send(Message::text(call.to_string())).await.expect("the browser listens");
+        loop {
+            let message = timeout(PATIENCE, self.socket.next()).await.expect("an answer in time");
+            let Some(Ok(Message::Text(text))) = message else { panic!("the browser is gone") };
+            let mut answer: Value = serde_json::from_str(&text).expect("JSON");
+            match answer["method"].as_str() {
+                Some("Runtime.exceptionThrown") => self.trouble.push(answer["params"].to_string()),
+                Some("Log.entryAdded") if answer["params"]["entry"]["level"] == "error" => {
+                    self.trouble.push(answer["params"]["entry"]["text"].to_string());
+                }
+                _ => {}
+            }
+            if answer["id"] == self.calls {
+                assert_eq!(answer["error"], Value::Null, "{method}");
+                return answer["result"].take();
+            }
+        }
+    }
+}
