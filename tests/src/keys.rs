@@ -7,9 +7,6 @@ use realtime_server::Config;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-/// The secret of [`Issuer::hmac`].
-const SECRET: &str = "a-shared-secret-of-more-than-thirty-two-bytes";
-
 macro_rules! pem {
     ($name:literal) => {
         include_str!(concat!("../../crates/realtime-adapters/tests/keys/test-", $name, ".pem"))
@@ -42,6 +39,9 @@ pub struct Issuer {
 }
 
 impl Issuer {
+    /// The secret of [`Issuer::hmac`].
+    pub const SECRET: &str = "a-shared-secret-of-more-than-thirty-two-bytes";
+
     /// With a shared secret and HS256.
     pub fn hmac() -> Self {
         Self::of(Kind::Hmac("HS256"))
@@ -54,7 +54,7 @@ impl Issuer {
     pub fn of(kind: Kind) -> Self {
         let rsa = || EncodingKey::from_rsa_pem(pem!("rsa.private").as_bytes());
         let (algorithm, signing, public) = match kind {
-            Kind::Hmac(name) => (name, Ok(EncodingKey::from_secret(SECRET.as_bytes())), ""),
+            Kind::Hmac(name) => (name, Ok(EncodingKey::from_secret(Self::SECRET.as_bytes())), ""),
             Kind::Rsa(name) => (name, rsa(), pem!("rsa.public")),
             Kind::Es256 => ("ES256", EncodingKey::from_ec_pem(pem!("p256.private").as_bytes()), pem!("p256.public")),
             Kind::Es384 => ("ES384", EncodingKey::from_ec_pem(pem!("p384.private").as_bytes()), pem!("p384.public")),
@@ -77,7 +77,7 @@ impl Issuer {
     pub fn trusted_by(&self, config: &mut Config) {
         let algorithm = format!("{:?}", self.algorithm);
         if let Kind::Hmac(_) = self.kind {
-            config.auth.hmac_secret = Some(SecretString::from(SECRET));
+            config.auth.hmac_secret = Some(SecretString::from(Self::SECRET));
             config.auth.hmac_algorithm = algorithm;
         } else {
             config.auth.public_key = Some(self.public.to_owned());

@@ -1,3 +1,5 @@
+//! Many threads at once: nothing is lost, doubled or orphaned.
+
 use std::{
     sync::{
         Arc,

@@ -1,3 +1,5 @@
+//! Envelopes between nodes: whole, bounded, and read by newer and older releases.
+
 use proptest::prelude::*;
 use realtime_schema::{ClientId, Message, MessageId, MessageType, Payload, Route, Timestamp};
 use uuid::Uuid;

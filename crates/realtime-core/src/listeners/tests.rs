@@ -1,3 +1,5 @@
+//! The index of listeners against a plain model under random operations.
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use proptest::prelude::*;

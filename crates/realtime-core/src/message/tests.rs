@@ -1,3 +1,5 @@
+//! Messages: what is refused and why, and whom a plan reaches, against a model that looks at everyone.
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,

@@ -1,3 +1,5 @@
+//! The subscription table against a plain model under random operations.
+
 use std::{collections::BTreeSet, sync::Arc};
 
 use proptest::prelude::*;

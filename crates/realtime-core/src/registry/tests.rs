@@ -1,3 +1,5 @@
+//! The registry against a plain model under random operations.
+
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
