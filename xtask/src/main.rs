@@ -1,4 +1,4 @@
-//! The tasks of this workspace: `cargo xtask check`, `test`, `schemas`, `docs`, `coverage`.
+//! The tasks of this workspace: `cargo xtask check`, `test`, `schemas` and `docs`.
 
 mod checks;
 mod examples;

@@ -2,9 +2,10 @@
 
 use std::{
     collections::VecDeque,
-    future::Future,
+    future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
+    task::Poll,
     time::Duration,
 };
 
@@ -15,7 +16,7 @@ use realtime_core::{
     session::{Effect, Input, Opening, Session, welcome},
 };
 use realtime_ports::{Incoming, Socket, SocketError, WebSocketConnection};
-use realtime_schema::{CloseCode, Closing, Connection, ConnectionId, Control, ErrorCode};
+use realtime_schema::{CloseCode, Closing, Connection, Control, ErrorCode};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::{
@@ -60,42 +61,34 @@ pub(crate) fn open(
     Ok((connection, session, permit))
 }
 
-/// Runs one connection until it is over.
-pub(crate) async fn serve<S: Socket>(inner: Arc<Inner>, admission: Admission, mut socket: S) {
-    let id = inner.ids.connection_id();
-    let outbound = Arc::new(Outbound::new(id, admission.client.clone(), inner.outbound.clone()));
-    let (connection, session, permit) =
-        match open(&inner, admission, &(outbound.clone() as Arc<dyn WebSocketConnection>)) {
-            Ok(opened) => opened,
-            Err(refusal) => return socket.close(refusal.close, &refusal.message, inner.settings.close_timeout).await,
-        };
-    // Whatever ends this task, a panic or a drop included, the node forgets the connection.
-    let registration = Registration { inner: inner.clone(), id, outbound: outbound.clone(), _permit: permit };
-    let pending = effects::opened(&inner, &connection);
-    let mut driver = Driver { inner: &inner, connection, session, outbound: &outbound, pending, effects: Vec::new() };
-    let end = driver.run(&mut socket).await;
-    inner.forget(id);
-    outbound.shut();
-    let connection = driver.connection;
-    let code = Box::pin(goodbye(&inner, &mut socket, end)).await;
-    drop(socket);
-    tracing::debug!(connection = %id, code = code.map(|code| code.0), "disconnected");
-    effects::closed(&inner, &connection, code).await;
-    drop(registration);
-}
-
-/// Makes the node forget a connection when its task ends.
-struct Registration {
+/// Opens one connection and runs it until it is over.
+///
+/// The future is as small as it can be, for it is what a connection at rest costs: what is done once or rarely is
+/// done before it or boxed within it.
+pub(crate) fn serve<S: Socket>(
     inner: Arc<Inner>,
-    id: ConnectionId,
-    outbound: Arc<Outbound>,
-    _permit: Permit,
+    admission: Admission,
+    socket: S,
+) -> impl Future<Output = ()> + Send + use<S> {
+    let mut opened = Driver::open(inner, admission, socket);
+    async move {
+        match &mut opened {
+            Ok(driver) => driver.live().await,
+            Err(refused) => Box::pin(refused.tell()).await,
+        }
+    }
 }
 
-impl Drop for Registration {
-    fn drop(&mut self) {
-        self.inner.forget(self.id);
-        self.outbound.shut();
+/// A connection that could not be opened after all.
+struct Refused<S> {
+    socket: S,
+    refusal: Refusal,
+    patience: Duration,
+}
+
+impl<S: Socket> Refused<S> {
+    async fn tell(&mut self) {
+        self.socket.close(self.refusal.close, &self.refusal.message, self.patience).await;
     }
 }
 
@@ -110,18 +103,62 @@ enum End {
 }
 
 /// What a connection's task holds.
-struct Driver<'a> {
-    inner: &'a Arc<Inner>,
+struct Driver<S> {
+    inner: Arc<Inner>,
     connection: Arc<Connection>,
     session: Session,
-    outbound: &'a Arc<Outbound>,
+    outbound: Arc<Outbound>,
+    socket: S,
     /// A command or a hook that is under way; nothing more is read until it is done.
     pending: Option<Pending>,
     effects: Vec<Effect>,
+    /// The session wants the peer to be pinged.
+    ping: bool,
+    _permit: Permit,
 }
 
-impl Driver<'_> {
-    async fn run<S: Socket>(&mut self, socket: &mut S) -> End {
+/// Whatever ends the task, a panic or a drop included, the node forgets the connection.
+impl<S> Drop for Driver<S> {
+    fn drop(&mut self) {
+        self.inner.forget(self.connection.id);
+        self.outbound.shut();
+    }
+}
+
+impl<S: Socket> Driver<S> {
+    fn open(inner: Arc<Inner>, admission: Admission, socket: S) -> Result<Self, Box<Refused<S>>> {
+        let id = inner.ids.connection_id();
+        let outbound = Arc::new(Outbound::new(id, admission.client.clone(), inner.outbound.clone()));
+        match open(&inner, admission, &(outbound.clone() as Arc<dyn WebSocketConnection>)) {
+            Ok((connection, session, permit)) => {
+                let pending = effects::opened(&inner, &connection);
+                let effects = Vec::new();
+                Ok(Self {
+                    inner,
+                    connection,
+                    session,
+                    outbound,
+                    socket,
+                    pending,
+                    effects,
+                    ping: false,
+                    _permit: permit,
+                })
+            }
+            Err(refusal) => Err(Box::new(Refused { socket, refusal, patience: inner.settings.close_timeout })),
+        }
+    }
+
+    async fn live(&mut self) {
+        let end = self.run().await;
+        self.inner.forget(self.connection.id);
+        self.outbound.shut();
+        let code = Box::pin(goodbye(&self.inner, &mut self.socket, end)).await;
+        tracing::debug!(connection = %self.connection.id, code = code.map(|code| code.0), "disconnected");
+        effects::closed(&self.inner, &self.connection, code).await;
+    }
+
+    async fn run(&mut self) -> End {
         let mut batch = VecDeque::new();
         let mut armed = self.session.deadline();
         let mut deadline = pin!(sleep_until(self.due()));
@@ -130,7 +167,7 @@ impl Driver<'_> {
                 biased;
                 next = self.outbound.next(&mut batch) => Event::Write(next),
                 input = done(&mut self.pending) => Event::Done(input),
-                incoming = socket.receive(), if self.pending.is_none() => Event::Read(incoming),
+                incoming = self.socket.receive(), if self.pending.is_none() => Event::Read(incoming),
                 () = deadline.as_mut() => Event::Input(Input::Elapsed),
             };
             let elapsed = matches!(event, Event::Input(Input::Elapsed));
@@ -140,7 +177,7 @@ impl Driver<'_> {
                     for gap in gaps.into_iter().rev() {
                         batch.push_front(self.inner.control(&Control::Gap(gap)));
                     }
-                    if let Err(end) = self.write(socket, &mut batch).await {
+                    if let Err(end) = self.write(&mut batch).await {
                         return end;
                     }
                     continue;
@@ -157,10 +194,11 @@ impl Driver<'_> {
                     return End::Ours(Box::new(Closing::new(code, reason)));
                 }
             };
-            if let Some(input) = input
-                && let Err(end) = self.handle(socket, input).await
-            {
-                return end;
+            if let Some(input) = input {
+                self.handle(input);
+            }
+            if std::mem::take(&mut self.ping) && Box::pin(self.ping()).await.is_err() {
+                return End::Gone;
             }
             // Moving a timer takes a lock: only when the session moved its own, or it has just fired.
             if elapsed || armed != self.session.deadline() {
@@ -176,7 +214,7 @@ impl Driver<'_> {
             Incoming::Text(text) => {
                 add(&self.inner.metrics.commands_total, 1);
                 if self.inner.handler.is_some() {
-                    self.pending = Some(effects::message(self.inner, &self.connection, text));
+                    self.pending = Some(effects::message(&self.inner, &self.connection, text));
                     return None;
                 }
                 Some(effects::text(&text))
@@ -188,7 +226,7 @@ impl Driver<'_> {
     }
 
     /// Lets the session decide, and carries out what it decides.
-    async fn handle<S: Socket>(&mut self, socket: &mut S, input: Input) -> Result<(), End> {
+    fn handle(&mut self, input: Input) {
         let mut next = Some(input);
         while let Some(input) = next.take() {
             let mut effects = std::mem::take(&mut self.effects);
@@ -198,15 +236,9 @@ impl Driver<'_> {
                     Effect::Send(control) => {
                         let _ = self.outbound.send(&self.inner.control(&control));
                     }
-                    Effect::Ping => {
-                        let patience = self.inner.settings.write_timeout;
-                        match timeout(patience, socket.ping()).await {
-                            Ok(Ok(())) => {}
-                            Ok(Err(_)) | Err(_) => return Err(End::Gone),
-                        }
-                    }
+                    Effect::Ping => self.ping = true,
                     Effect::Close(closing) => self.outbound.close(closing),
-                    Effect::Run(run) => match effects::run(self.inner, &mut self.connection, self.outbound, run) {
+                    Effect::Run(run) => match effects::run(&self.inner, &mut self.connection, &self.outbound, run) {
                         effects::Outcome::Now(input) => next = Some(input),
                         effects::Outcome::Later(pending) => self.pending = Some(pending),
                         effects::Outcome::Nothing => {}
@@ -215,21 +247,56 @@ impl Driver<'_> {
             }
             self.effects = effects;
         }
-        Ok(())
+    }
+
+    async fn ping(&mut self) -> Result<(), End> {
+        let patience = self.inner.settings.write_timeout;
+        match timeout(patience, self.socket.ping()).await {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(End::Gone),
+        }
     }
 
     /// Writes the whole batch, unless the reader is too slow or the connection is to end meanwhile.
-    async fn write<S: Socket>(&mut self, socket: &mut S, batch: &mut VecDeque<Frame>) -> Result<(), End> {
+    async fn write(&mut self, batch: &mut VecDeque<Frame>) -> Result<(), End> {
         let metrics = &self.inner.metrics;
         add(&metrics.writes_total, 1);
         add(&metrics.frames_out_total, batch.len());
         add(&metrics.bytes_out_total, batch.iter().map(|frame| frame.wire().len()).sum());
 
+        let mut send = pin!(self.socket.send(batch));
+        // Mostly the kernel takes it all at once, and no clock is looked at.
+        if let Poll::Ready(sent) = poll_fn(|context| Poll::Ready(send.as_mut().poll(context))).await {
+            return sent.map_err(|_| End::Gone);
+        }
+        let waiting = Waiting { inner: &self.inner, session: &mut self.session, outbound: &self.outbound };
+        Box::pin(waiting.write(send)).await
+    }
+
+    /// The session's deadline on the runtime's clock.
+    fn due(&self) -> Instant {
+        due(&self.session, &self.inner)
+    }
+}
+
+fn due(session: &Session, inner: &Inner) -> Instant {
+    Instant::now() + session.deadline().saturating_sub(inner.clock.monotonic())
+}
+
+/// A connection whose reader is slow: the kernel did not take its batch at once.
+struct Waiting<'a> {
+    inner: &'a Inner,
+    session: &'a mut Session,
+    outbound: &'a Outbound,
+}
+
+impl Waiting<'_> {
+    async fn write(self, mut send: Pin<&mut impl Future<Output = Result<(), SocketError>>>) -> Result<(), End> {
         let settings = &self.inner.settings;
         let mut patience = Instant::now() + settings.write_timeout;
         let mut closing = false;
-        let mut send = pin!(socket.send(batch));
         loop {
+            let due = if closing { patience } else { patience.min(due(self.session, self.inner)) };
             tokio::select! {
                 biased;
                 sent = &mut send => return sent.map_err(|_| End::Gone),
@@ -237,32 +304,22 @@ impl Driver<'_> {
                     closing = true;
                     patience = patience.min(Instant::now() + settings.close_timeout);
                 }
-                () = sleep_until(patience.min(self.session_due(closing))) => {
-                    if Instant::now() < patience {
-                        // The session's deadline came first, such as the token's end.
-                        self.effects.clear();
-                        self.session.handle(self.inner.clock.monotonic(), Input::Elapsed, &mut self.effects);
-                        for effect in self.effects.drain(..) {
-                            if let Effect::Close(closing) = effect {
-                                self.outbound.close(closing);
-                            }
-                        }
-                        continue;
+                () = sleep_until(due) => {
+                    if Instant::now() >= patience {
+                        add(&self.inner.metrics.closed_slow_total, 1);
+                        return Err(End::Gone);
                     }
-                    add(&metrics.closed_slow_total, 1);
-                    return Err(End::Gone);
+                    // The session's deadline came first, such as the token's end.
+                    let mut effects = Vec::new();
+                    self.session.handle(self.inner.clock.monotonic(), Input::Elapsed, &mut effects);
+                    for effect in effects {
+                        if let Effect::Close(closing) = effect {
+                            self.outbound.close(closing);
+                        }
+                    }
                 }
             }
         }
-    }
-
-    fn session_due(&self, closing: bool) -> Instant {
-        if closing { Instant::now() + Duration::from_secs(3600) } else { self.due() }
-    }
-
-    /// The session's deadline on the runtime's clock.
-    fn due(&self) -> Instant {
-        Instant::now() + self.session.deadline().saturating_sub(self.inner.clock.monotonic())
     }
 }
 

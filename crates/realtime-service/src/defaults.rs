@@ -46,8 +46,9 @@ pub async fn websocket<B>(
             let (response, pending) = handshake.accept(protocol);
             let service = service.clone();
             tokio::spawn(async move {
-                if let Some(socket) = Box::pin(pending.socket()).await {
-                    service.serve(admission, socket).await;
+                if let Some(socket) = pending.socket().await {
+                    // A task of its own, so that a connection at rest holds nothing of its beginning.
+                    tokio::spawn(service.serve(admission, socket));
                 }
             });
             response

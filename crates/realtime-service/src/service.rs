@@ -107,9 +107,10 @@ impl Service {
         self.0.admit(request).await
     }
 
-    /// Runs one connection until it is over. Dropping the future ends the connection without a goodbye.
-    pub async fn serve<S: Socket>(&self, admission: Admission, socket: S) {
-        connection::serve(self.0.clone(), admission, socket).await;
+    /// Opens a connection at once, and answers with what runs it until it is over: to be spawned as a task of its
+    /// own. Dropping it ends the connection without a goodbye.
+    pub fn serve<S: Socket>(&self, admission: Admission, socket: S) -> impl Future<Output = ()> + Send + use<S> {
+        connection::serve(self.0.clone(), admission, socket)
     }
 
     /// Whether [`Self::drain`] was called.

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use bytes::Bytes;
 use http::{Request, Response};
 use hyper::{
     body::{Body, Incoming},
@@ -17,10 +18,12 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
+use realtime_schema::{ErrorCode, Problem};
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
-    time::sleep,
+    time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -30,9 +33,12 @@ use super::config::AcceptorConfig;
 const PAUSE: Duration = Duration::from_millis(75);
 /// How often the same trouble is logged.
 const LOG_EVERY: Duration = Duration::from_secs(1);
-/// The answer to a socket for which there is no room.
-const NO_ROOM: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+/// How many sockets at once are told that there is no room for them; what comes beyond those is dropped.
+const MAX_TOLD: usize = 256;
+/// How long one of them may take to hear it.
+const TELL_TIMEOUT: Duration = Duration::from_secs(2);
+/// When to come back to a server without room.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Accepts sockets and serves HTTP/1.1 with upgrades on them, until `shutdown` is cancelled; then stops accepting,
 /// lets requests that are under way end, and returns.
@@ -47,6 +53,7 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let room = Arc::new(Semaphore::new(config.max_http_sockets.clamp(1, Semaphore::MAX_PERMITS)));
+    let (told, no_room) = (Arc::new(Semaphore::new(MAX_TOLD)), no_room());
     let tasks = TaskTracker::new();
     let (mut broken, mut crowded) = (Quiet::default(), Quiet::default());
     let mut http = http1::Builder::new();
@@ -74,8 +81,16 @@ where
         let Ok(place) = room.clone().try_acquire_owned() else {
             crowded
                 .say(|n| tracing::warn!(limit = config.max_http_sockets, times = n, "limits.http_sockets are taken"));
-            // Best effort: a fresh socket has room for it.
-            let _ = stream.try_write(NO_ROOM);
+            if let Ok(telling) = told.clone().try_acquire_owned() {
+                let (no_room, shutdown) = (no_room.clone(), shutdown.clone());
+                tasks.spawn(async move {
+                    tokio::select! {
+                        _ = timeout(TELL_TIMEOUT, tell(stream, &no_room)) => {}
+                        () = shutdown.cancelled() => {}
+                    }
+                    drop(telling);
+                });
+            }
             continue;
         };
         let _ = stream.set_nodelay(true);
@@ -118,6 +133,31 @@ async fn serve_one<H, F, B>(
     if let Err(error) = ended {
         tracing::trace!(%remote, %error, "an HTTP connection ended");
     }
+}
+
+/// The answer to a socket for which there is no room.
+fn no_room() -> Bytes {
+    let after_ms = u64::try_from(RETRY_AFTER.as_millis()).ok();
+    let detail = "limits.http_sockets of this server are taken; come back later";
+    let problem = Problem { after_ms, ..Problem::new(ErrorCode::Unavailable, detail) };
+    let body = serde_json::to_string(&problem).expect("a problem is plain data");
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: {}\r\n\
+         connection: close\r\ncontent-length: {}\r\n\r\n",
+        RETRY_AFTER.as_secs(),
+        body.len()
+    );
+    Bytes::from(head + &body)
+}
+
+/// Gives a socket an answer to whatever it asks, and reads on until it hangs up: one that is dropped with its request
+/// unread is reset by the kernel, and the answer may be lost with it.
+async fn tell(mut stream: TcpStream, answer: &[u8]) -> io::Result<()> {
+    stream.write_all(answer).await?;
+    stream.shutdown().await?;
+    let mut unheard = [0; 1024];
+    while stream.read(&mut unheard).await? > 0 {}
+    Ok(())
 }
 
 /// Whether the error is one socket's, which is gone already, and not the listener's.

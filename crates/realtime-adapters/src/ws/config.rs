@@ -65,7 +65,7 @@ impl WsConfig {
 pub struct AcceptorConfig {
     /// How long the head of a request may take to arrive; also how long a connection may idle between requests.
     pub header_read_timeout: Duration,
-    /// Most bytes of a request's head. Over it: 431.
+    /// Most bytes of a request's head, 8 KiB at the least. Over it: 431.
     pub max_header_bytes: usize,
     /// Most header lines. Over it: 431.
     pub max_headers: usize,

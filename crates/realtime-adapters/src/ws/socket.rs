@@ -60,7 +60,7 @@ pub struct WsSocket<S = Transport> {
     out: Vec<u8>,
     /// A batch was dropped half-way: what the peer would see next is no frame.
     torn: bool,
-    /// tungstenite said that nothing more comes.
+    /// The peer said goodbye, or broke the protocol: what it sends from now on is not looked at.
     ended: bool,
 }
 
@@ -138,7 +138,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
             if !self.unread.is_empty() {
                 match self.next_message() {
                     Ok(None) => {}
-                    Ok(Some(incoming)) => return Poll::Ready(Ok(incoming)),
+                    Ok(Some(incoming)) => {
+                        self.ended = matches!(incoming, Incoming::Closed(_));
+                        return Poll::Ready(Ok(incoming));
+                    }
                     Err(error) => {
                         self.ended = true;
                         return Poll::Ready(Err(error));

@@ -1,0 +1,154 @@
+//! The accept loop on a bad day: no room, no descriptors, shutdown.
+#![cfg(feature = "ws")]
+
+mod ws_support;
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use realtime_adapters::ws::{AcceptorConfig, WsConfig};
+use ws_support::{Peer, Server, handshake, in_time};
+
+async fn with_room_for(max_http_sockets: usize) -> Server {
+    let door = AcceptorConfig { max_http_sockets, ..AcceptorConfig::default() };
+    Server::echoing(WsConfig::default(), door).await
+}
+
+/// The status of a handshake of its own, as soon as it is another one than 503.
+async fn let_in(server: &Server) -> u16 {
+    let tried = async {
+        loop {
+            let answer = Peer::asks(server.address, &handshake("", &[])).await;
+            if answer.status != 503 {
+                return answer.status;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    in_time("a place", tried).await
+}
+
+#[tokio::test]
+async fn a_socket_without_a_place_hears_when_to_come_back() {
+    let server = with_room_for(1).await;
+    let taken = Peer::connect(server.address).await;
+    for unread in [0, 50_000] {
+        let mut peer = Peer::connect(server.address).await;
+        peer.send_in_parts(&[handshake("", &[]), vec![b'x'; unread]].concat(), 16 * 1024).await;
+        let answer = peer.answer().await;
+        assert_eq!((answer.status, answer.header("retry-after")), (503, Some("1")));
+        let problem = answer.problem();
+        assert_eq!((&problem["code"], &problem["after_ms"]), (&"unavailable".into(), &1000.into()));
+        assert!(problem["detail"].as_str().unwrap().contains("limits.http_sockets"), "{problem}");
+        assert_eq!(peer.rest().await, b"", "and is hung up on, not reset");
+    }
+    drop(taken);
+    assert_eq!(let_in(&server).await, 101);
+}
+
+#[tokio::test]
+async fn a_websocket_takes_no_place() {
+    let server = with_room_for(1).await;
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        assert_eq!(let_in(&server).await, 101);
+        let mut peer = Peer::connect(server.address).await;
+        peer.send(&handshake("", &[])).await;
+        if peer.answer().await.status == 101 {
+            open.push(peer);
+        }
+    }
+    assert_eq!(let_in(&server).await, 101);
+    for peer in &mut open {
+        peer.is_served().await;
+    }
+}
+
+#[tokio::test]
+async fn at_shutdown_nobody_new_is_accepted_and_websockets_are_left_to_their_owner() {
+    let mut server = with_room_for(10).await;
+    let mut socket = Peer::upgraded(server.address).await;
+    let mut idle = Peer::connect(server.address).await;
+    idle.send(&handshake("Upgrade", &[])).await;
+    assert_eq!(idle.answer().await.status, 426);
+    server.stop.cancel();
+    in_time("the end", &mut server.ended).await.unwrap();
+    assert_eq!(idle.rest().await, b"", "an idle connection is closed");
+    socket.is_served().await;
+    assert!(tokio::net::TcpStream::connect(server.address).await.is_err());
+}
+
+/// Says to the copy of this program that it is the server of a test, and no test.
+const CHILD: &str = "REALTIME_TEST_IS_THE_SERVER";
+/// How many descriptors that server may have open.
+#[cfg(target_os = "linux")]
+const DESCRIPTORS: usize = 40;
+
+/// A copy of this program, ended when dropped.
+struct ServerProcess(Child);
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+#[ignore = "it is the server of the test below"]
+fn the_server_with_few_descriptors() {
+    if std::env::var_os(CHILD).is_none() {
+        return;
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let server = Server::echoing(WsConfig::default(), AcceptorConfig::default()).await;
+        println!("\nlistening {}", server.address);
+        // The test ends the process; this is for a test that was killed.
+        tokio::time::sleep(Duration::from_secs(60)).await;
+    });
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn without_descriptors_accepting_pauses_and_recovers_and_who_is_served_notices_nothing() {
+    let program = std::env::current_exe().unwrap();
+    let child = Command::new("sh")
+        .args(["-c", &format!("ulimit -n {DESCRIPTORS} && exec \"$0\" --ignored --nocapture the_server_with")])
+        .arg(program)
+        .env(CHILD, "1")
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut server = ServerProcess(child);
+    let said = BufReader::new(server.0.stdout.take().unwrap());
+    let address = said.lines().find_map(|line| line.unwrap().strip_prefix("listening ")?.parse().ok()).unwrap();
+
+    let mut served = Peer::upgraded(address).await;
+    let mut crowd = Vec::new();
+    for _ in 0..2 * DESCRIPTORS {
+        crowd.push(Peer::connect(address).await);
+    }
+    let directory = format!("/proc/{}/fd", server.0.id());
+    let exhausted = async {
+        while std::fs::read_dir(&directory).unwrap().count() < DESCRIPTORS {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    in_time("running out of descriptors", exhausted).await;
+    let mut late = Peer::connect(address).await;
+    late.send(&handshake("", &[])).await;
+    for _ in 0..10 {
+        served.is_served().await;
+    }
+    let answer = tokio::time::timeout(Duration::from_millis(200), late.answer()).await;
+    assert!(answer.is_err(), "there were descriptors left: {answer:?}");
+
+    drop(crowd);
+    assert_eq!(late.answer().await.status, 101, "it recovers by itself");
+    late.is_served().await;
+    served.is_served().await;
+}
