@@ -1,6 +1,7 @@
-//! The tasks of this workspace: `cargo xtask check`, `test`, `schemas` and `docs`.
+//! The tasks of this workspace: `cargo xtask check`, `test`, `schemas`, `docs` and `coverage`.
 
 mod checks;
+mod coverage;
 mod examples;
 mod report;
 mod runner;
@@ -51,6 +52,8 @@ enum Task {
     Schemas,
     /// Write docs/configuration.md from the config types of realtime-server
     Docs,
+    /// Print the line coverage of realtime-core by its own tests (needs cargo-tarpaulin)
+    Coverage,
 }
 
 fn main() -> ExitCode {
@@ -75,6 +78,7 @@ fn run(cli: Cli) -> Result<bool, String> {
         Task::Test { args } => test::run(&workspace, &args),
         Task::Schemas => done(checks::write_schemas(&workspace)),
         Task::Docs => done(checks::write_config_docs(&workspace)),
+        Task::Coverage => coverage::run(&workspace),
     }
 }
 

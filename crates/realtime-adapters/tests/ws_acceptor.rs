@@ -17,13 +17,15 @@ async fn with_room_for(max_http_sockets: usize) -> Server {
     Server::echoing(WsConfig::default(), door).await
 }
 
-/// The status of a handshake of its own, as soon as it is another one than 503.
-async fn let_in(server: &Server) -> u16 {
+/// A peer that got in, after as many tries as it took.
+async fn let_in(server: &Server) -> Peer {
     let tried = async {
         loop {
-            let answer = Peer::asks(server.address, &handshake("", &[])).await;
-            if answer.status != 503 {
-                return answer.status;
+            let mut peer = Peer::connect(server.address).await;
+            peer.send(&handshake("", &[])).await;
+            match peer.answer().await.status {
+                101 => return peer,
+                status => assert_eq!(status, 503),
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
@@ -46,22 +48,13 @@ async fn a_socket_without_a_place_hears_when_to_come_back() {
         assert_eq!(peer.rest().await, b"", "and is hung up on, not reset");
     }
     drop(taken);
-    assert_eq!(let_in(&server).await, 101);
+    let_in(&server).await.is_served().await;
 }
 
 #[tokio::test]
 async fn a_websocket_takes_no_place() {
     let server = with_room_for(1).await;
-    let mut open = Vec::new();
-    for _ in 0..3 {
-        assert_eq!(let_in(&server).await, 101);
-        let mut peer = Peer::connect(server.address).await;
-        peer.send(&handshake("", &[])).await;
-        if peer.answer().await.status == 101 {
-            open.push(peer);
-        }
-    }
-    assert_eq!(let_in(&server).await, 101);
+    let mut open = [let_in(&server).await, let_in(&server).await, let_in(&server).await];
     for peer in &mut open {
         peer.is_served().await;
     }

@@ -14,7 +14,7 @@ pub struct WsConfig {
     pub max_message_bytes: usize,
     /// Largest frame, in bytes. Over it: close 1009.
     pub max_frame_bytes: usize,
-    /// Most frames that one message may be cut into. Over it: close 1009.
+    /// Most frames that one message may be cut into, at least one. Over it: close 1009.
     pub max_fragments: u32,
     /// How long the peer may take between the answer to its upgrade and the socket being ours.
     pub upgrade_timeout: Duration,

@@ -72,8 +72,9 @@ impl FrameTracker {
         if control {
             return Ok(());
         }
-        self.fragments = if fin { 0 } else { self.fragments + 1 };
-        if self.fragments > max_fragments { Err(TooManyFragments) } else { Ok(()) }
+        let so_far = self.fragments.saturating_add(1);
+        self.fragments = if fin { 0 } else { so_far };
+        if so_far > max_fragments.max(1) { Err(TooManyFragments) } else { Ok(()) }
     }
 }
 
@@ -134,10 +135,10 @@ mod tests {
         tracker.advance(&frame(0x89, 4), 3).expect("a ping between");
         tracker.advance(&frame(0x00, 0), 3).expect("the second, empty");
         assert!(!tracker.is_between_messages());
-        tracker.advance(&frame(0x00, 1), 3).expect("the third");
         let mut one_more = tracker;
-        assert_eq!(one_more.advance(&frame(0x00, 0), 3), Err(TooManyFragments));
-        tracker.advance(&frame(0x80, 1), 3).expect("the last");
+        one_more.advance(&frame(0x00, 1), 3).expect("the third, and not the last");
+        assert_eq!(one_more.advance(&frame(0x80, 0), 3), Err(TooManyFragments));
+        tracker.advance(&frame(0x80, 1), 3).expect("the third, and the last");
         assert!(tracker.is_between_messages());
     }
 }
