@@ -111,7 +111,6 @@ struct Driver<S> {
     socket: S,
     /// A command or a hook that is under way; nothing more is read until it is done.
     pending: Option<Pending>,
-    effects: Vec<Effect>,
     /// The session wants the peer to be pinged.
     ping: bool,
     _permit: Permit,
@@ -132,18 +131,7 @@ impl<S: Socket> Driver<S> {
         match open(&inner, admission, &(outbound.clone() as Arc<dyn WebSocketConnection>)) {
             Ok((connection, session, permit)) => {
                 let pending = effects::opened(&inner, &connection);
-                let effects = Vec::new();
-                Ok(Self {
-                    inner,
-                    connection,
-                    session,
-                    outbound,
-                    socket,
-                    pending,
-                    effects,
-                    ping: false,
-                    _permit: permit,
-                })
+                Ok(Self { inner, connection, session, outbound, socket, pending, ping: false, _permit: permit })
             }
             Err(refusal) => Err(Box::new(Refused { socket, refusal, patience: inner.settings.close_timeout })),
         }
@@ -163,49 +151,65 @@ impl<S: Socket> Driver<S> {
         let mut armed = self.session.deadline();
         let mut deadline = pin!(sleep_until(self.due()));
         loop {
-            let event = tokio::select! {
-                biased;
-                next = self.outbound.next(&mut batch) => Event::Write(next),
-                input = done(&mut self.pending) => Event::Done(input),
-                incoming = self.socket.receive(), if self.pending.is_none() => Event::Read(incoming),
-                () = deadline.as_mut() => Event::Input(Input::Elapsed),
+            // A block of its own, so that the task does not keep room for an event that was acted on.
+            let step = {
+                let event = tokio::select! {
+                    biased;
+                    next = self.outbound.next(&mut batch) => Event::Write(next),
+                    input = done(&mut self.pending) => Event::Done(input),
+                    incoming = self.socket.receive(), if self.pending.is_none() => Event::Read(incoming),
+                    () = deadline.as_mut() => Event::Elapsed,
+                };
+                self.react(event, &mut batch)
             };
-            let elapsed = matches!(event, Event::Input(Input::Elapsed));
-            let input = match event {
-                Event::Write(Next::Close(closing)) => return End::Ours(closing),
-                Event::Write(Next::Batch(gaps)) => {
-                    for gap in gaps.into_iter().rev() {
-                        batch.push_front(self.inner.control(&Control::Gap(gap)));
-                    }
+            match step {
+                Step::Write => {
                     if let Err(end) = self.write(&mut batch).await {
                         return end;
                     }
-                    continue;
                 }
-                Event::Done(input) => {
-                    self.pending = None;
-                    input
+                Step::End(end) => return end,
+                Step::Decided { elapsed } => {
+                    if std::mem::take(&mut self.ping) && Box::pin(self.ping()).await.is_err() {
+                        return End::Gone;
+                    }
+                    // Moving a timer takes a lock: only when the session moved its own, or it has just fired.
+                    if elapsed || armed != self.session.deadline() {
+                        armed = self.session.deadline();
+                        deadline.as_mut().reset(self.due());
+                    }
                 }
-                Event::Input(input) => Some(input),
-                Event::Read(Ok(Incoming::Closed(code))) => return End::Theirs(code),
-                Event::Read(Ok(incoming)) => self.read(incoming),
-                Event::Read(Err(SocketError::Gone(_))) => return End::Gone,
-                Event::Read(Err(SocketError::Violation { code, reason })) => {
-                    return End::Ours(Box::new(Closing::new(code, reason)));
-                }
-            };
-            if let Some(input) = input {
-                self.handle(input);
-            }
-            if std::mem::take(&mut self.ping) && Box::pin(self.ping()).await.is_err() {
-                return End::Gone;
-            }
-            // Moving a timer takes a lock: only when the session moved its own, or it has just fired.
-            if elapsed || armed != self.session.deadline() {
-                armed = self.session.deadline();
-                deadline.as_mut().reset(self.due());
             }
         }
+    }
+
+    /// What is to be done about an event, as far as it needs no waiting.
+    fn react(&mut self, event: Event, batch: &mut VecDeque<Frame>) -> Step {
+        let elapsed = matches!(event, Event::Elapsed);
+        let input = match event {
+            Event::Write(Next::Close(closing)) => return Step::End(End::Ours(closing)),
+            Event::Write(Next::Batch(gaps)) => {
+                for gap in gaps.into_iter().rev() {
+                    batch.push_front(self.inner.control(&Control::Gap(gap)));
+                }
+                return Step::Write;
+            }
+            Event::Done(input) => {
+                self.pending = None;
+                input
+            }
+            Event::Elapsed => Some(Input::Elapsed),
+            Event::Read(Ok(Incoming::Closed(code))) => return Step::End(End::Theirs(code)),
+            Event::Read(Ok(incoming)) => self.read(incoming),
+            Event::Read(Err(SocketError::Gone(_))) => return Step::End(End::Gone),
+            Event::Read(Err(SocketError::Violation { code, reason })) => {
+                return Step::End(End::Ours(Box::new(Closing::new(code, reason))));
+            }
+        };
+        if let Some(input) = input {
+            self.handle(input);
+        }
+        Step::Decided { elapsed }
     }
 
     /// What an incoming message means; a text goes by the application's hook first, if it has one.
@@ -228,8 +232,9 @@ impl<S: Socket> Driver<S> {
     /// Lets the session decide, and carries out what it decides.
     fn handle(&mut self, input: Input) {
         let mut next = Some(input);
+        // Not kept: a connection at rest should not hold room for what commands need.
+        let mut effects = Vec::new();
         while let Some(input) = next.take() {
-            let mut effects = std::mem::take(&mut self.effects);
             self.session.handle(self.inner.clock.monotonic(), input, &mut effects);
             for effect in effects.drain(..) {
                 match effect {
@@ -245,7 +250,6 @@ impl<S: Socket> Driver<S> {
                     },
                 }
             }
-            self.effects = effects;
         }
     }
 
@@ -328,7 +332,19 @@ enum Event {
     Write(Next),
     Done(Option<Input>),
     Read(Result<Incoming, SocketError>),
-    Input(Input),
+    /// The session's deadline has come.
+    Elapsed,
+}
+
+/// What is to be done next.
+enum Step {
+    /// Write the batch.
+    Write,
+    /// Go on; the session has decided, because its deadline came or something else happened.
+    Decided {
+        elapsed: bool,
+    },
+    End(End),
 }
 
 /// Waits for what is under way; for ever if nothing is.
