@@ -317,8 +317,7 @@ async fn sections_5_5_1_and_7_4_closing() {
 
 #[tokio::test]
 async fn section_10_4_limits() {
-    let config =
-        WsConfig { max_message_bytes: 1000, max_frame_bytes: 600, max_fragments: 4, ..WsConfig::default() };
+    let config = WsConfig { max_message_bytes: 1000, max_frame_bytes: 600, max_fragments: 4, ..WsConfig::default() };
     let stars = |n: usize| "*".repeat(n);
     let part = |first: u8, n: usize| frame(first, stars(n).as_bytes());
     let mut cases = vec![

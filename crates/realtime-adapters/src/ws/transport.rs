@@ -27,7 +27,7 @@ impl Transport {
     pub(super) fn of(upgraded: Upgraded) -> (Self, Vec<u8>) {
         match upgraded.downcast::<TokioIo<TcpStream>>() {
             // Copied, because a slice would keep the HTTP server's whole buffer alive.
-            Ok(parts) => (Self::Tcp(parts.io.into_inner()), Vec::new()),
+            Ok(parts) => (Self::Tcp(parts.io.into_inner()), parts.read_buf.to_vec()),
             Err(upgraded) => (Self::Upgraded(Box::new(TokioIo::new(upgraded))), Vec::new()),
         }
     }
