@@ -51,17 +51,31 @@ thread_local! {
 pub struct WsSocket<S = Transport> {
     stream: S,
     config: Arc<WsConfig>,
+    /// Nothing at rest.
+    busy: Option<Box<Busy>>,
+    /// A batch was dropped half-way: what the peer would see next is no frame.
+    torn: bool,
+    /// The peer said goodbye, or broke the protocol: what it sends from now on is not looked at.
+    ended: bool,
+}
+
+/// What a socket holds while bytes are under way.
+#[derive(Debug, Default)]
+struct Busy {
     /// Only while a message is under way.
-    context: Option<Box<WebSocketContext>>,
+    context: Option<WebSocketContext>,
     tracker: FrameTracker,
     /// Read from the stream, and not yet by tungstenite: only while several messages came at once.
     unread: VecDeque<u8>,
     /// Control frames to be written before anything else.
     out: Vec<u8>,
-    /// A batch was dropped half-way: what the peer would see next is no frame.
-    torn: bool,
-    /// The peer said goodbye, or broke the protocol: what it sends from now on is not looked at.
-    ended: bool,
+}
+
+impl Busy {
+    /// Whether nothing is under way any more.
+    fn is_done(&self) -> bool {
+        self.context.is_none() && self.unread.is_empty() && self.out.is_empty() && self.tracker.is_between_messages()
+    }
 }
 
 /// What tungstenite sees in place of a stream: bytes that were read already, and room for what it writes.
@@ -101,30 +115,18 @@ impl Write for Feed<'_> {
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
     /// A socket over `stream`, on which the handshake is done; `read` came with the handshake already.
     pub fn new(stream: S, read: Vec<u8>, config: Arc<WsConfig>) -> Self {
-        Self {
-            stream,
-            context: None,
-            tracker: FrameTracker::default(),
-            unread: read.into(),
-            out: Vec::new(),
-            torn: false,
-            ended: false,
-            config,
-        }
+        let unread = VecDeque::from(read);
+        let busy = (!unread.is_empty()).then(|| Box::new(Busy { unread, ..Busy::default() }));
+        Self { stream, busy, torn: false, ended: false, config }
     }
 
     /// Lets tungstenite work on what was read; what it writes lands in `out`.
     fn with_context<T>(&mut self, work: impl FnOnce(&mut WebSocketContext, &mut Feed<'_>) -> T) -> T {
         let config = &self.config;
-        let context = self
-            .context
-            .get_or_insert_with(|| Box::new(WebSocketContext::new(Role::Server, Some(config.for_tungstenite()))));
-        let feed = &mut Feed {
-            unread: &mut self.unread,
-            out: &mut self.out,
-            tracker: &mut self.tracker,
-            max_fragments: config.max_fragments,
-        };
+        let Busy { context, tracker, unread, out } = &mut **self.busy.get_or_insert_default();
+        let context =
+            context.get_or_insert_with(|| WebSocketContext::new(Role::Server, Some(config.for_tungstenite())));
+        let feed = &mut Feed { unread, out, tracker, max_fragments: config.max_fragments };
         work(context, feed)
     }
 
@@ -135,7 +137,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
         loop {
             // Nothing is read while an answer waits: a peer that does not read its pongs gets no more of them.
             ready!(self.poll_out(cx))?;
-            if !self.unread.is_empty() {
+            if self.busy.as_ref().is_some_and(|busy| !busy.unread.is_empty()) {
                 match self.next_message() {
                     Ok(None) => {}
                     Ok(Some(incoming)) => {
@@ -147,7 +149,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
                         return Poll::Ready(Err(error));
                     }
                 }
-                if !self.out.is_empty() {
+                if self.busy.as_ref().is_some_and(|busy| !busy.out.is_empty()) {
                     continue;
                 }
             }
@@ -173,13 +175,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
                 Err(tungstenite::Error::Io(error)) if error.kind() == ErrorKind::WouldBlock => None,
                 Err(error) => return Err(self.refusal(error)),
             };
-            if self.unread.is_empty() {
-                self.unread = VecDeque::new();
+            if let Some(busy) = &mut self.busy
+                && busy.tracker.is_between_messages()
+                && !matches!(incoming, Some(Incoming::Closed(_)))
+            {
+                busy.context = None;
             }
-            if self.tracker.is_between_messages() && !matches!(incoming, Some(Incoming::Closed(_))) {
-                self.context = None;
-            }
+            self.rest();
             return Ok(incoming);
+        }
+    }
+
+    /// Lets go of everything if nothing is under way.
+    fn rest(&mut self) {
+        if self.busy.as_ref().is_some_and(|busy| busy.is_done()) {
+            self.busy = None;
         }
     }
 
@@ -192,7 +202,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
             if read.is_empty() {
                 return Poll::Ready(Err(SocketError::Gone(ErrorKind::UnexpectedEof.into())));
             }
-            self.unread.extend(read);
+            self.busy.get_or_insert_default().unread.extend(read);
             Poll::Ready(Ok(()))
         })
     }
@@ -219,18 +229,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
 
     /// Writes the control frames that wait.
     fn poll_out(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.out.is_empty() {
-            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.out))?;
+        let Some(busy) = &mut self.busy else { return Poll::Ready(Ok(())) };
+        if busy.out.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        while !busy.out.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &busy.out))?;
             if written == 0 {
                 return Poll::Ready(Err(ErrorKind::WriteZero.into()));
             }
-            self.out.drain(..written);
+            busy.out.drain(..written);
         }
-        if self.out.capacity() > 0 {
-            self.out = Vec::new();
-            return Pin::new(&mut self.stream).poll_flush(cx);
-        }
-        Poll::Ready(Ok(()))
+        self.rest();
+        Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     async fn write_out(&mut self) -> io::Result<()> {
@@ -334,7 +345,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Socket for WsSocket<S> 
     }
 
     async fn ping(&mut self) -> Result<(), SocketError> {
-        self.out.extend_from_slice(&PING);
+        self.busy.get_or_insert_default().out.extend_from_slice(&PING);
         Ok(self.write_out().await?)
     }
 
