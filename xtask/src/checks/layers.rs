@@ -60,6 +60,7 @@ pub(crate) const LAYERS: &[Layer] = &[
         may_offer: &[],
         external: None,
     },
+    Layer { name: "realtime-bench", may_use: &[], may_offer: &[], external: None },
     Layer { name: "xtask", may_use: &[SCHEMA], may_offer: &[], external: None },
 ];
 

@@ -1,0 +1,223 @@
+//! What was measured: a table for people, JSON for programs, a plot for both.
+
+use std::{collections::BTreeMap, fmt::Write as _, fs};
+
+use serde::Serialize;
+use serde_json::json;
+
+use crate::{
+    Options, Result,
+    stats::{median, spread},
+};
+
+/// The figures of one run of one server.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(crate) struct Figures {
+    /// CPU time of the server, in microseconds per message that a subscriber received.
+    pub(crate) cpu_us_per_delivery: Option<f64>,
+    pub(crate) deliveries_per_s: Option<f64>,
+    /// From publication to receipt: p50, p99, p99.9.
+    pub(crate) latency_us: Option<[f64; 3]>,
+    /// Resident memory that a connection added.
+    pub(crate) kib_per_connection: Option<f64>,
+    /// CPU time of the server to accept a connection, its subscription included.
+    pub(crate) cpu_us_per_accept: Option<f64>,
+    pub(crate) wall_us_per_accept: Option<f64>,
+    pub(crate) received: u64,
+    pub(crate) missing: u64,
+    pub(crate) duplicated: u64,
+    pub(crate) out_of_order: u64,
+}
+
+/// Everything that was measured, in the order measured.
+#[derive(Default)]
+pub(crate) struct Report {
+    cases: Vec<Measured>,
+}
+
+struct Measured {
+    case: String,
+    reference: String,
+    /// By server, one entry for each round.
+    runs: BTreeMap<String, Vec<Figures>>,
+    servers: Vec<String>,
+}
+
+/// A figure that is shown, with its name and unit.
+type Column = (&'static str, fn(&Figures) -> Option<f64>);
+
+const COLUMNS: [Column; 8] = [
+    ("CPU us/delivery", |f| f.cpu_us_per_delivery),
+    ("deliveries/s", |f| f.deliveries_per_s),
+    ("p50 us", |f| f.latency_us.map(|l| l[0])),
+    ("p99 us", |f| f.latency_us.map(|l| l[1])),
+    ("p99.9 us", |f| f.latency_us.map(|l| l[2])),
+    ("KiB/connection", |f| f.kib_per_connection),
+    ("CPU us/accept", |f| f.cpu_us_per_accept),
+    ("wall us/accept", |f| f.wall_us_per_accept),
+];
+
+impl Report {
+    pub(crate) fn add(&mut self, case: &str, server: &str, reference: &str, figures: Figures) {
+        let measured = match self.cases.iter_mut().position(|measured| measured.case == case) {
+            Some(at) => &mut self.cases[at],
+            None => {
+                let (case, reference) = (case.to_owned(), reference.to_owned());
+                self.cases.push(Measured { case, reference, runs: BTreeMap::new(), servers: Vec::new() });
+                let last = self.cases.len() - 1;
+                &mut self.cases[last]
+            }
+        };
+        if !measured.servers.iter().any(|known| known == server) {
+            measured.servers.push(server.to_owned());
+        }
+        measured.runs.entry(server.to_owned()).or_default().push(figures);
+    }
+
+    /// Prints the table, and writes it with the JSON and the plot to the folder of the options.
+    pub(crate) fn write(&self, options: &Options) -> Result<()> {
+        fs::create_dir_all(&options.out)?;
+        let table = self.table();
+        println!("{table}");
+        fs::write(options.out.join("table.md"), &table)?;
+        fs::write(options.out.join("results.json"), serde_json::to_string_pretty(&self.json())? + "\n")?;
+        fs::write(options.out.join("plot.svg"), self.plot())?;
+        println!("written: table.md, results.json and plot.svg in {}", options.out.display());
+        let (missing, duplicated, out_of_order) = self.incomplete();
+        if missing + duplicated + out_of_order > 0 {
+            return Err("not every subscriber got every message once and in order; the figures mean nothing".into());
+        }
+        Ok(())
+    }
+
+    fn incomplete(&self) -> (u64, u64, u64) {
+        let all = self.cases.iter().flat_map(|measured| measured.runs.values().flatten());
+        all.fold((0, 0, 0), |sum, f| (sum.0 + f.missing, sum.1 + f.duplicated, sum.2 + f.out_of_order))
+    }
+
+    fn table(&self) -> String {
+        let mut text = String::new();
+        for measured in &self.cases {
+            let _ = write!(text, "\n## {}\n\n| server |", measured.case);
+            let shown: Vec<&Column> = COLUMNS.iter().filter(|column| measured.has(column.1)).collect();
+            for (name, _) in &shown {
+                let _ = write!(text, " {name} | x {} |", measured.reference);
+            }
+            let _ = writeln!(text, "\n|---|{}", "---:|---:|".repeat(shown.len()));
+            for server in measured.in_order() {
+                let _ = write!(text, "| {server} |");
+                for (_, figure) in &shown {
+                    let values = measured.values(server, *figure);
+                    if values.is_empty() {
+                        text.push_str(" - | - |");
+                        continue;
+                    }
+                    let ratios = measured.ratios(server, *figure);
+                    let (low, high) = spread(&ratios);
+                    let ratio = if ratios.is_empty() {
+                        "-".to_owned()
+                    } else {
+                        format!("{:.2} ({low:.2}-{high:.2})", median(&ratios))
+                    };
+                    let _ = write!(text, " {} | {ratio} |", number(median(&values)));
+                }
+                text.push('\n');
+            }
+        }
+        let received: u64 =
+            self.cases.iter().flat_map(|measured| measured.runs.values().flatten()).map(|f| f.received).sum();
+        let (missing, duplicated, out_of_order) = self.incomplete();
+        let _ = write!(
+            text,
+            "\nOf {received} deliveries: {missing} missing, {duplicated} duplicated, {out_of_order} out of order.\n"
+        );
+        text
+    }
+
+    fn json(&self) -> serde_json::Value {
+        let cases = self
+            .cases
+            .iter()
+            .map(|measured| json!({"case": measured.case, "reference": measured.reference, "runs": measured.runs}));
+        json!({ "cases": cases.collect::<Vec<_>>() })
+    }
+
+    /// One bar per server and case, as a multiple of the reference: the first figure that the case has.
+    fn plot(&self) -> String {
+        const WIDTH: f64 = 900.0;
+        const LEFT: f64 = 240.0;
+        const BAR: f64 = 14.0;
+        const GAP: f64 = 26.0;
+        let mut body = String::new();
+        let mut y = 30.0;
+        for measured in &self.cases {
+            let wanted = [COLUMNS[0], COLUMNS[5], COLUMNS[6]];
+            let Some((name, figure)) = wanted.iter().find(|column| measured.has(column.1)) else { continue };
+            let _ = write!(
+                body,
+                "<text x='10' y='{y}' class='h'>{}: {name}, as a multiple of {}</text>",
+                measured.case, measured.reference
+            );
+            y += 8.0;
+            let bars: Vec<_> = measured
+                .in_order()
+                .into_iter()
+                .map(|server| (server, median(&measured.ratios(server, *figure))))
+                .collect();
+            let longest = bars.iter().map(|bar| bar.1).filter(|ratio| ratio.is_finite()).fold(1.0, f64::max);
+            for (server, ratio) in bars {
+                if !ratio.is_finite() {
+                    continue;
+                }
+                let width = (WIDTH - LEFT - 80.0) * ratio / longest;
+                let class = if server == "realtime" { "ours" } else { "bar" };
+                let _ = write!(
+                    body,
+                    "<text x='{}' y='{}' text-anchor='end'>{server}</text><rect class='{class}' x='{LEFT}' y='{y}' width='{width:.1}' height='{BAR}'/><text x='{:.1}' y='{}'>{ratio:.2}</text>",
+                    LEFT - 8.0,
+                    y + 11.0,
+                    LEFT + width + 6.0,
+                    y + 11.0
+                );
+                y += BAR + 4.0;
+            }
+            y += GAP;
+        }
+        format!(
+            "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {WIDTH} {y}' font-family='sans-serif' font-size='12'>\
+             <style>.h{{font-weight:bold}}.bar{{fill:#9aa7b0}}.ours{{fill:#2f7d5b}}</style>\
+             <rect width='100%' height='100%' fill='white'/>{body}</svg>\n"
+        )
+    }
+}
+
+impl Measured {
+    fn has(&self, figure: fn(&Figures) -> Option<f64>) -> bool {
+        self.runs.values().flatten().any(|figures| figure(figures).is_some())
+    }
+
+    /// The reference first, then as listed.
+    fn in_order(&self) -> Vec<&str> {
+        let mut servers: Vec<_> = self.servers.iter().map(String::as_str).collect();
+        servers.sort_by_key(|server| (*server != self.reference, *server != "realtime"));
+        servers
+    }
+
+    fn values(&self, server: &str, figure: fn(&Figures) -> Option<f64>) -> Vec<f64> {
+        self.runs.get(server).into_iter().flatten().filter_map(figure).collect()
+    }
+
+    /// Round by round, so that what both suffered cancels out.
+    fn ratios(&self, server: &str, figure: fn(&Figures) -> Option<f64>) -> Vec<f64> {
+        let reference = self.values(&self.reference, figure);
+        self.values(server, figure).iter().zip(reference).map(|(value, reference)| value / reference).collect()
+    }
+}
+
+fn number(value: f64) -> String {
+    match value {
+        v if v >= 1000.0 => format!("{v:.0}"),
+        v if v >= 10.0 => format!("{v:.1}"),
+        v => format!("{v:.2}"),
+    }
+}

@@ -1,0 +1,234 @@
+//! The servers that are compared: how each is started, subscribed to, and published to.
+
+pub(crate) mod floor;
+pub(crate) mod handwritten;
+mod nats;
+mod nchan;
+mod node;
+mod realtime;
+
+use std::{
+    env,
+    net::{SocketAddr, TcpListener},
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use tokio::{
+    net::TcpStream,
+    process::{Child, Command},
+    time::{sleep, timeout},
+};
+
+use crate::{Options, Result, machine::SERVER_CORE, publisher::Target, subscribers::Wish, tokens};
+
+/// A server that may be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Server {
+    Floor,
+    Realtime,
+    Handwritten,
+    Nchan,
+    Nats,
+    Ws,
+    SocketIo,
+}
+
+/// What is spoken with a server.
+pub(crate) type Dialect = Server;
+
+/// A server process with its ports. Dropping it ends the process.
+pub(crate) struct Running {
+    pub(crate) server: Server,
+    /// Where subscribers connect.
+    pub(crate) subscribers: SocketAddr,
+    /// Where publishers connect.
+    pub(crate) publishers: SocketAddr,
+    process: Child,
+    /// Configuration files; removed at the end.
+    _folder: tempfile::TempDir,
+}
+
+/// How to start a server, beyond the defaults.
+#[derive(Clone, Debug)]
+pub(crate) struct Start {
+    /// The cores it may use.
+    pub(crate) cores: String,
+    /// The tokens it is to accept, if it knows any.
+    pub(crate) tokens: tokens::Kind,
+    /// Messages that may wait for a slow reader, if that can be set.
+    pub(crate) queue: Option<u32>,
+}
+
+impl Default for Start {
+    fn default() -> Self {
+        Self { cores: SERVER_CORE.to_owned(), tokens: tokens::Kind::Hs256, queue: None }
+    }
+}
+
+impl Server {
+    pub(crate) const ALL: [Self; 7] =
+        [Self::Floor, Self::Realtime, Self::Handwritten, Self::Nchan, Self::Nats, Self::Ws, Self::SocketIo];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Floor => "floor",
+            Self::Realtime => "realtime",
+            Self::Handwritten => "handwritten",
+            Self::Nchan => "nchan",
+            Self::Nats => "nats",
+            Self::Ws => "ws",
+            Self::SocketIo => "socket.io",
+        }
+    }
+
+    /// Why this machine can't run it, if it can't.
+    pub(crate) fn missing(self, options: &Options) -> Option<String> {
+        let binary = |name: &str| {
+            (!options.binaries.join(name).is_file()).then(|| format!("no {name} in {}", options.binaries.display()))
+        };
+        match self {
+            Self::Floor | Self::Handwritten => binary("realtime-bench"),
+            Self::Realtime => binary("realtime-server"),
+            Self::Nchan => nchan::missing(),
+            Self::Nats => on_path("nats-server").is_none().then(|| "install nats-server".into()),
+            Self::Ws => node::missing("ws"),
+            Self::SocketIo => node::missing("socket.io"),
+        }
+    }
+
+    /// Starts it, and waits until it listens.
+    pub(crate) async fn start(self, options: &Options, start: &Start) -> Result<Running> {
+        let folder = tempfile::tempdir()?;
+        let (subscribers, publishers) = (free_port()?, free_port()?);
+        let command = match self {
+            Self::Floor | Self::Handwritten => {
+                let mut command = pinned(start, &options.binaries.join("realtime-bench"));
+                command.arg(self.name()).env("PORTS", format!("{} {}", subscribers.port(), publishers.port()));
+                command
+            }
+            Self::Realtime => realtime::command(options, start, folder.path(), subscribers)?,
+            Self::Nchan => nchan::command(start, folder.path(), subscribers)?,
+            Self::Nats => nats::command(start, folder.path(), subscribers, publishers)?,
+            Self::Ws | Self::SocketIo => node::command(start, self, subscribers)?,
+        };
+        let publishers = match self {
+            Self::Floor | Self::Handwritten | Self::Nats => publishers,
+            _ => subscribers,
+        };
+        let log = std::fs::File::create(folder.path().join("log"))?;
+        let mut command = command;
+        command.stdout(Stdio::from(log.try_clone()?)).stderr(Stdio::from(log)).stdin(Stdio::null()).kill_on_drop(true);
+        let process = command.spawn().map_err(|error| format!("{}: {error}", self.name()))?;
+        let running = Running { server: self, subscribers, publishers, process, _folder: folder };
+        for address in [subscribers, publishers] {
+            let listens = async {
+                while TcpStream::connect(address).await.is_err() {
+                    sleep(Duration::from_millis(20)).await;
+                }
+            };
+            if timeout(Duration::from_secs(15), listens).await.is_err() {
+                let log = std::fs::read_to_string(running._folder.path().join("log")).unwrap_or_default();
+                return Err(format!("{} does not listen: {log}", self.name()).into());
+            }
+        }
+        Ok(running)
+    }
+
+    /// What a subscriber asks for.
+    pub(crate) fn path(self, wish: &Wish) -> String {
+        match self {
+            Self::Realtime => format!("/ws?token={}", wish.token),
+            Self::Nchan => format!("/sub/{}", wish.topic.as_deref().unwrap_or("none")),
+            Self::SocketIo => "/socket.io/?EIO=4&transport=websocket".to_owned(),
+            Self::Ws => format!("/{}", wish.topic.as_deref().unwrap_or_default()),
+            Self::Floor | Self::Handwritten | Self::Nats => "/".to_owned(),
+        }
+    }
+
+    /// What a subscriber says after the handshake, and what the answer holds.
+    pub(crate) fn greetings(self, wish: &Wish) -> Vec<(String, Option<&'static str>)> {
+        let topic = wish.topic.as_deref();
+        match self {
+            Self::Realtime => topic
+                .map(|topic| (format!(r#"{{"action":"subscribe","id":1,"topic":"{topic}"}}"#), Some(r#""ack""#)))
+                .into_iter()
+                .collect(),
+            Self::Nats => {
+                let subscribe = topic.map(|topic| format!("SUB {topic} 1\r\n")).unwrap_or_default();
+                vec![(format!("CONNECT {{\"verbose\":false}}\r\n{subscribe}PING\r\n"), Some("PONG"))]
+            }
+            Self::SocketIo => vec![("40".to_owned(), Some("40{"))],
+            Self::Floor | Self::Handwritten | Self::Nchan | Self::Ws => Vec::new(),
+        }
+    }
+
+    /// What a publisher says first.
+    pub(crate) fn publisher_hello(self) -> &'static str {
+        match self {
+            Self::Nats => "CONNECT {\"verbose\":false}\r\n",
+            _ => "",
+        }
+    }
+
+    /// A publication of `text` as the server takes it.
+    pub(crate) fn publication(self, target: &Target, text: &str) -> String {
+        let post = |path: &str, head: &str, body: &str| {
+            format!("POST {path} HTTP/1.1\r\nHost: bench\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len())
+        };
+        let Target::Topic(topic) = target else {
+            return post("/api/v1/publish", realtime::KEY_HEADER, &realtime::body(target, text));
+        };
+        match self {
+            Self::Realtime => post("/api/v1/publish", realtime::KEY_HEADER, &realtime::body(target, text)),
+            Self::Nchan => post(&format!("/pub/{topic}"), "", text),
+            Self::Ws | Self::SocketIo => post(&format!("/{topic}"), "", text),
+            Self::Nats => format!("PUB {topic} {}\r\n{text}\r\n", text.len()),
+            Self::Floor | Self::Handwritten => match topic.strip_prefix("bench.") {
+                Some(one) => format!("{one} {text}\n"),
+                None => format!("* {text}\n"),
+            },
+        }
+    }
+
+    /// Whether it can tell topics apart, and so be measured with many.
+    pub(crate) fn has_topics(self) -> bool {
+        !matches!(self, Self::Floor | Self::Handwritten)
+    }
+}
+
+impl Running {
+    pub(crate) fn pids(&self) -> Vec<u32> {
+        self.process.id().into_iter().collect()
+    }
+
+    /// Ends the process and its children, and waits until they are gone.
+    pub(crate) async fn stop(mut self) {
+        if let Some(pid) = self.process.id() {
+            // Asked first: nginx ends its workers itself.
+            let asked = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await;
+            if asked.is_ok() && timeout(Duration::from_secs(5), self.process.wait()).await.is_ok() {
+                return;
+            }
+        }
+        drop(self.process.kill().await);
+    }
+}
+
+/// A command that is pinned to the servers' cores.
+fn pinned(start: &Start, program: &Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", &start.cores]).arg(program).env_remove("REALTIME_BENCH_PINNED");
+    command
+}
+
+/// A port of this machine that nobody has now.
+fn free_port() -> Result<SocketAddr> {
+    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
+}
+
+fn on_path(name: &str) -> Option<PathBuf> {
+    let paths = env::var_os("PATH")?;
+    env::split_paths(&paths).chain(["/usr/sbin".into()]).map(|folder| folder.join(name)).find(|path| path.is_file())
+}

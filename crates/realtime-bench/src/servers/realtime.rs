@@ -1,0 +1,39 @@
+//! The server of this repository, with everything on: a token for each connection, a key for the publisher.
+
+use std::{net::SocketAddr, path::Path};
+
+use serde_json::json;
+use tokio::process::Command;
+
+use super::{Start, pinned};
+use crate::{Options, Result, publisher::Target};
+
+const KEY: &str = "an-api-key-of-the-benchmarks";
+
+/// The publisher's credentials.
+pub(super) const KEY_HEADER: &str = "Authorization: Bearer an-api-key-of-the-benchmarks\r\n";
+
+pub(super) fn command(options: &Options, start: &Start, folder: &Path, address: SocketAddr) -> Result<Command> {
+    let (name, value) = start.tokens.trusted(folder)?;
+    let mut command = pinned(start, &options.binaries.join("realtime-server"));
+    command
+        .args(["serve", "--listen", &address.to_string(), "--log-level", "error"])
+        .env_clear()
+        .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+        .env(name, value)
+        .env("REALTIME_API__KEYS", KEY);
+    if let Some(queue) = start.queue {
+        command.env("REALTIME_LIMITS__QUEUE_MESSAGES", queue.to_string());
+    }
+    Ok(command)
+}
+
+/// The body of a publication.
+pub(super) fn body(target: &Target, text: &str) -> String {
+    let to = match target {
+        Target::Topic(topic) => json!({"topic": topic}),
+        Target::Role(role) => json!({"role": role}),
+        Target::User(user) => json!({"user": user}),
+    };
+    json!({"to": to, "type": "bench", "payload": text}).to_string()
+}
