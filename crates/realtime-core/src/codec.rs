@@ -98,7 +98,7 @@ impl Fields<'_> {
     fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, FieldError> {
         let Some(at) = self.rest.iter().position(|(known, _)| known == name) else { return Ok(None) };
         let (_, raw) = self.rest.swap_remove(at);
-        serde_json::from_str(raw.get()).map_err(|error| FieldError::new(name, without_place(&error)))
+        serde_json::from_str(raw.get()).map_err(|error| FieldError::said(name, without_place(&error)))
     }
 
     fn optional<T: DeserializeOwned>(&mut self, name: &str, errors: &mut Vec<FieldError>) -> Option<T> {

@@ -76,6 +76,8 @@ pub enum Input {
     Regranted {
         /// The command's id.
         id: Option<CommandId>,
+        /// The roles that it has now.
+        roles: Vec<Role>,
         /// Its subscriptions.
         subscriptions: Vec<Subscription>,
     },
@@ -233,7 +235,7 @@ impl Session {
             Input::Subscribed { id, outcome } => self.subscribed(id, outcome, effects),
             Input::Unsubscribed { id } => Self::ack(id, effects),
             Input::Verified { id, outcome, wall } => self.verified(now, wall, id, *outcome, effects),
-            Input::Regranted { id, subscriptions } => self.regranted(now, id, &subscriptions, effects),
+            Input::Regranted { id, roles, subscriptions } => self.regranted(now, id, roles, &subscriptions, effects),
         }
     }
 

@@ -21,6 +21,15 @@ impl FieldError {
         Self { path: path.into(), message: message.into() }
     }
 
+    /// A refusal of `path` with what its parser said. Our own types begin with their name; the path has said it already.
+    pub fn said(path: impl Into<String>, message: String) -> Self {
+        let path = path.into();
+        let name = path.rsplit('.').next().unwrap_or(&path);
+        let rest = message.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "));
+        let message = rest.map(str::to_owned).unwrap_or(message);
+        Self { path, message }
+    }
+
     /// The same refusal, seen from the document that holds the field under `parent`.
     #[must_use]
     pub fn under(mut self, parent: &str) -> Self {

@@ -194,7 +194,8 @@ pub struct Unsubscribed {
 /// Payload of `gap`: messages of a stream that this client can no longer get. Never skipped in silence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
-    /// The stream: `topic:order:123`, `user`, `role:admin` or `all`.
+    /// The stream: `topic:order:123`, `user`, `role:admin`, `connection`, `all`, or `union` for what was published to
+    /// more than one of them at once.
     pub stream: String,
     /// First offset that is missing. Absent when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -161,7 +161,7 @@ impl Inner {
         let claims = self.verified(token).await?;
         let max = self.settings.max_connections_per_user;
         if !self.admissions.users.enter(&claims.sub, max) {
-            return Err(over_limit("limits.connections_per_user", max));
+            return Err(self.over_limit("limits.connections_per_user", max));
         }
         permit.user = Some(claims.sub.clone());
         let query = &request.query;
@@ -174,19 +174,24 @@ impl Inner {
         if self.admissions.total.fetch_add(1, Ordering::AcqRel) >= max {
             // Given back by the permit's own way, so that nobody waits for a place that is not held.
             drop(Permit { admissions: self.admissions.clone(), address: None, user: None });
-            let mut refusal = over_limit("limits.connections", max);
-            (refusal.code, refusal.after_ms) = (ErrorCode::Unavailable, Some(self.settings.reconnect.max_ms));
-            return Err(refusal);
+            let refusal = self.over_limit("limits.connections", max);
+            return Err(Refusal { code: ErrorCode::Unavailable, ..refusal });
         }
         let mut permit = Permit { admissions: self.admissions.clone(), address: None, user: None };
         if let Some(address) = address {
             let max = self.settings.max_connections_per_address;
             if !self.admissions.addresses.enter(&address, max) {
-                return Err(over_limit("limits.connections_per_address", max));
+                return Err(self.over_limit("limits.connections_per_address", max));
             }
             permit.address = Some(address);
         }
         Ok(permit)
+    }
+
+    fn over_limit(&self, name: &str, max: usize) -> Refusal {
+        let message = format!("{name} is {max}, and all are taken");
+        let after_ms = Some(self.settings.reconnect.max_ms);
+        Refusal { after_ms, ..Refusal::new(ErrorCode::LimitExceeded, CloseCode::OVER_LIMIT, message) }
     }
 
     /// The claims of `token`, verified, and authorized by the policy. Bounded in number and time.
@@ -220,8 +225,4 @@ fn refusal_of(error: &VerifyError) -> Refusal {
 
 fn unavailable(message: &str) -> Refusal {
     Refusal { after_ms: Some(1_000), ..Refusal::new(ErrorCode::Unavailable, CloseCode::SERVER_FAULT, message) }
-}
-
-fn over_limit(name: &str, max: usize) -> Refusal {
-    Refusal::new(ErrorCode::LimitExceeded, CloseCode::OVER_LIMIT, format!("{name} is {max}, and all are taken"))
 }

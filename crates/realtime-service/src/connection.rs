@@ -6,7 +6,6 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::Poll,
-    time::Duration,
 };
 
 use realtime_core::{
@@ -81,14 +80,15 @@ pub(crate) fn serve<S: Socket>(
 
 /// A connection that could not be opened after all.
 struct Refused<S> {
+    inner: Arc<Inner>,
     socket: S,
     refusal: Refusal,
-    patience: Duration,
 }
 
 impl<S: Socket> Refused<S> {
     async fn tell(&mut self) {
-        self.socket.close(self.refusal.close, &self.refusal.message, self.patience).await;
+        let closing = Closing::new(self.refusal.close, self.refusal.message.as_str());
+        goodbye(&self.inner, &mut self.socket, End::Ours(Box::new(closing))).await;
     }
 }
 
@@ -133,7 +133,7 @@ impl<S: Socket> Driver<S> {
                 let pending = effects::opened(&inner, &connection);
                 Ok(Self { inner, connection, session, outbound, socket, pending, ping: false, _permit: permit })
             }
-            Err(refusal) => Err(Box::new(Refused { socket, refusal, patience: inner.settings.close_timeout })),
+            Err(refusal) => Err(Box::new(Refused { inner, socket, refusal })),
         }
     }
 

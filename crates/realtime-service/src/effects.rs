@@ -59,7 +59,8 @@ pub(crate) fn run(
             if let Some(updated) = inner.registry.update(me, change) {
                 *connection = updated;
             }
-            Outcome::Now(Input::Regranted { id, subscriptions: inner.pubsub.subscriptions(me) })
+            let (roles, subscriptions) = (connection.roles.clone(), inner.pubsub.subscriptions(me));
+            Outcome::Now(Input::Regranted { id, roles, subscriptions })
         }
         Run::Revoke { topic } => {
             if inner.pubsub.unsubscribe(me, &topic) {

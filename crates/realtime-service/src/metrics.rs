@@ -42,7 +42,8 @@ counters! {
     envelopes_total,
     /// Messages that connections of this node took into their queues.
     deliveries_total,
-    /// Messages that were dropped from a slow reader's queue, and told of by a `gap`.
+    /// Messages that were dropped from a slow reader's queue: told of by a `gap`, or superseded where only the latest
+    /// counts.
     dropped_total,
     /// Connections that were closed because their queue was full or a write took too long.
     closed_slow_total,

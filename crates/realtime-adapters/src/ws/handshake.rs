@@ -11,7 +11,7 @@ use http_body_util::Full;
 use hyper::upgrade::OnUpgrade;
 use realtime_core::auth::{ConnectRequest, Refusal};
 use realtime_ports::Socket;
-use realtime_schema::{ClientId, Closing, Control, ErrorCode, PROTOCOL, PingMode, Problem, Timestamp};
+use realtime_schema::{ClientId, CloseAdvice, Closing, Control, ErrorCode, PROTOCOL, PingMode, Problem, Timestamp};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{
@@ -110,7 +110,9 @@ pub async fn turn_away(pending: PendingSocket, refusal: Refusal, now: Timestamp,
 
 /// A refusal as an HTTP answer.
 pub fn refused(refusal: &Refusal) -> Response<ResponseBody> {
-    let problem = Problem { after_ms: refusal.after_ms, ..Problem::new(refusal.code, &refusal.message) };
+    let problem = Problem::new(refusal.code, &refusal.message);
+    let retry = problem.retry || refusal.close.advice() == CloseAdvice::ComeBack;
+    let problem = Problem { after_ms: refusal.after_ms, retry, ..problem };
     let mut response = answer(&problem);
     if refusal.code.status() == 401 {
         response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -214,7 +216,10 @@ fn check_origin(headers: &HeaderMap, allowed: &Origins) -> Result<(), Box<Respon
 /// What the client brought along. Nothing here is judged but what can't be read.
 fn connect_request<B>(request: &Request<B>) -> Result<ConnectRequest, Box<Response<ResponseBody>>> {
     let mut connect = ConnectRequest::default();
-    let twice = |what| Err(bad(ErrorCode::Unauthorized, &format!("more than one {what}; give exactly one token")));
+    let twice = |what| {
+        let refusal = Refusal::unauthorized(format!("more than one {what}; give exactly one token"));
+        Err(Box::new(refused(&refusal)))
+    };
     for (name, value) in form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
         let query = &mut connect.query;
         match &*name {

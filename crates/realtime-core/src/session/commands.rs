@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use realtime_schema::{
     Ack, ClientCommand, CloseCode, Closing, CommandId, Control, ErrorCode, ErrorReply, FieldError, Gap, JwtClaims,
-    Origin, StreamPosition, Subscription, Timestamp, Topic,
+    Origin, Role, StreamPosition, Subscription, Timestamp, Topic,
 };
 
 use super::{Effect, Run, Session, SubscribeOutcome, welcome::millis};
@@ -144,6 +144,7 @@ impl Session {
         &mut self,
         now: Duration,
         id: Option<CommandId>,
+        roles: Vec<Role>,
         subscriptions: &[Subscription],
         effects: &mut Vec<Effect>,
     ) {
@@ -154,7 +155,7 @@ impl Session {
         }
         if let Some(id) = id {
             let token_expires_in_ms = self.token_lasts(now).map(millis);
-            effects.push(Effect::Send(Control::Ack(Ack { token_expires_in_ms, ..Ack::new(id) })));
+            effects.push(Effect::Send(Control::Ack(Ack { token_expires_in_ms, roles: Some(roles), ..Ack::new(id) })));
         }
     }
 

@@ -218,7 +218,7 @@ fn a_refresh_renews_the_end_the_roles_and_the_grants() {
     let admin = "admin".parse().expect("a role");
     let renewed = JwtClaims { roles: vec![admin], ..claims(&["subscribe:b"], Some(WALL_S + 100)) };
     let regrant = world.at(5_000).verified(Ok(renewed.clone()));
-    assert_eq!(regrant, [Effect::Run(Run::Regrant { id: id(1), roles: renewed.roles })]);
+    assert_eq!(regrant, [Effect::Run(Run::Regrant { id: id(1), roles: renewed.roles.clone() })]);
 
     let has = |name: &str, origin| Subscription { topic: topic(name), origin };
     let subscriptions = vec![
@@ -227,8 +227,8 @@ fn a_refresh_renews_the_end_the_roles_and_the_grants() {
         has("given", Origin::Server),
         has("news:today", Origin::Client),
     ];
-    let told = world.hand(Input::Regranted { id: id(1), subscriptions });
-    let ack = Ack { token_expires_in_ms: Some(95_000), ..Ack::new(CommandId::Number(1)) };
+    let told = world.hand(Input::Regranted { id: id(1), roles: renewed.roles.clone(), subscriptions });
+    let ack = Ack { token_expires_in_ms: Some(95_000), roles: Some(renewed.roles), ..Ack::new(CommandId::Number(1)) };
     assert_eq!(
         told,
         [Effect::Run(Run::Revoke { topic: topic("a") }), Effect::Send(Control::Ack(ack))],

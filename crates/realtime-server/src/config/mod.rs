@@ -348,7 +348,8 @@ pub struct LivenessConfig {
     pub ping_interval: Span,
     /// Pings in a row that may go unanswered before the connection is closed with 4508.
     pub pong_misses: u32,
-    /// How long one write may take before its reader counts as too slow: close 4513.
+    /// How long one write may take before its reader counts as too slow and its connection is cut: what it did not
+    /// take leaves no room to say why.
     pub write_timeout: Span,
     /// How long the peer of a closed connection has to say goodbye.
     pub close_timeout: Span,

@@ -134,16 +134,10 @@ pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, FieldError> {
         let path = error.path().to_string();
         // What is broken before any field has no path.
         let path = if matches!(path.as_str(), "." | "?") { "" } else { path.as_str() };
-        FieldError::new(path, said_once(path, error.inner().to_string()))
+        FieldError::said(path, error.inner().to_string())
     })?;
     input.end().map_err(|error| FieldError::new("", error.to_string()))?;
     Ok(value)
-}
-
-/// Our own types say the name of their field themselves; the path has said it already.
-fn said_once(path: &str, message: String) -> String {
-    let name = path.rsplit('.').next().unwrap_or(path);
-    message.strip_prefix(name).and_then(|rest| rest.strip_prefix(": ")).map(str::to_owned).unwrap_or(message)
 }
 
 /// The variable parts of the path.

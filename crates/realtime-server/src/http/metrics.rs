@@ -40,7 +40,11 @@ impl Collector for Counters {
             ("publications", "Messages published on this node.", m.publications_total),
             ("envelopes", "Messages delivered on this node, whoever published them.", m.envelopes_total),
             ("deliveries", "Messages that connections took into their queues.", m.deliveries_total),
-            ("dropped", "Messages dropped from a slow reader's queue and told of by a gap.", m.dropped_total),
+            (
+                "dropped",
+                "Messages dropped from a slow reader's queue: told of by a gap, or superseded by a later one.",
+                m.dropped_total,
+            ),
             ("closed_slow", "Connections closed because they read too slowly.", m.closed_slow_total),
             ("commands", "Text messages that clients sent.", m.commands_total),
             ("command_errors", "Commands answered by an error.", m.errors_total),
