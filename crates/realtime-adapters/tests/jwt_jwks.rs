@@ -169,20 +169,27 @@ async fn a_new_key_is_trusted_with_its_first_token_and_the_old_one_no_more() {
 }
 
 #[tokio::test]
-async fn a_flood_of_made_up_ids_causes_one_fetch() {
+async fn a_flood_of_made_up_ids_causes_one_fetch_and_few_of_them_wait_for_it() {
     let issuer = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a"))])).await;
     let verifier = Arc::new(issuer.verifier(issuer.config()).await);
-    let flood: Vec<_> = (0..200)
+    let (open, gate) = watch::channel(false);
+    issuer.now_answers(Answer::After(gate, json!({"keys": [jwk(Algorithm::ES256, Some("a"))]}).to_string()));
+    let mut flood: tokio::task::JoinSet<_> = (0..200)
         .map(|n| {
             let verifier = Arc::clone(&verifier);
-            tokio::spawn(async move { refused(&verifier, &token(Algorithm::ES256, &format!("made-up-{n}"))).await })
+            async move { verifier.verify(&token(Algorithm::ES256, &format!("made-up-{n}"))).await }
         })
         .collect();
-    for one in flood {
-        timeout(PATIENCE, one).await.unwrap().unwrap();
+    let mut next = async || timeout(PATIENCE, flood.join_next()).await.unwrap().map(Result::unwrap);
+    for _ in 0..192 {
+        assert!(matches!(next().await, Some(Err(VerifyError::Unavailable(_)))), "not in line, and not judged");
+    }
+    accepted(&verifier, &token(Algorithm::ES256, "a")).await;
+    open.send_replace(true);
+    while let Some(judged) = next().await {
+        assert!(matches!(judged, Err(VerifyError::Invalid(_))), "{judged:?}");
     }
     assert_eq!(issuer.asked(), 2, "the first fetch, and one for the whole flood");
-    accepted(&verifier, &token(Algorithm::ES256, "a")).await;
 }
 
 #[tokio::test]

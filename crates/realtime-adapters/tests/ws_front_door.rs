@@ -6,7 +6,7 @@ mod ws_support;
 
 use std::{sync::Arc, time::Duration};
 
-use realtime_adapters::ws::{AcceptorConfig, Handshake, Origins, WsConfig, refused, turn_away};
+use realtime_adapters::ws::{AcceptorConfig, Handshake, Origins, ResponseBody, WsConfig, refused, turn_away};
 use realtime_core::auth::{Refusal, select_protocol};
 use realtime_schema::{CloseCode, ErrorCode, Timestamp};
 use tokio::time::Instant;
@@ -282,4 +282,21 @@ fn a_refusal_that_is_over_soon_says_when_to_come_back() {
         (response.status(), &response.headers()["retry-after"]),
         (503.try_into().unwrap(), &"2".parse().unwrap())
     );
+}
+
+#[tokio::test]
+async fn who_does_not_take_an_answer_is_hung_up_on_and_gives_its_place_back() {
+    let answer = |_, _| async { http::Response::new(ResponseBody::from(vec![b'x'; 16 << 20])) };
+    let door =
+        AcceptorConfig { answer_timeout: Duration::from_millis(200), max_http_sockets: 1, ..AcceptorConfig::default() };
+    let server = Server::answering(answer, door).await;
+    let mut slow = Peer::connect(server.address).await;
+    slow.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let served = async {
+        while Peer::asks(server.address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.status == 503 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    in_time("a place", served).await;
+    drop(slow);
 }

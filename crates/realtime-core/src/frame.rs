@@ -24,7 +24,7 @@ struct Inner {
 }
 
 /// What a queue may want to know of a publication when it is full.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Label {
     /// What to do when a connection's queue is full.
     pub overflow: Overflow,

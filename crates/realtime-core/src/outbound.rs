@@ -1,6 +1,6 @@
 //! What waits for a connection's reader: a queue with bounds in messages and bytes, and a verdict when it is full.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use realtime_schema::{Audience, Gap, Route};
 
@@ -55,8 +55,9 @@ impl OutboundQueue {
         let mut dropped = 0;
         if !self.fits(&frame, limits) {
             match frame.label().map(|label| label.overflow) {
-                None | Some(Overflow::Close) => {}
-                Some(Overflow::Drop) => {
+                Some(Overflow::Close) => {}
+                // A control frame is never dropped, and publications that may be give way to it.
+                None | Some(Overflow::Drop) => {
                     while !self.fits(&frame, limits) && self.drop_oldest() {
                         dropped += 1;
                     }
@@ -94,7 +95,7 @@ impl OutboundQueue {
 
     /// Drops every frame that a later one of the same type and route supersedes, `new` included.
     fn keep_latest(&mut self, new: &Frame) -> u32 {
-        let mut later: Vec<_> = new.label().into_iter().cloned().collect();
+        let mut later: HashSet<_> = new.label().into_iter().cloned().collect();
         let mut dropped = 0;
         let mut kept = VecDeque::with_capacity(self.frames.len());
         while let Some(frame) = self.frames.pop_back() {
@@ -104,7 +105,7 @@ impl OutboundQueue {
                     dropped += 1;
                     continue;
                 }
-                Some(label) => later.push(label.clone()),
+                Some(label) => drop(later.insert(label.clone())),
                 None => {}
             }
             kept.push_front(frame);

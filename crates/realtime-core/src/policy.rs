@@ -57,7 +57,9 @@ impl Namespaces {
     pub fn lets_subscribe(&self, topic: &Topic, user: &UserId) -> bool {
         self.list
             .iter()
-            .find(|namespace| matches(&namespace.pattern, topic, Some(user)))
+            // One with `{sub}` holds the topics of every user, so that no later one opens them to others.
+            .find(|namespace| matches(&namespace.pattern, topic, None))
+            .filter(|namespace| matches(&namespace.pattern, topic, Some(user)))
             .is_some_and(|namespace| namespace.subscribe == SubscribePolicy::Authenticated)
     }
 

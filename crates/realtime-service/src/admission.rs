@@ -13,7 +13,7 @@ use std::{
 use realtime_core::auth::{ConnectRequest, Refusal, extract_token};
 use realtime_ports::VerifyError;
 use realtime_schema::{ClientId, CloseCode, ErrorCode, JwtClaims, PingMode, UserId};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use crate::{metrics::add, service::Inner};
 
@@ -33,6 +33,9 @@ impl Admission {
     }
 }
 
+/// Clients at once that are told by a close code why they are not let in. They hold no place in `limits.connections`.
+const MAX_TURNED_AWAY: usize = 256;
+
 /// The places of a node, and who holds them.
 #[derive(Debug)]
 pub(crate) struct Admissions {
@@ -43,6 +46,8 @@ pub(crate) struct Admissions {
     /// Told when the last place is given back.
     empty: Notify,
     verifications: Semaphore,
+    /// Places to tell a browser in why it is not let in.
+    turned_away: Arc<Semaphore>,
 }
 
 impl Admissions {
@@ -54,12 +59,19 @@ impl Admissions {
             draining: AtomicBool::new(false),
             empty: Notify::new(),
             verifications: Semaphore::new(max_verifications.clamp(1, Semaphore::MAX_PERMITS)),
+            turned_away: Arc::new(Semaphore::new(MAX_TURNED_AWAY)),
         }
     }
 
     /// How many places are held.
     pub(crate) fn held(&self) -> usize {
         self.total.load(Ordering::Acquire)
+    }
+
+    /// A place to turn a client away in by a close code, if there is one.
+    #[cfg(feature = "default-adapters")]
+    pub(crate) fn turning_away(&self) -> Option<OwnedSemaphorePermit> {
+        self.turned_away.clone().try_acquire_owned().ok()
     }
 
     pub(crate) fn is_draining(&self) -> bool {

@@ -41,9 +41,7 @@ pub(crate) fn open(
     let hello = inner.control(&welcome(&session, &connection, now, wall));
     let gone = |_| Refusal::new(ErrorCode::Internal, CloseCode::SERVER_FAULT, "the socket was gone at once");
     socket.send(&hello).map_err(gone)?;
-    inner.pubsub.attach(socket.clone(), inner.settings.limits.subscriptions);
     if let Err(error) = inner.registry.register(connection.clone(), socket.clone()) {
-        inner.pubsub.detach(connection.id);
         tracing::error!(%error, "an id was given twice");
         return Err(Refusal::new(
             ErrorCode::Internal,
@@ -51,6 +49,7 @@ pub(crate) fn open(
             "the connection could not be registered",
         ));
     }
+    inner.pubsub.attach(socket.clone(), inner.settings.limits.subscriptions);
     if inner.admissions.is_draining() {
         // Let in before the drain began and registered after it had told everyone.
         socket.close(inner.drained());
@@ -102,6 +101,9 @@ enum End {
     Gone,
 }
 
+/// Batches that are written before the peer is listened to again: who is sent a lot must still be heard.
+const WRITES_IN_A_ROW: u8 = 16;
+
 /// What a connection's task holds.
 struct Driver<S> {
     inner: Arc<Inner>,
@@ -150,26 +152,30 @@ impl<S: Socket> Driver<S> {
         let mut batch = VecDeque::new();
         let mut armed = self.session.deadline();
         let mut deadline = pin!(sleep_until(self.due()));
+        let mut writes = 0_u8;
         loop {
+            let listen = writes >= WRITES_IN_A_ROW;
             // A block of its own, so that the task does not keep room for an event that was acted on.
             let step = {
                 let event = tokio::select! {
                     biased;
-                    next = self.outbound.next(&mut batch) => Event::Write(next),
+                    next = self.outbound.next(&mut batch), if !listen => Event::Write(next),
                     input = done(&mut self.pending) => Event::Done(input),
                     incoming = self.socket.receive(), if self.pending.is_none() => Event::Read(incoming),
                     () = deadline.as_mut() => Event::Elapsed,
+                    () = std::future::ready(()), if listen => Event::Nothing,
                 };
                 self.react(event, &mut batch)
             };
             match step {
-                Step::Write => {
-                    if let Err(end) = self.write(&mut batch).await {
-                        return end;
-                    }
-                }
+                Step::Write => match self.write(&mut batch).await {
+                    Ok(Took::NoTime) => writes = writes.saturating_add(1),
+                    Ok(Took::Time) => writes = WRITES_IN_A_ROW,
+                    Err(end) => return end,
+                },
                 Step::End(end) => return end,
                 Step::Decided { elapsed } => {
+                    writes = 0;
                     if std::mem::take(&mut self.ping) && Box::pin(self.ping()).await.is_err() {
                         return End::Gone;
                     }
@@ -199,6 +205,7 @@ impl<S: Socket> Driver<S> {
                 input
             }
             Event::Elapsed => Some(Input::Elapsed),
+            Event::Nothing => None,
             Event::Read(Ok(Incoming::Closed(code))) => return Step::End(End::Theirs(code)),
             Event::Read(Ok(incoming)) => self.read(incoming),
             Event::Read(Err(SocketError::Gone(_))) => return Step::End(End::Gone),
@@ -262,7 +269,7 @@ impl<S: Socket> Driver<S> {
     }
 
     /// Writes the whole batch, unless the reader is too slow or the connection is to end meanwhile.
-    async fn write(&mut self, batch: &mut VecDeque<Frame>) -> Result<(), End> {
+    async fn write(&mut self, batch: &mut VecDeque<Frame>) -> Result<Took, End> {
         let metrics = &self.inner.metrics;
         add(&metrics.writes_total, 1);
         add(&metrics.frames_out_total, batch.len());
@@ -271,10 +278,10 @@ impl<S: Socket> Driver<S> {
         let mut send = pin!(self.socket.send(batch));
         // Mostly the kernel takes it all at once, and no clock is looked at.
         if let Poll::Ready(sent) = poll_fn(|context| Poll::Ready(send.as_mut().poll(context))).await {
-            return sent.map_err(|_| End::Gone);
+            return sent.map(|()| Took::NoTime).map_err(|_| End::Gone);
         }
         let waiting = Waiting { inner: &self.inner, session: &mut self.session, outbound: &self.outbound };
-        Box::pin(waiting.write(send)).await
+        Box::pin(waiting.write(send)).await.map(|()| Took::Time)
     }
 
     /// The session's deadline on the runtime's clock.
@@ -300,7 +307,9 @@ impl Waiting<'_> {
         let mut patience = Instant::now() + settings.write_timeout;
         let mut closing = false;
         loop {
-            let due = if closing { patience } else { patience.min(due(self.session, self.inner)) };
+            // No ping can be written between the halves of a message, so none is due: `patience` bounds the silence.
+            let expiry = self.session.token_lasts(self.inner.clock.monotonic()).filter(|_| !closing);
+            let due = expiry.map_or(patience, |left| patience.min(Instant::now() + left));
             tokio::select! {
                 biased;
                 sent = &mut send => return sent.map_err(|_| End::Gone),
@@ -310,10 +319,12 @@ impl Waiting<'_> {
                 }
                 () = sleep_until(due) => {
                     if Instant::now() >= patience {
-                        add(&self.inner.metrics.closed_slow_total, 1);
+                        if !closing {
+                            add(&self.inner.metrics.closed_slow_total, 1);
+                        }
                         return Err(End::Gone);
                     }
-                    // The session's deadline came first, such as the token's end.
+                    // The token's end came first.
                     let mut effects = Vec::new();
                     self.session.handle(self.inner.clock.monotonic(), Input::Elapsed, &mut effects);
                     for effect in effects {
@@ -327,6 +338,12 @@ impl Waiting<'_> {
     }
 }
 
+/// Whether the kernel took a batch at once.
+enum Took {
+    NoTime,
+    Time,
+}
+
 /// What woke the task.
 enum Event {
     Write(Next),
@@ -334,6 +351,8 @@ enum Event {
     Read(Result<Incoming, SocketError>),
     /// The session's deadline has come.
     Elapsed,
+    /// Nothing was there to be read or done.
+    Nothing,
 }
 
 /// What is to be done next.

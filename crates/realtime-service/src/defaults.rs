@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc};
 use http::{Request, Response};
 use realtime_adapters::{
     memory::{MemoryBus, MemoryPubSub, MemoryRegistry, SystemClock, UuidGenerator},
-    ws::{Handshake, ResponseBody, WsConfig, turn_away},
+    ws::{Handshake, ResponseBody, WsConfig, refused, turn_away},
 };
 use realtime_core::auth::{Refusal, select_protocol};
 
@@ -58,11 +58,16 @@ pub async fn websocket<B>(
 }
 
 /// Refuses a handshake: by an HTTP answer, or by a close code where the client is a browser, which sees no answer.
+/// While too many are being told so, all get the answer.
 pub fn refuse(service: &Service, handshake: Handshake, refusal: Refusal) -> Response<ResponseBody> {
+    let Some(place) = service.0.admissions.turning_away() else { return refused(&refusal) };
     let (response, pending) = handshake.refuse(&refusal);
     if let Some(pending) = pending {
         let (now, patience) = (service.0.clock.now(), service.settings().close_timeout);
-        tokio::spawn(turn_away(pending, refusal, now, patience));
+        tokio::spawn(async move {
+            turn_away(pending, refusal, now, patience).await;
+            drop(place);
+        });
     }
     response
 }

@@ -63,19 +63,33 @@ impl Receipts {
 
     fn keep(&self, key: &str, fingerprint: u64, now: Duration) -> Result<Kept, PublishError> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.order.front().is_some_and(|(at, _)| *at + self.window <= now) || state.order.len() >= self.max {
-            if let Some((_, old)) = state.order.pop_front() {
-                state.by_key.remove(&old);
-            }
+        while state.order.front().is_some_and(|(at, _)| *at + self.window <= now) {
+            state.forget_oldest();
         }
-        if let Some(kept) = state.by_key.get(key) {
+        if let Some(kept) = state.by_key.get_mut(key) {
+            // A publication that came to nothing does not bind its key, unless it is still under way.
+            if kept.receipt.get().is_none() && Arc::strong_count(&kept.receipt) == 1 {
+                kept.fingerprint = fingerprint;
+            }
             return if kept.fingerprint == fingerprint { Ok(kept.clone()) } else { Err(PublishError::KeyReused) };
+        }
+        // Only what is new takes another's place: a retry must find what it asks for.
+        while state.order.len() >= self.max {
+            state.forget_oldest();
         }
         let key: Arc<str> = key.into();
         let kept = Kept { fingerprint, receipt: Arc::default() };
         state.order.push_back((now, key.clone()));
         state.by_key.insert(key, kept.clone());
         Ok(kept)
+    }
+}
+
+impl State {
+    fn forget_oldest(&mut self) {
+        if let Some((_, old)) = self.order.pop_front() {
+            self.by_key.remove(&old);
+        }
     }
 }
 
@@ -166,6 +180,8 @@ mod tests {
         publisher.publish("c", 1, 2).await.expect("published");
         assert!(publisher.publish("c", 1, 2).await.expect("answered").duplicate);
         assert!(!publisher.publish("a", 1, 3).await.expect("published").duplicate, "beyond the bound");
+        assert!(publisher.publish("c", 1, 4).await.expect("answered").duplicate, "a retry takes nobody's place");
+        assert!(publisher.publish("a", 1, 4).await.expect("answered").duplicate, "nor its own");
         assert!(!publisher.publish("c", 1, 62).await.expect("published").duplicate, "after the window");
     }
 
@@ -175,5 +191,7 @@ mod tests {
         let fail = || async { Err(PublishError::Bus(BusError::Misused("started twice"))) };
         assert!(publisher.receipts.once("k", &request(1), seconds(0), fail).await.is_err());
         assert!(!publisher.publish("k", 1, 0).await.expect("published").duplicate);
+        assert!(publisher.receipts.once("l", &request(1), seconds(0), fail).await.is_err());
+        assert!(!publisher.publish("l", 2, 0).await.expect("a corrected one is no other one").duplicate);
     }
 }

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError, atomic::Ordering::Relaxed},
+    sync::{Arc, Mutex, PoisonError, Weak, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -23,6 +23,7 @@ use realtime_schema::{
     CloseCode, Closing, Connection, ConnectionId, Control, Envelope, NodeId, Origin, PublishRequest, Receipt,
     Subscribed, Topic, Unsubscribed,
 };
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     admission::{Admission, Admissions, Permit},
@@ -55,7 +56,22 @@ pub(crate) struct Inner {
     pub(crate) receipts: Receipts,
     pub(crate) metrics: Arc<Metrics>,
     /// Places of connections that were made by `connect`, whose sockets nobody here serves.
-    pub(crate) lent: Mutex<HashMap<ConnectionId, Permit>>,
+    pub(crate) lent: Mutex<HashMap<ConnectionId, Lent>>,
+}
+
+/// What a connection has whose socket nobody here serves.
+pub(crate) struct Lent {
+    _permit: Permit,
+    /// Ends the connection with its token.
+    _expiry: Option<AbortOnDropHandle<()>>,
+}
+
+async fn expire(inner: Weak<Inner>, id: ConnectionId, left: Duration) {
+    tokio::time::sleep(left).await;
+    if let Some(service) = inner.upgrade().map(Service) {
+        let closing = Closing::new(CloseCode::EXPIRED, "the token's time is over; connect with a new one");
+        service.disconnect(id, closing).await;
+    }
 }
 
 impl fmt::Debug for Service {
@@ -192,8 +208,16 @@ impl RealtimeService for Service {
         socket: Arc<dyn WebSocketConnection>,
     ) -> Result<Arc<Connection>, Refusal> {
         let admission = self.0.admit(&request).await?;
-        let (connection, _, permit) = connection::open(&self.0, admission, &socket)?;
-        self.0.lent.lock().unwrap_or_else(PoisonError::into_inner).insert(connection.id, permit);
+        let (connection, session, permit) = connection::open(&self.0, admission, &socket)?;
+        let expiry = session
+            .token_lasts(self.0.clock.monotonic())
+            .map(|left| AbortOnDropHandle::new(tokio::spawn(expire(Arc::downgrade(&self.0), connection.id, left))));
+        let lent = Lent { _permit: permit, _expiry: expiry };
+        self.0.lent.lock().unwrap_or_else(PoisonError::into_inner).insert(connection.id, lent);
+        if self.0.registry.get(connection.id).is_none() {
+            // Disconnected in between, by someone who found nothing to give back yet.
+            self.0.forget(connection.id);
+        }
         Ok(connection)
     }
 

@@ -327,3 +327,58 @@ async fn a_builder_without_a_verifier_says_so() {
     let error = Service::builder().build().await.expect_err("no verifier");
     assert!(error.to_string().contains("ServiceBuilder::verifier"), "{error}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn whoever_is_sent_a_lot_without_pause_is_still_heard() {
+    let service = service(Settings::default()).await;
+    let mut peer = connect(&service, "alice").await;
+    for n in 0..200 {
+        publish(&service, Route::All, n).await;
+    }
+    peer.says(r#"{"action":"ping","id":1}"#).await;
+    for n in 200..2000 {
+        let frame = peer.frame().await;
+        if frame["type"] == "ack" {
+            return;
+        }
+        publish(&service, Route::All, n).await;
+    }
+    panic!("1,800 messages later the command was not answered");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_takes_its_time_is_no_missing_pong() {
+    let settings = Settings { ping_interval: Duration::from_secs(1), pong_misses: 1, ..Settings::default() };
+    let service = service(settings).await;
+    let mut peer = connect(&service, "alice").await;
+    peer.stalled.send_replace(true);
+    publish(&service, Route::All, 1).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    peer.stalled.send_replace(false);
+    peer.expects("tick").await;
+    peer.says(r#"{"action":"ping","id":1}"#).await;
+    let mut next = peer.next().await;
+    while next == Some(Written::Ping) {
+        next = peer.next().await;
+    }
+    assert!(matches!(&next, Some(Written::Frame(frame)) if frame["type"] == "ack"), "{next:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_the_application_serves_itself_ends_with_its_token_too() {
+    let claims = JwtClaims { exp: Some(WALL_S + 60), ..claims("alice", &[]) };
+    let service = builder(Settings::default())
+        .verifier(Arc::new(TestJwtVerifier::new("short", claims)))
+        .build()
+        .await
+        .expect("complete");
+    let id = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id");
+    let socket = Arc::new(TestWebSocketConnection::new(id));
+    service.connect(ConnectRequest::with_token("short"), socket.clone()).await.expect("let in");
+    tokio::time::sleep(Duration::from_secs(59)).await;
+    assert_eq!(socket.closing(), None);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(socket.closing().map(|closing| closing.code), Some(CloseCode::EXPIRED));
+    forgotten(&service);
+    assert_eq!(service.drain(Duration::ZERO).await, 0, "its place was given back");
+}

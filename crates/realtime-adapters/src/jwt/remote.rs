@@ -13,7 +13,7 @@ use std::{
 use arc_swap::ArcSwapOption;
 use reqwest::{Client, Url, redirect};
 use tokio::{
-    sync::{Notify, watch},
+    sync::{Notify, Semaphore, watch},
     task::AbortHandle,
     time::{Instant, sleep_until, timeout},
 };
@@ -61,6 +61,14 @@ impl JwksConfig {
             rsa_algorithm: Algorithm::RS256,
             insecure_http: false,
         }
+    }
+
+    /// Checks the settings without asking anyone.
+    ///
+    /// # Errors
+    /// A setting that can't be meant.
+    pub fn check(&self) -> Result<(), KeyError> {
+        self.checked_url().map(drop)
     }
 
     fn checked_url(&self) -> Result<Url, KeyError> {
@@ -114,6 +122,18 @@ struct Shared {
     /// Counts finished fetches.
     turns: watch::Sender<u64>,
     min_refresh: Duration,
+    /// Places to wait for a fetch in.
+    waiters: Semaphore,
+}
+
+/// What became of the wish for a fetch.
+pub(super) enum Refreshed {
+    /// One has ended since.
+    Done,
+    /// There has been one too recently, or it took too long.
+    No,
+    /// Too many wait already.
+    Crowded,
 }
 
 #[derive(Default)]
@@ -125,6 +145,15 @@ struct Gate {
     /// Why the last fetch failed, if it did.
     trouble: Option<Arc<FetchError>>,
 }
+
+/// Tokens that may wait at once for keys that are not known. Anyone can make such a token up, and while it waits it
+/// holds one of the places that tokens with good keys need.
+const MAX_WAITERS: usize = 8;
+
+/// Too many tokens wait for keys that are not known.
+#[derive(Debug, thiserror::Error)]
+#[error("{MAX_WAITERS} tokens wait for keys that are not known, and no more may")]
+pub(super) struct Crowded;
 
 /// Why the keys could not be fetched. Holds no address: its query may be a secret.
 #[derive(Debug, thiserror::Error)]
@@ -169,6 +198,7 @@ impl JwksSource {
             wanted: Notify::new(),
             turns,
             min_refresh: config.min_refresh,
+            waiters: Semaphore::new(MAX_WAITERS),
         });
         let longest_wait = config.timeout + Duration::from_secs(1);
         let task = tokio::spawn(keep_fresh(Arc::clone(&shared), client, url, config)).abort_handle();
@@ -187,13 +217,14 @@ impl JwksSource {
         self.shared.keys.load_full()
     }
 
-    /// Waits for a fetch, of its own or one that is under way; false if there has been one too recently.
-    pub(super) async fn refreshed(&self) -> bool {
+    /// Waits for a fetch, of its own or one that is under way.
+    pub(super) async fn refreshed(&self) -> Refreshed {
+        let Ok(_place) = self.shared.waiters.try_acquire() else { return Refreshed::Crowded };
         let mut finished = {
             let mut gate = self.shared.gate();
             if !gate.busy {
                 if gate.last_wanted.is_some_and(|last| last.elapsed() < self.shared.min_refresh) {
-                    return false;
+                    return Refreshed::No;
                 }
                 gate.busy = true;
                 gate.last_wanted = Some(Instant::now());
@@ -201,7 +232,10 @@ impl JwksSource {
             }
             self.shared.turns.subscribe()
         };
-        timeout(self.longest_wait, finished.changed()).await.is_ok()
+        match timeout(self.longest_wait, finished.changed()).await {
+            Ok(_) => Refreshed::Done,
+            Err(_) => Refreshed::No,
+        }
     }
 
     /// Why the last fetch failed, if it did.

@@ -10,7 +10,7 @@ use realtime_schema::JwtClaims;
 use serde_json::{Map, Value};
 
 #[cfg(feature = "jwks")]
-use super::remote::JwksSource;
+use super::remote::{Crowded, JwksSource, Refreshed};
 use super::{algorithm::Algorithm, config::JwtConfig, error::KeyError, key::Key, key_set::KeySet};
 
 /// Verifies tokens with keys given at start, with those of a JWKS address (feature `jwks`), or with both.
@@ -177,8 +177,13 @@ impl TokenVerifier {
                     Err(other) => return Err(other.into()),
                 }
             }
-            if attempt == 2 || !address.refreshed().await {
+            if attempt == 2 {
                 break;
+            }
+            match address.refreshed().await {
+                Refreshed::Done => {}
+                Refreshed::No => break,
+                Refreshed::Crowded => return Err(VerifyError::Unavailable(Arc::new(Crowded))),
             }
         }
         // As long as the address fails, a key that it has just begun to use can't be told from one that is made up.

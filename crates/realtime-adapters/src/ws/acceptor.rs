@@ -27,7 +27,7 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::config::AcceptorConfig;
+use super::{config::AcceptorConfig, patient::Patient};
 
 /// How long accepting pauses when the process is out of file descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(75);
@@ -94,6 +94,7 @@ where
             continue;
         };
         let _ = stream.set_nodelay(true);
+        let stream = Patient::new(stream, config.answer_timeout);
         let (handler, http, shutdown) = (handler.clone(), http.clone(), shutdown.clone());
         tasks.spawn(async move {
             serve_one(stream, remote, http, handler, shutdown).await;
@@ -106,7 +107,7 @@ where
 }
 
 async fn serve_one<H, F, B>(
-    stream: TcpStream,
+    stream: Patient,
     remote: SocketAddr,
     http: http1::Builder,
     handler: H,

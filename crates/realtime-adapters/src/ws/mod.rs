@@ -6,6 +6,7 @@
 mod acceptor;
 mod config;
 mod handshake;
+mod patient;
 mod socket;
 mod tracker;
 mod transport;

@@ -13,6 +13,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use super::patient::Patient;
+
 /// The stream under a WebSocket.
 #[derive(Debug)]
 pub enum Transport {
@@ -25,8 +27,12 @@ pub enum Transport {
 impl Transport {
     /// Takes the TCP stream out of an upgraded connection if it is one, with what was read beyond the request.
     pub(super) fn of(upgraded: Upgraded) -> (Self, Vec<u8>) {
+        // What was read is copied, because a slice would keep the HTTP server's whole buffer alive.
+        let upgraded = match upgraded.downcast::<TokioIo<Patient>>() {
+            Ok(parts) => return (Self::Tcp(parts.io.into_inner().into_inner()), parts.read_buf.to_vec()),
+            Err(upgraded) => upgraded,
+        };
         match upgraded.downcast::<TokioIo<TcpStream>>() {
-            // Copied, because a slice would keep the HTTP server's whole buffer alive.
             Ok(parts) => (Self::Tcp(parts.io.into_inner()), parts.read_buf.to_vec()),
             Err(upgraded) => (Self::Upgraded(Box::new(TokioIo::new(upgraded))), Vec::new()),
         }

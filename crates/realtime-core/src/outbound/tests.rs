@@ -47,8 +47,22 @@ fn close_is_the_verdict_when_nothing_may_be_dropped() {
         queue.push(frame("t", "a", n, Overflow::Drop), LIMITS);
     }
     assert_eq!(queue.push(frame("t", "a", 3, Overflow::Close), LIMITS), Verdict::Full);
-    assert_eq!(queue.push(encode_control(&Control::Ping(Ping {}), Timestamp::EPOCH), LIMITS), Verdict::Full);
     assert_eq!(payloads(&mut queue).0, [0, 1, 2], "a refused frame changes nothing");
+}
+
+#[test]
+fn a_control_frame_takes_the_place_of_what_may_be_dropped_and_of_nothing_else() {
+    let control = || encode_control(&Control::Ping(Ping {}), Timestamp::EPOCH);
+    let mut queue = OutboundQueue::default();
+    for n in 0..3 {
+        queue.push(frame("t", "a", n, Overflow::Drop), LIMITS);
+    }
+    assert_eq!(queue.push(control(), LIMITS), Verdict::Queued { dropped: 1 });
+    let mut queue = OutboundQueue::default();
+    for n in 0..3 {
+        queue.push(frame("t", "a", n, Overflow::Close), LIMITS);
+    }
+    assert_eq!(queue.push(control(), LIMITS), Verdict::Full);
 }
 
 #[test]

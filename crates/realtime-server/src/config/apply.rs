@@ -1,6 +1,6 @@
 //! From settings to what the layers below are built with. Everything that is wrong is said at once.
 
-use std::{fs, str::FromStr, sync::Arc};
+use std::{fs, str::FromStr, sync::Arc, time::Duration};
 
 use realtime_adapters::{
     jwt::{Algorithm, ClaimPaths, JwksConfig, JwksSource, JwtConfig, Key, KeyError, KeySet, TokenVerifier},
@@ -18,6 +18,9 @@ use super::{ClaimSettings, Config, ConfigError, Problem, layers::variable};
 
 /// The shortest API key, in characters.
 const MIN_API_KEY_CHARS: usize = 16;
+
+/// The longest that anything waits. What is meant to be longer is mostly a slip.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3600);
 
 /// Problems as they are found.
 #[derive(Default)]
@@ -44,6 +47,12 @@ struct Trust {
     address: Option<JwksConfig>,
 }
 
+/// Whether a part of a filter is one word, as a level is, and none of the levels.
+fn is_unknown_level(part: &str) -> bool {
+    let word = part.trim();
+    !word.contains(['=', ':', '[']) && word.parse::<tracing_subscriber::filter::LevelFilter>().is_err()
+}
+
 impl Config {
     /// Everything that is wrong with the settings, without serving anything.
     ///
@@ -53,14 +62,20 @@ impl Config {
         let mut problems = Problems::default();
         self.settings_into(&mut problems);
         if let Some(trust) = self.trust_into(&mut problems)
-            && trust.address.is_none()
-            && let Err(error) = TokenVerifier::new(trust.rules, trust.keys)
+            && let Err(error) = match &trust.address {
+                Some(address) => address.check(),
+                None => TokenVerifier::new(trust.rules, trust.keys).map(drop),
+            }
         {
             problems.add("auth", error.to_string());
         }
         self.check_api(&mut problems);
         if let Err(error) = tracing_subscriber::EnvFilter::try_new(&self.log.level) {
             problems.add("log.level", format!("{error}; use error, warn, info, debug or trace"));
+        } else if self.log.level.split(',').any(is_unknown_level) {
+            // The filter takes any other word for the name of a module, and would silence everything else.
+            let what = format!("`{}` is no level; use error, warn, info, debug, trace or off", self.log.level);
+            problems.add("log.level", what);
         }
         if let Some(header) = &self.server.client_address_header
             && http::HeaderName::try_from(header.as_str()).is_err()
@@ -119,6 +134,7 @@ impl Config {
     pub(crate) fn acceptor(&self) -> AcceptorConfig {
         AcceptorConfig {
             header_read_timeout: self.limits.header_timeout.0,
+            answer_timeout: self.limits.answer_timeout.0,
             max_header_bytes: self.limits.header_bytes,
             max_headers: self.limits.headers,
             max_http_sockets: self.limits.http_sockets,
@@ -134,6 +150,7 @@ impl Config {
             ("limits.http_sockets", limits.http_sockets),
             ("limits.headers", limits.headers),
             ("limits.verifications", limits.verifications),
+            ("limits.max_message_bytes", usize::try_from(limits.max_message_bytes).unwrap_or(usize::MAX)),
             ("limits.max_frame_bytes", limits.max_frame_bytes),
             ("limits.max_fragments", limits.max_fragments as usize),
             ("limits.messages_per_second", limits.messages_per_second as usize),
@@ -150,6 +167,7 @@ impl Config {
         }
         let waits = [
             ("limits.header_timeout", limits.header_timeout),
+            ("limits.answer_timeout", limits.answer_timeout),
             ("limits.upgrade_timeout", limits.upgrade_timeout),
             ("limits.verify_timeout", limits.verify_timeout),
             ("liveness.ping_interval", liveness.ping_interval),
@@ -158,8 +176,8 @@ impl Config {
             ("api.timeout", api.timeout),
         ];
         for (key, wait) in waits {
-            if wait.0.is_zero() {
-                problems.add(key, "is 0; give a time");
+            if wait.0.is_zero() || wait.0 > LONGEST_WAIT {
+                problems.add(key, "is 0 or longer than a day; give a time between");
             }
         }
         if limits.header_bytes < 8192 {

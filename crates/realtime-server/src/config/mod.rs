@@ -283,6 +283,8 @@ pub struct LimitsConfig {
     pub headers: usize,
     /// How long the head of a request may take to arrive, and how long a socket may idle between requests.
     pub header_timeout: Span,
+    /// How long a client may take to take an HTTP answer whole, once the kernel holds no more of it. Over it: hung up.
+    pub answer_timeout: Span,
     /// How long a peer may take to take over its upgraded socket.
     pub upgrade_timeout: Span,
     /// Tokens that are verified at once; more wait for `limits.verify_timeout`.
@@ -323,6 +325,7 @@ impl Default for LimitsConfig {
             header_bytes: door.max_header_bytes,
             headers: door.max_headers,
             header_timeout: door.header_read_timeout.into(),
+            answer_timeout: door.answer_timeout.into(),
             upgrade_timeout: ws.upgrade_timeout.into(),
             verifications: settings.max_verifications,
             verify_timeout: settings.verify_timeout.into(),

@@ -134,10 +134,31 @@ pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, FieldError> {
         let path = error.path().to_string();
         // What is broken before any field has no path.
         let path = if matches!(path.as_str(), "." | "?") { "" } else { path.as_str() };
-        FieldError::said(path, error.inner().to_string())
+        field_error(path, error.inner().to_string())
     })?;
     input.end().map_err(|error| FieldError::new("", error.to_string()))?;
     Ok(value)
+}
+
+/// What serde says, at the field that it is about: a field that is missing, doubled or unknown has no path of its own.
+fn field_error(path: &str, said: String) -> FieldError {
+    let said = match said.rfind(" at line ") {
+        Some(at) => said[..at].to_owned(),
+        None => said,
+    };
+    let problems = [
+        ("missing field `", "is missing"),
+        ("duplicate field `", "is given twice"),
+        ("unknown field `", "is not known"),
+    ];
+    for (begin, problem) in problems {
+        if let Some((name, rest)) = said.strip_prefix(begin).and_then(|rest| rest.split_once('`')) {
+            // The path of an unknown or doubled field names it already.
+            let parent = path.strip_suffix(name).unwrap_or(path).trim_end_matches('.');
+            return FieldError::new(name, format!("{problem}{rest}")).under(parent);
+        }
+    }
+    FieldError::said(path, said)
 }
 
 /// The variable parts of the path.
@@ -165,5 +186,26 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
             let detail = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
             Refused::new(ErrorCode::BadRequest, detail)
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use realtime_schema::PublishRequest;
+
+    use super::*;
+
+    #[test]
+    fn every_problem_is_at_its_field_and_says_its_name_once() {
+        for (json, path, message) in [
+            ("{}", "to", "is missing"),
+            (r#"{"to":"all","to":"all"}"#, "to", "is given twice"),
+            (r#"{"to":"all","stray":1}"#, "stray", "is not known"),
+            (r#"{"to":{"topic":""}}"#, "to.topic", ""),
+        ] {
+            let found = read::<PublishRequest>(json.as_bytes()).expect_err(json);
+            assert_eq!(found.path, path, "{json}: {found}");
+            assert!(found.message.starts_with(message) && !found.message.contains("at line"), "{json}: {found}");
+        }
     }
 }

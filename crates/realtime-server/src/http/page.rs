@@ -1,6 +1,6 @@
 //! The live page for development, and the tokens that it connects with.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc};
 
 use axum::{
     Json as Answer, Router,
@@ -16,7 +16,7 @@ use realtime_schema::{ErrorCode, Grant, Role, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    App,
+    App, Remote,
     body::{Json, Refused},
 };
 use crate::token::TokenRequest;
@@ -34,14 +34,23 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .layer(from_fn_with_state(app.clone(), only_by_own_name))
 }
 
-/// Refuses requests for another name: a page of some other site whose name was pointed at this machine (DNS
+/// Refuses requests from other machines, and for another name: a page of some other site whose name was pointed at this machine (DNS
 /// rebinding) must not get keys.
 async fn only_by_own_name(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+    let here = request.extensions().get::<Remote>().is_some_and(|Remote(remote)| is_loopback(remote.ip()));
+    if !here {
+        let message = "this page gives keys away, so it answers only to the machine that it runs on";
+        return Refused::new(ErrorCode::Forbidden, message).into_response();
+    }
     if is_own_name(request.headers(), &app.config.server.listen.ip().to_string()) {
         return next.run(request).await;
     }
     Refused::new(ErrorCode::Forbidden, "call this machine localhost, 127.0.0.1 or by the address of server.listen")
         .into_response()
+}
+
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
 }
 
 fn is_own_name(headers: &HeaderMap, listen: &str) -> bool {
@@ -92,6 +101,16 @@ async fn token(State(app): State<Arc<App>>, Json(wanted): Json<WantedToken>) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_this_machine_is_here() {
+        for here in ["127.0.0.1", "127.3.2.1", "::1", "::ffff:127.0.0.1"] {
+            assert!(is_loopback(here.parse().expect("an address")), "{here}");
+        }
+        for elsewhere in ["10.1.2.3", "::ffff:10.1.2.3", "0.0.0.0", "2001:db8::1"] {
+            assert!(!is_loopback(elsewhere.parse().expect("an address")), "{elsewhere}");
+        }
+    }
 
     #[test]
     fn a_foreign_name_that_points_here_is_not_ours() {

@@ -54,6 +54,23 @@ fn a_limit_of_nothing_and_a_wait_of_nothing_are_refused_by_name() {
 }
 
 #[test]
+fn what_serving_would_refuse_is_found_without_serving() {
+    let mut config = usable();
+    config.liveness.ping_interval = Span::secs(u64::MAX / 2);
+    config.limits.max_message_bytes = 0;
+    config.log.level = "verbose".into();
+    config.auth.jwks.url = Some("http://example.com/keys".into());
+    let found = problems(&config).join("\n");
+    for name in ["liveness.ping_interval", "limits.max_message_bytes", "log.level", "jwks.url"] {
+        assert!(found.contains(name), "{name} in {found}");
+    }
+    for good in ["info", "info,hyper=warn", "realtime_server=trace", "OFF"] {
+        config.log.level = good.into();
+        assert!(!problems(&config).join("\n").contains("log.level"), "{good}");
+    }
+}
+
+#[test]
 fn an_origin_is_written_as_browsers_write_it() {
     let mut config = usable();
     for good in ["https://app.example.com", "http://localhost:3000", "*"] {
