@@ -1,5 +1,7 @@
-//! The tasks of this workspace: `cargo xtask check`, `test`, `schemas`, `docs` and `coverage`.
+//! The tasks of this workspace: `cargo xtask check`, `test`, `schemas`, `docs`, `coverage` and
+//! `bench`.
 
+mod bench;
 mod checks;
 mod coverage;
 mod examples;
@@ -54,6 +56,15 @@ enum Task {
     Docs,
     /// Print the line coverage of realtime-core by its own tests (needs cargo-tarpaulin)
     Coverage,
+    /// Measure the release server beside its peers; write tables and a plot to target/bench
+    ///
+    /// Beside a floor and a handler written by hand, it runs every peer that this machine has: nginx with Nchan, NATS,
+    /// and Node's ws and socket.io. `--quick` takes under two minutes, a full run about an hour.
+    Bench {
+        /// Handed to the benchmark: `--quick`, `--only "fan-out 128B"`, `--servers realtime,nchan`, `--rounds 3`
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        args: Vec<String>,
+    },
 }
 
 fn main() -> ExitCode {
@@ -79,6 +90,7 @@ fn run(cli: Cli) -> Result<bool, String> {
         Task::Schemas => done(checks::write_schemas(&workspace)),
         Task::Docs => done(checks::write_config_docs(&workspace)),
         Task::Coverage => coverage::run(&workspace),
+        Task::Bench { args } => bench::run(&workspace, &args),
     }
 }
 
