@@ -57,7 +57,7 @@ impl Publisher {
 
     /// Publishes `messages` at once.
     pub(crate) async fn publish(&mut self, target: &Target, messages: &[String]) -> Result<()> {
-        let bytes: String = messages.iter().map(|text| self.dialect.publication(target, text)).collect();
+        let bytes = self.dialect.publications(target, messages);
         self.out.write_all(bytes.as_bytes()).await?;
         match self.refused.load(Relaxed) {
             0 => Ok(()),

@@ -7,7 +7,7 @@ use realtime_schema::{Audience, Gap, Route};
 use crate::{frame::Frame, policy::Overflow};
 
 /// The capacity that an empty queue keeps, in frames: enough for steady traffic, little at rest.
-const KEPT: usize = 4;
+const KEPT: usize = 16;
 
 /// The bounds of a queue. A single message larger than `bytes` still fits into an empty queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -172,8 +172,20 @@ impl Server {
         }
     }
 
+    /// What publishes all of `texts` at once, in the way that the server has for that.
+    pub(crate) fn publications(self, target: &Target, texts: &[String]) -> String {
+        if self == Self::Realtime && texts.len() > 1 {
+            let body = realtime::batch(target, texts);
+            let (head, length) = (realtime::KEY_HEADER, body.len());
+            return format!(
+                "POST /api/v1/publish/batch HTTP/1.1\r\nHost: bench\r\n{head}Content-Length: {length}\r\n\r\n{body}"
+            );
+        }
+        texts.iter().map(|text| self.publication(target, text)).collect()
+    }
+
     /// A publication of `text` as the server takes it.
-    pub(crate) fn publication(self, target: &Target, text: &str) -> String {
+    fn publication(self, target: &Target, text: &str) -> String {
         let post = |path: &str, head: &str, body: &str| {
             format!("POST {path} HTTP/1.1\r\nHost: bench\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len())
         };

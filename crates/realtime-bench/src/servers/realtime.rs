@@ -28,12 +28,22 @@ pub(super) fn command(options: &Options, start: &Start, folder: &Path, address: 
     Ok(command)
 }
 
+/// The body of a batch.
+pub(super) fn batch(target: &Target, texts: &[String]) -> String {
+    let publications: Vec<_> = texts.iter().map(|text| publication(target, text)).collect();
+    json!({"publications": publications}).to_string()
+}
+
 /// The body of a publication.
 pub(super) fn body(target: &Target, text: &str) -> String {
+    publication(target, text).to_string()
+}
+
+fn publication(target: &Target, text: &str) -> serde_json::Value {
     let to = match target {
         Target::Topic(topic) => json!({"topic": topic}),
         Target::Role(role) => json!({"role": role}),
         Target::User(user) => json!({"user": user}),
     };
-    json!({"to": to, "type": "bench", "payload": text}).to_string()
+    json!({"to": to, "type": "bench", "payload": text})
 }
