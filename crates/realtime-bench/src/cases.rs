@@ -55,10 +55,9 @@ struct Case {
 
 fn cases() -> Vec<Case> {
     let all = Server::ALL.to_vec();
-    let ours = || vec![Server::Floor, Server::Realtime];
-    let with_topics = || {
-        Server::ALL.into_iter().filter(|s| s.has_topics() && *s != Server::SocketIo || *s == Server::Floor).collect()
-    };
+    let ours = || vec![Server::Floor, Server::FloorLong, Server::Realtime];
+    let with_topics =
+        || Server::ALL.into_iter().filter(|s| s.has_topics() && *s != Server::SocketIo || s.is_floor()).collect();
     let case = |name: &str, kind, reference, servers| Case { name: name.to_owned(), kind, reference, servers };
     let mut cases = Vec::new();
     for (size, label) in [(128, "128B"), (1024, "1KiB"), (16 * 1024, "16KiB")] {
@@ -73,7 +72,7 @@ fn cases() -> Vec<Case> {
     cases.push(case("user of many", Kind::User, Server::Realtime, vec![Server::Realtime]));
     cases.push(case("slow reader", Kind::Slow, Server::Realtime, vec![Server::Realtime]));
     cases.push(case("churn", Kind::Churn, Server::Realtime, vec![Server::Realtime]));
-    cases.push(case("idle", Kind::Idle, Server::Realtime, all.into_iter().filter(|s| *s != Server::Floor).collect()));
+    cases.push(case("idle", Kind::Idle, Server::Realtime, all.into_iter().filter(|s| !s.is_floor()).collect()));
     for kind in tokens::Kind::ALL {
         let servers = vec![Server::Handwritten, Server::Realtime];
         cases.push(case(&format!("accept {}", kind.name()), Kind::Accept(kind), Server::Handwritten, servers));
@@ -87,7 +86,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let mut missing: Vec<Server> = Vec::new();
     for server in Server::ALL {
         let unwanted = !options.servers.is_empty() && !options.servers.iter().any(|name| name == server.name());
-        if unwanted && server != Server::Floor {
+        if unwanted && !server.is_floor() {
             missing.push(server);
         } else if let Some(why) = server.missing(options) {
             println!("without {}: {why}", server.name());
@@ -95,11 +94,13 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
         }
     }
     let quick = ["fan-out 128B x1", "fan-out 128B x16", "fan-out 128B x64", "rate 30k/s", "idle", "accept HS256"];
+    let cases = cases();
+    let exact = cases.iter().any(|case| Some(&case.name) == options.only.as_ref());
     let wanted = |case: &&Case| match &options.only {
+        Some(name) if exact => case.name == *name,
         Some(part) => case.name.contains(part.as_str()),
         None => !options.quick || quick.contains(&case.name.as_str()),
     };
-    let cases = cases();
     let cases: Vec<_> = cases.iter().filter(wanted).collect();
     let begun = Instant::now();
     for (at, case) in cases.iter().enumerate() {
@@ -161,7 +162,7 @@ async fn measure(kind: Kind, server: Server, options: &Options) -> Result<Figure
 
 async fn with_server(kind: Kind, running: &Running, options: &Options) -> Result<Figures> {
     let mut count = crowd(kind, options);
-    if kind == Kind::Role && running.server == Server::Floor {
+    if kind == Kind::Role && running.server.is_floor() {
         // It knows no roles: its whole crowd is the half.
         count /= 2;
     }
@@ -262,6 +263,7 @@ impl Crowd<'_> {
             duplicated: seen.duplicated + seen.received.saturating_sub(sent.deliveries),
             out_of_order: seen.out_of_order,
             received: seen.received,
+            bytes_per_delivery: Some(seen.bytes as f64 / seen.received as f64),
             ..Figures::default()
         })
     }

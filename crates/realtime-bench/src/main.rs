@@ -41,7 +41,7 @@ pub(crate) struct Options {
     /// Fewer rounds, messages and connections: under two minutes, and noisier.
     #[arg(long)]
     quick: bool,
-    /// Only the cases whose name contains this.
+    /// Only the case of this name or, if there is none, those whose name contains it.
     #[arg(long, value_name = "TEXT")]
     only: Option<String>,
     /// Only these servers, with commas between (realtime, floor, handwritten, nchan, nats, ws, socket.io).

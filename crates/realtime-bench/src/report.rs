@@ -16,6 +16,8 @@ pub(crate) struct Figures {
     /// CPU time of the server, in microseconds per message that a subscriber received.
     pub(crate) cpu_us_per_delivery: Option<f64>,
     pub(crate) deliveries_per_s: Option<f64>,
+    /// What a message was on the wire, its frame included.
+    pub(crate) bytes_per_delivery: Option<f64>,
     /// From publication to receipt: p50, p99, p99.9.
     pub(crate) latency_us: Option<[f64; 3]>,
     /// Resident memory that a connection added.
@@ -46,9 +48,10 @@ struct Measured {
 /// A figure that is shown, with its name and unit.
 type Column = (&'static str, fn(&Figures) -> Option<f64>);
 
-const COLUMNS: [Column; 8] = [
+const COLUMNS: [Column; 9] = [
     ("CPU us/delivery", |f| f.cpu_us_per_delivery),
     ("deliveries/s", |f| f.deliveries_per_s),
+    ("bytes/delivery", |f| f.bytes_per_delivery),
     ("p50 us", |f| f.latency_us.map(|l| l[0])),
     ("p99 us", |f| f.latency_us.map(|l| l[1])),
     ("p99.9 us", |f| f.latency_us.map(|l| l[2])),
@@ -151,7 +154,7 @@ impl Report {
         let mut body = String::new();
         let mut y = 30.0;
         for measured in &self.cases {
-            let wanted = [COLUMNS[0], COLUMNS[5], COLUMNS[6]];
+            let wanted = [COLUMNS[0], COLUMNS[6], COLUMNS[7]];
             let Some((name, figure)) = wanted.iter().find(|column| measured.has(column.1)) else { continue };
             let _ = write!(
                 body,

@@ -28,6 +28,7 @@ const AT_ONCE: usize = 64;
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) received: u64,
+    pub(crate) bytes: u64,
     pub(crate) duplicated: u64,
     pub(crate) out_of_order: u64,
     pub(crate) latency: Histogram,
@@ -177,6 +178,7 @@ async fn reader(mut stream: TcpStream, shared: &Shared) {
                 Err(error) => return error.kind() != std::io::ErrorKind::WouldBlock,
             };
             let mut seen = shared.seen.borrow_mut();
+            seen.bytes += n as u64;
             let now = marker::micros(shared.start);
             scanner.feed(&buffer[..n], |number, sent| {
                 match number.cmp(&expected) {

@@ -7,13 +7,14 @@ use std::time::Duration;
 pub struct TokenBucket {
     /// Thousandths of a token.
     level: u64,
-    at: Duration,
+    /// Up to when they were paid out, in milliseconds.
+    at_ms: u64,
 }
 
 impl TokenBucket {
     /// A full bucket.
     pub fn full(burst: u32, now: Duration) -> Self {
-        Self { level: u64::from(burst) * 1000, at: now }
+        Self { level: u64::from(burst) * 1000, at_ms: millis(now) }
     }
 
     /// Takes one token.
@@ -22,12 +23,11 @@ impl TokenBucket {
     /// There is none: how long until there is one.
     pub fn take(&mut self, rate: u32, burst: u32, now: Duration) -> Result<(), Duration> {
         let rate = u64::from(rate.max(1));
-        let elapsed_ms = u64::try_from(now.saturating_sub(self.at).as_millis()).unwrap_or(u64::MAX);
+        let elapsed_ms = millis(now).saturating_sub(self.at_ms);
         if elapsed_ms > 0 {
             let gained = elapsed_ms.saturating_mul(rate);
             self.level = self.level.saturating_add(gained).min(u64::from(burst.max(1)) * 1000);
-            // Only whole milliseconds were paid out; the rest counts the next time.
-            self.at += Duration::from_millis(elapsed_ms);
+            self.at_ms += elapsed_ms;
         }
         if self.level >= 1000 {
             self.level -= 1000;
@@ -35,6 +35,10 @@ impl TokenBucket {
         }
         Err(Duration::from_millis((1000 - self.level).div_ceil(rate)))
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

@@ -6,8 +6,9 @@ use realtime_schema::{Audience, Gap, Route};
 
 use crate::{frame::Frame, policy::Overflow};
 
-/// The capacity that an empty queue keeps, in frames: enough for steady traffic, little at rest.
-const KEPT: usize = 16;
+/// The capacity that a queue keeps when it held no more than that, in frames: enough for steady traffic, little at
+/// rest.
+const KEPT: usize = 4;
 
 /// The bounds of a queue. A single message larger than `bytes` still fits into an empty queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,19 +31,22 @@ pub enum Verdict {
     Full,
 }
 
+#[derive(Debug, Default)]
+struct Gaps(Vec<Gap>);
+
 /// A bounded queue of frames.
 #[derive(Debug, Default)]
 pub struct OutboundQueue {
     frames: VecDeque<Frame>,
     bytes: usize,
-    /// What was dropped since the last take, by stream.
-    gaps: Vec<Gap>,
+    /// What was dropped since the last take, by stream. Mostly nothing, and then a pointer.
+    gaps: Option<Box<Gaps>>,
 }
 
 impl OutboundQueue {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.frames.is_empty() && self.gaps.is_empty()
+        self.frames.is_empty() && self.gaps.is_none()
     }
 
     /// How many frames wait.
@@ -85,9 +89,10 @@ impl OutboundQueue {
         self.bytes -= frame.text_len();
         if let Some(label) = frame.label() {
             let stream = stream_of(&label.to);
-            match self.gaps.iter_mut().find(|gap| gap.stream == stream) {
+            let Gaps(gaps) = &mut **self.gaps.get_or_insert_default();
+            match gaps.iter_mut().find(|gap| gap.stream == stream) {
                 Some(gap) => gap.missed = gap.missed.map(|n| n + 1),
-                None => self.gaps.push(dropped_one(stream)),
+                None => gaps.push(dropped_one(stream)),
             }
         }
         true
@@ -120,8 +125,11 @@ impl OutboundQueue {
         debug_assert!(batch.is_empty());
         std::mem::swap(&mut self.frames, batch);
         self.bytes = 0;
-        self.frames.shrink_to(KEPT);
-        std::mem::take(&mut self.gaps)
+        // Not in the midst of bursts: who gives room back after each asks for it again at the next.
+        if batch.len() <= KEPT {
+            self.frames.shrink_to(KEPT);
+        }
+        self.gaps.take().map_or_else(Vec::new, |gaps| gaps.0)
     }
 
     /// Forgets all that waits.

@@ -153,7 +153,7 @@ pub enum Run {
 pub struct Session {
     settings: Arc<SessionSettings>,
     user: UserId,
-    grants: Vec<Grant>,
+    grants: Box<[Grant]>,
     expires_at: Option<Duration>,
     bucket: TokenBucket,
     strikes: u32,
@@ -184,7 +184,7 @@ impl Session {
     ) -> Self {
         let mut session = Self {
             user: connection.user.clone(),
-            grants: claims.grants.clone(),
+            grants: claims.grants.as_slice().into(),
             expires_at: None,
             bucket: TokenBucket::full(settings.limits.burst, opening.now),
             strikes: 0,

@@ -1,6 +1,13 @@
 //! A client's socket: the handle that others send through, and the stream that one task owns.
 
-use std::{collections::VecDeque, future::Future, io, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::{Future, poll_fn},
+    io,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use realtime_core::Frame;
 use realtime_schema::{ClientId, CloseCode, Closing, ConnectionId};
@@ -82,17 +89,31 @@ pub enum SocketError {
 }
 
 /// One socket, owned by the one task that reads and writes it. Not object-safe, so that the hot path is not boxed.
+///
+/// What happens for every message is polled, so that a connection at rest holds no futures for it.
 pub trait Socket: Send + 'static {
-    /// Waits for what comes next. Cancel-safe.
-    fn receive(&mut self) -> impl Future<Output = Result<Incoming, SocketError>> + Send;
+    /// What comes next, once it is here.
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, SocketError>>;
 
     /// Writes all of `batch`, in order and in as few calls to the kernel as it takes, and leaves it empty.
-    /// Not cancel-safe: after a send that was dropped half-way the socket is only fit to be dropped.
-    fn send(&mut self, batch: &mut VecDeque<Frame>) -> impl Future<Output = Result<(), SocketError>> + Send;
+    ///
+    /// While it is pending, what is left of the batch stays in it and is to be handed in again: whoever gives up
+    /// half-way is left with a socket that is only fit to be dropped, for the peer may have half a frame.
+    fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<Result<(), SocketError>>;
 
     /// Writes a ping (RFC 6455 section 5.5.2).
     fn ping(&mut self) -> impl Future<Output = Result<(), SocketError>> + Send;
 
     /// Writes a close frame, then reads on until the peer has closed too or `patience` is over.
     fn close(&mut self, code: CloseCode, reason: &str, patience: Duration) -> impl Future<Output = ()> + Send;
+
+    /// [`Self::poll_receive`] as a future. Cancel-safe.
+    fn receive(&mut self) -> impl Future<Output = Result<Incoming, SocketError>> + Send {
+        poll_fn(|cx| self.poll_receive(cx))
+    }
+
+    /// [`Self::poll_send`] as a future. After it was dropped half-way, the same `batch` is to be sent on.
+    fn send(&mut self, batch: &mut VecDeque<Frame>) -> impl Future<Output = Result<(), SocketError>> + Send {
+        poll_fn(|cx| self.poll_send(cx, batch))
+    }
 }

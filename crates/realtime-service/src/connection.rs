@@ -5,7 +5,8 @@ use std::{
     future::{Future, poll_fn},
     pin::{Pin, pin},
     sync::Arc,
-    task::Poll,
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use realtime_core::{
@@ -15,8 +16,8 @@ use realtime_core::{
     session::{Effect, Input, Opening, Session, welcome},
 };
 use realtime_ports::{Incoming, Socket, SocketError, WebSocketConnection};
-use realtime_schema::{CloseCode, Closing, Connection, Control, ErrorCode};
-use tokio::time::{Instant, sleep_until, timeout};
+use realtime_schema::{CloseCode, Closing, Connection, Control, ErrorCode, Gap};
+use tokio::time::{Instant, Sleep, sleep_until, timeout};
 
 use crate::{
     admission::{Admission, Permit},
@@ -115,6 +116,12 @@ struct Driver<S> {
     pending: Option<Pending>,
     /// The session wants the peer to be pinged.
     ping: bool,
+    /// What is being written. Empty while nothing is.
+    batch: VecDeque<Frame>,
+    /// Batches written since the peer was last listened to.
+    writes: u8,
+    /// When the timer goes off, on the service's clock.
+    armed: Duration,
     _permit: Permit,
 }
 
@@ -133,7 +140,20 @@ impl<S: Socket> Driver<S> {
         match open(&inner, admission, &(outbound.clone() as Arc<dyn WebSocketConnection>)) {
             Ok((connection, session, permit)) => {
                 let pending = effects::opened(&inner, &connection);
-                Ok(Self { inner, connection, session, outbound, socket, pending, ping: false, _permit: permit })
+                let armed = session.deadline();
+                Ok(Self {
+                    inner,
+                    connection,
+                    session,
+                    outbound,
+                    socket,
+                    pending,
+                    ping: false,
+                    batch: VecDeque::new(),
+                    writes: 0,
+                    armed,
+                    _permit: permit,
+                })
             }
             Err(refusal) => Err(Box::new(Refused { inner, socket, refusal })),
         }
@@ -149,74 +169,96 @@ impl<S: Socket> Driver<S> {
     }
 
     async fn run(&mut self) -> End {
-        let mut batch = VecDeque::new();
-        let mut armed = self.session.deadline();
-        let mut deadline = pin!(sleep_until(self.due()));
-        let mut writes = 0_u8;
+        let mut timer = pin!(sleep_until(self.due()));
         loop {
-            let listen = writes >= WRITES_IN_A_ROW;
-            // A block of its own, so that the task does not keep room for an event that was acted on.
-            let step = {
-                let event = tokio::select! {
-                    biased;
-                    next = self.outbound.next(&mut batch), if !listen => Event::Write(next),
-                    input = done(&mut self.pending) => Event::Done(input),
-                    incoming = self.socket.receive(), if self.pending.is_none() => Event::Read(incoming),
-                    () = deadline.as_mut() => Event::Elapsed,
-                    () = std::future::ready(()), if listen => Event::Nothing,
-                };
-                self.react(event, &mut batch)
-            };
-            match step {
-                Step::Write => match self.write(&mut batch).await {
-                    Ok(Took::NoTime) => writes = writes.saturating_add(1),
-                    Ok(Took::Time) => writes = WRITES_IN_A_ROW,
-                    Err(end) => return end,
-                },
-                Step::End(end) => return end,
-                Step::Decided { elapsed } => {
-                    writes = 0;
-                    if std::mem::take(&mut self.ping) && Box::pin(self.ping()).await.is_err() {
-                        return End::Gone;
-                    }
-                    // Moving a timer takes a lock: only when the session moved its own, or it has just fired.
-                    if elapsed || armed != self.session.deadline() {
-                        armed = self.session.deadline();
-                        deadline.as_mut().reset(self.due());
+            match poll_fn(|context| self.poll_turn(context, timer.as_mut())).await {
+                Turn::Blocked => {
+                    if let Err(end) = Box::pin(self.unblocked()).await {
+                        return end;
                     }
                 }
+                Turn::Ping => {
+                    if Box::pin(self.ping()).await.is_err() {
+                        return End::Gone;
+                    }
+                }
+                Turn::End(end) => return end,
             }
         }
     }
 
-    /// What is to be done about an event, as far as it needs no waiting.
-    fn react(&mut self, event: Event, batch: &mut VecDeque<Frame>) -> Step {
-        let elapsed = matches!(event, Event::Elapsed);
-        let input = match event {
-            Event::Write(Next::Close(closing)) => return Step::End(End::Ours(closing)),
-            Event::Write(Next::Batch(gaps)) => {
-                for gap in gaps.into_iter().rev() {
-                    batch.push_front(self.inner.control(&Control::Gap(gap)));
+    /// Writes, hears and decides until something has to be waited for.
+    ///
+    /// By hand, for this is what every connection runs for every message: as one state it is smaller and quicker than
+    /// as a `select!` of futures.
+    fn poll_turn(&mut self, context: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Turn> {
+        loop {
+            let listen = self.writes >= WRITES_IN_A_ROW;
+            if !listen && let Poll::Ready(next) = self.outbound.poll_next(context, &mut self.batch) {
+                match next {
+                    Next::Close(closing) => return Poll::Ready(Turn::End(End::Ours(closing))),
+                    Next::Batch(gaps) => {
+                        if let Some(turn) = self.write(gaps, context) {
+                            return Poll::Ready(turn);
+                        }
+                        continue;
+                    }
                 }
-                return Step::Write;
             }
-            Event::Done(input) => {
-                self.pending = None;
-                input
+            let heard = match self.poll_hear(context) {
+                Poll::Ready(heard) => heard,
+                Poll::Pending if timer.as_mut().poll(context).is_ready() => Heard::Input(Input::Elapsed),
+                Poll::Pending if listen => Heard::Nothing,
+                Poll::Pending => return Poll::Pending,
+            };
+            self.writes = 0;
+            let elapsed = matches!(heard, Heard::Input(Input::Elapsed));
+            match heard {
+                Heard::Input(input) => self.handle(input),
+                Heard::Nothing => {}
+                Heard::End(end) => return Poll::Ready(Turn::End(end)),
             }
-            Event::Elapsed => Some(Input::Elapsed),
-            Event::Nothing => None,
-            Event::Read(Ok(Incoming::Closed(code))) => return Step::End(End::Theirs(code)),
-            Event::Read(Ok(incoming)) => self.read(incoming),
-            Event::Read(Err(SocketError::Gone(_))) => return Step::End(End::Gone),
-            Event::Read(Err(SocketError::Violation { code, reason })) => {
-                return Step::End(End::Ours(Box::new(Closing::new(code, reason))));
+            // Moving a timer takes a lock: only when the session moved its own, or it has just fired.
+            if elapsed || self.armed != self.session.deadline() {
+                self.armed = self.session.deadline();
+                timer.as_mut().reset(self.due());
             }
-        };
-        if let Some(input) = input {
-            self.handle(input);
+            if std::mem::take(&mut self.ping) {
+                return Poll::Ready(Turn::Ping);
+            }
         }
-        Step::Decided { elapsed }
+    }
+
+    /// Writes the batch, after the gaps that are to be told before it, as far as the kernel takes it at once.
+    fn write(&mut self, gaps: Vec<Gap>, context: &mut Context<'_>) -> Option<Turn> {
+        for gap in gaps.into_iter().rev() {
+            self.batch.push_front(self.inner.control(&Control::Gap(gap)));
+        }
+        let bytes = self.batch.iter().map(|frame| frame.wire().len()).sum();
+        self.inner.metrics.writes.add(self.batch.len(), bytes);
+        match self.socket.poll_send(context, &mut self.batch) {
+            Poll::Ready(Ok(())) => {
+                self.writes += 1;
+                None
+            }
+            Poll::Ready(Err(_)) => Some(Turn::End(End::Gone)),
+            Poll::Pending => Some(Turn::Blocked),
+        }
+    }
+
+    /// What comes from the peer, or from what it asked for; nothing is read while that is under way.
+    fn poll_hear(&mut self, context: &mut Context<'_>) -> Poll<Heard> {
+        if let Some(pending) = &mut self.pending {
+            let input = ready!(pending.as_mut().poll(context));
+            self.pending = None;
+            return Poll::Ready(input.map_or(Heard::Nothing, Heard::Input));
+        }
+        Poll::Ready(match ready!(self.socket.poll_receive(context)) {
+            Ok(Incoming::Closed(code)) => Heard::End(End::Theirs(code)),
+            Ok(incoming) => self.read(incoming).map_or(Heard::Nothing, Heard::Input),
+            Err(SocketError::Gone(_)) => Heard::End(End::Gone),
+            Err(SocketError::Violation { code, reason }) => Heard::End(End::Ours(Box::new(Closing::new(code, reason)))),
+        })
     }
 
     /// What an incoming message means; a text goes by the application's hook first, if it has one.
@@ -268,20 +310,13 @@ impl<S: Socket> Driver<S> {
         }
     }
 
-    /// Writes the whole batch, unless the reader is too slow or the connection is to end meanwhile.
-    async fn write(&mut self, batch: &mut VecDeque<Frame>) -> Result<Took, End> {
-        let metrics = &self.inner.metrics;
-        add(&metrics.writes_total, 1);
-        add(&metrics.frames_out_total, batch.len());
-        add(&metrics.bytes_out_total, batch.iter().map(|frame| frame.wire().len()).sum());
-
-        let mut send = pin!(self.socket.send(batch));
-        // Mostly the kernel takes it all at once, and no clock is looked at.
-        if let Poll::Ready(sent) = poll_fn(|context| Poll::Ready(send.as_mut().poll(context))).await {
-            return sent.map(|()| Took::NoTime).map_err(|_| End::Gone);
-        }
-        let waiting = Waiting { inner: &self.inner, session: &mut self.session, outbound: &self.outbound };
-        Box::pin(waiting.write(send)).await.map(|()| Took::Time)
+    /// Waits until the kernel has taken the rest of the batch, unless the reader is too slow or the connection is to
+    /// end meanwhile.
+    async fn unblocked(&mut self) -> Result<(), End> {
+        // It was long enough: the peer is listened to next.
+        self.writes = WRITES_IN_A_ROW;
+        let send = pin!(self.socket.send(&mut self.batch));
+        Waiting { inner: &self.inner, session: &mut self.session, outbound: &self.outbound }.write(send).await
     }
 
     /// The session's deadline on the runtime's clock.
@@ -338,40 +373,21 @@ impl Waiting<'_> {
     }
 }
 
-/// Whether the kernel took a batch at once.
-enum Took {
-    NoTime,
-    Time,
-}
-
-/// What woke the task.
-enum Event {
-    Write(Next),
-    Done(Option<Input>),
-    Read(Result<Incoming, SocketError>),
-    /// The session's deadline has come.
-    Elapsed,
-    /// Nothing was there to be read or done.
-    Nothing,
-}
-
-/// What is to be done next.
-enum Step {
-    /// Write the batch.
-    Write,
-    /// Go on; the session has decided, because its deadline came or something else happened.
-    Decided {
-        elapsed: bool,
-    },
+/// What a connection's task has to wait for, or be done with.
+enum Turn {
+    /// The kernel did not take all of the batch.
+    Blocked,
+    /// A ping is to be written.
+    Ping,
     End(End),
 }
 
-/// Waits for what is under way; for ever if nothing is.
-async fn done(pending: &mut Option<Pending>) -> Option<Input> {
-    match pending {
-        Some(pending) => Pin::new(pending).await,
-        None => std::future::pending().await,
-    }
+/// What was heard from the peer or from what it asked for.
+enum Heard {
+    Input(Input),
+    /// Nothing that the session is to know.
+    Nothing,
+    End(End),
 }
 
 /// Says why, closes, and waits for the peer to have heard it. Answers with the code of the close.

@@ -4,7 +4,7 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Poll, Waker},
+    task::{Context, Poll, Waker},
 };
 
 use realtime_core::{
@@ -64,22 +64,19 @@ impl Outbound {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until there is something to write and swaps it for the empty `batch`. For the connection's task alone.
-    pub(crate) async fn next(&self, batch: &mut VecDeque<Frame>) -> Next {
-        poll_fn(|context| {
-            let mut state = self.state();
-            if !state.queue.is_empty() {
-                return Poll::Ready(Next::Batch(state.queue.take(batch)));
-            }
-            if let Phase::Closing(_) = state.phase
-                && let Phase::Closing(closing) = std::mem::replace(&mut state.phase, Phase::Closed)
-            {
-                return Poll::Ready(Next::Close(closing));
-            }
-            state.wait(context.waker());
-            Poll::Pending
-        })
-        .await
+    /// Once there is something to write, swaps it for the empty `batch`. For the connection's task alone.
+    pub(crate) fn poll_next(&self, context: &Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<Next> {
+        let mut state = self.state();
+        if !state.queue.is_empty() {
+            return Poll::Ready(Next::Batch(state.queue.take(batch)));
+        }
+        if let Phase::Closing(_) = state.phase
+            && let Phase::Closing(closing) = std::mem::replace(&mut state.phase, Phase::Closed)
+        {
+            return Poll::Ready(Next::Close(closing));
+        }
+        state.wait(context.waker());
+        Poll::Pending
     }
 
     /// Waits until the connection is to be closed.

@@ -33,9 +33,13 @@ use super::{
     transport::Transport,
 };
 
-/// What is read from a socket at once, into a buffer that all sockets of a thread share.
+/// The buffer that all sockets of a thread share: what is read at once, and what small frames are gathered in.
+const SCRATCH_BYTES: usize = 64 * 1024;
+/// What is read from a socket at once.
 const READ_BYTES: usize = 16 * 1024;
-/// How many frames one call hands to the kernel at most; beyond it a call costs more than it saves.
+/// Frames up to this size cost less to copy together than to hand to the kernel piece by piece.
+const SMALL_FRAME: usize = 4 * 1024;
+/// How many large frames one call hands to the kernel at most.
 const MAX_SLICES: usize = 64;
 /// The longest reason that fits into a close frame beside its code (RFC 6455 section 5.5).
 const MAX_REASON_BYTES: usize = 123;
@@ -43,7 +47,7 @@ const MAX_REASON_BYTES: usize = 123;
 const PING: [u8; 2] = [0x89, 0x00];
 
 thread_local! {
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; SCRATCH_BYTES].into());
 }
 
 /// A WebSocket after its handshake, as its server sees it.
@@ -53,8 +57,8 @@ pub struct WsSocket<S = Transport> {
     config: Arc<WsConfig>,
     /// Nothing at rest.
     busy: Option<Box<Busy>>,
-    /// A batch was dropped half-way: what the peer would see next is no frame.
-    torn: bool,
+    /// How much of a batch's first frame the peer has: until it has the rest, nothing else can be written.
+    written: usize,
     /// The peer said goodbye, or broke the protocol: what it sends from now on is not looked at.
     ended: bool,
 }
@@ -117,7 +121,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
     pub fn new(stream: S, read: Vec<u8>, config: Arc<WsConfig>) -> Self {
         let unread = VecDeque::from(read);
         let busy = (!unread.is_empty()).then(|| Box::new(Busy { unread, ..Busy::default() }));
-        Self { stream, busy, torn: false, ended: false, config }
+        Self { stream, busy, written: 0, ended: false, config }
     }
 
     /// Lets tungstenite work on what was read; what it writes lands in `out`.
@@ -130,8 +134,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
         work(context, feed)
     }
 
-    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, SocketError>> {
-        if self.torn || self.ended {
+    fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, SocketError>> {
+        if self.written > 0 || self.ended {
             return Poll::Ready(Err(SocketError::Gone(ErrorKind::NotConnected.into())));
         }
         loop {
@@ -196,7 +200,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
     /// Reads what the stream has, for tungstenite to take up.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>> {
         SCRATCH.with_borrow_mut(|scratch| {
-            let mut buffer = ReadBuf::new(scratch);
+            let mut buffer = ReadBuf::new(&mut scratch[..READ_BYTES]);
             ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
             let read = buffer.filled();
             if read.is_empty() {
@@ -245,44 +249,59 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
     }
 
     async fn write_out(&mut self) -> io::Result<()> {
-        if self.torn {
+        if self.written > 0 {
             return Err(ErrorKind::NotConnected.into());
         }
         poll_fn(|cx| self.poll_out(cx)).await
     }
 
-    /// Writes frames, the first of which was written up to `offset`.
-    fn poll_batch(
-        &mut self,
-        cx: &mut Context<'_>,
-        batch: &mut VecDeque<Frame>,
-        offset: &mut usize,
-    ) -> Poll<io::Result<()>> {
+    /// Writes what is left of a batch.
+    fn poll_batch(&mut self, cx: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<io::Result<()>> {
         while let Some(first) = batch.front() {
-            let stream = Pin::new(&mut self.stream);
-            let written = if batch.len() == 1 {
-                ready!(stream.poll_write(cx, &first.wire()[*offset..]))?
-            } else {
-                let mut slices = [IoSlice::new(&[]); MAX_SLICES];
-                let used = batch.len().min(MAX_SLICES);
-                for (slice, frame) in slices.iter_mut().zip(batch.iter()) {
-                    *slice = IoSlice::new(frame.wire());
+            // Of another batch than the one that was begun there may be less.
+            let rest = first.wire().get(self.written..).ok_or(ErrorKind::NotConnected)?;
+            let written = match batch.get(1) {
+                None => ready!(Pin::new(&mut self.stream).poll_write(cx, rest))?,
+                Some(second) if rest.len().max(second.wire().len()) <= SMALL_FRAME => {
+                    ready!(self.poll_gathered(cx, batch))?
                 }
-                slices[0] = IoSlice::new(&first.wire()[*offset..]);
-                ready!(stream.poll_write_vectored(cx, &slices[..used]))?
+                Some(_) => {
+                    let mut slices = [IoSlice::new(&[]); MAX_SLICES];
+                    let used = batch.len().min(MAX_SLICES);
+                    for (slice, frame) in slices.iter_mut().zip(batch.iter()) {
+                        *slice = IoSlice::new(frame.wire());
+                    }
+                    slices[0] = IoSlice::new(rest);
+                    ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..used]))?
+                }
             };
             if written == 0 {
                 return Poll::Ready(Err(ErrorKind::WriteZero.into()));
             }
-            *offset += written;
+            self.written += written;
             while let Some(frame) = batch.front()
-                && *offset >= frame.wire().len()
+                && self.written >= frame.wire().len()
             {
-                *offset -= frame.wire().len();
+                self.written -= frame.wire().len();
                 batch.pop_front();
             }
         }
         Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    /// Writes as many frames as fit into the buffer of this thread, in one piece.
+    fn poll_gathered(&mut self, cx: &mut Context<'_>, batch: &VecDeque<Frame>) -> Poll<io::Result<usize>> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let (mut filled, mut skip) = (0, self.written);
+            for frame in batch {
+                let bytes = &frame.wire()[skip..];
+                let Some(room) = scratch.get_mut(filled..filled + bytes.len()) else { break };
+                room.copy_from_slice(bytes);
+                filled += bytes.len();
+                skip = 0;
+            }
+            Pin::new(&mut self.stream).poll_write(cx, &scratch[..filled])
+        })
     }
 
     /// Writes a message that is not a ready-made frame, such as an echo.
@@ -313,7 +332,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
         loop {
             let read = poll_fn(|cx| {
                 SCRATCH.with_borrow_mut(|scratch| {
-                    let mut buffer = ReadBuf::new(scratch);
+                    let mut buffer = ReadBuf::new(&mut scratch[..READ_BYTES]);
                     ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
                     Poll::Ready(Ok::<_, Error>(buffer.filled().len()))
                 })
@@ -331,17 +350,15 @@ fn shortened(reason: &str) -> &str {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Socket for WsSocket<S> {
-    async fn receive(&mut self) -> Result<Incoming, SocketError> {
-        poll_fn(|cx| self.poll_receive(cx)).await
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, SocketError>> {
+        self.poll_message(cx)
     }
 
-    async fn send(&mut self, batch: &mut VecDeque<Frame>) -> Result<(), SocketError> {
-        self.write_out().await?;
-        self.torn = true;
-        let mut offset = 0;
-        poll_fn(|cx| self.poll_batch(cx, batch, &mut offset)).await?;
-        self.torn = false;
-        Ok(())
+    fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<Result<(), SocketError>> {
+        if self.written == 0 {
+            ready!(self.poll_out(cx))?;
+        }
+        self.poll_batch(cx, batch).map_err(SocketError::from)
     }
 
     async fn ping(&mut self) -> Result<(), SocketError> {
@@ -350,7 +367,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Socket for WsSocket<S> 
     }
 
     async fn close(&mut self, code: CloseCode, reason: &str, patience: Duration) {
-        if !self.torn {
+        if self.written == 0 {
             // A peer that is gone or does not answer is none the wiser; the socket is dropped either way.
             let _ = timeout(patience, self.hang_up(code, reason)).await;
         }

@@ -26,7 +26,10 @@ use crate::{Options, Result, machine::SERVER_CORE, publisher::Target, subscriber
 /// A server that may be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Server {
+    /// Writes the messages bare.
     Floor,
+    /// The floor again, with messages as long as the frames of `Realtime`.
+    FloorLong,
     Realtime,
     Handwritten,
     Nchan,
@@ -68,12 +71,21 @@ impl Default for Start {
 }
 
 impl Server {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Floor, Self::Realtime, Self::Handwritten, Self::Nchan, Self::Nats, Self::Ws, Self::SocketIo];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Floor,
+        Self::FloorLong,
+        Self::Realtime,
+        Self::Handwritten,
+        Self::Nchan,
+        Self::Nats,
+        Self::Ws,
+        Self::SocketIo,
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Floor => "floor",
+            Self::FloorLong => "floor-long",
             Self::Realtime => "realtime",
             Self::Handwritten => "handwritten",
             Self::Nchan => "nchan",
@@ -89,7 +101,7 @@ impl Server {
             (!options.binaries.join(name).is_file()).then(|| format!("no {name} in {}", options.binaries.display()))
         };
         match self {
-            Self::Floor | Self::Handwritten => binary("realtime-bench"),
+            Self::Floor | Self::FloorLong | Self::Handwritten => binary("realtime-bench"),
             Self::Realtime => binary("realtime-server"),
             Self::Nchan => nchan::missing(),
             Self::Nats => on_path("nats-server").is_none().then(|| "install nats-server".into()),
@@ -103,9 +115,11 @@ impl Server {
         let folder = tempfile::tempdir()?;
         let (subscribers, publishers) = (free_port()?, free_port()?);
         let command = match self {
-            Self::Floor | Self::Handwritten => {
+            Self::Floor | Self::FloorLong | Self::Handwritten => {
                 let mut command = pinned(start, &options.binaries.join("realtime-bench"));
-                command.arg(self.name()).env("PORTS", format!("{} {}", subscribers.port(), publishers.port()));
+                command
+                    .arg(if self == Self::Handwritten { "handwritten" } else { "floor" })
+                    .env("PORTS", format!("{} {}", subscribers.port(), publishers.port()));
                 command
             }
             Self::Realtime => realtime::command(options, start, folder.path(), subscribers)?,
@@ -114,7 +128,7 @@ impl Server {
             Self::Ws | Self::SocketIo => node::command(start, self, subscribers)?,
         };
         let publishers = match self {
-            Self::Floor | Self::Handwritten | Self::Nats => publishers,
+            Self::Floor | Self::FloorLong | Self::Handwritten | Self::Nats => publishers,
             _ => subscribers,
         };
         let log = std::fs::File::create(folder.path().join("log"))?;
@@ -143,7 +157,7 @@ impl Server {
             Self::Nchan => format!("/sub/{}", wish.topic.as_deref().unwrap_or("none")),
             Self::SocketIo => "/socket.io/?EIO=4&transport=websocket".to_owned(),
             Self::Ws => format!("/{}", wish.topic.as_deref().unwrap_or_default()),
-            Self::Floor | Self::Handwritten | Self::Nats => "/".to_owned(),
+            Self::Floor | Self::FloorLong | Self::Handwritten | Self::Nats => "/".to_owned(),
         }
     }
 
@@ -160,7 +174,7 @@ impl Server {
                 vec![(format!("CONNECT {{\"verbose\":false}}\r\n{subscribe}PING\r\n"), Some("PONG"))]
             }
             Self::SocketIo => vec![("40".to_owned(), Some("40{"))],
-            Self::Floor | Self::Handwritten | Self::Nchan | Self::Ws => Vec::new(),
+            Self::Floor | Self::FloorLong | Self::Handwritten | Self::Nchan | Self::Ws => Vec::new(),
         }
     }
 
@@ -197,16 +211,24 @@ impl Server {
             Self::Nchan => post(&format!("/pub/{topic}"), "", text),
             Self::Ws | Self::SocketIo => post(&format!("/{topic}"), "", text),
             Self::Nats => format!("PUB {topic} {}\r\n{text}\r\n", text.len()),
-            Self::Floor | Self::Handwritten => match topic.strip_prefix("bench.") {
-                Some(one) => format!("{one} {text}\n"),
-                None => format!("* {text}\n"),
-            },
+            Self::Floor | Self::FloorLong | Self::Handwritten => {
+                let to = topic.strip_prefix("bench.").unwrap_or("*");
+                match self {
+                    Self::FloorLong => format!("{to} {text:x<0$}\n", text.len() + realtime::ENVELOPE),
+                    _ => format!("{to} {text}\n"),
+                }
+            }
         }
+    }
+
+    /// Whether it is the floor, bare or long.
+    pub(crate) fn is_floor(self) -> bool {
+        matches!(self, Self::Floor | Self::FloorLong)
     }
 
     /// Whether it can tell topics apart, and so be measured with many.
     pub(crate) fn has_topics(self) -> bool {
-        !matches!(self, Self::Floor | Self::Handwritten)
+        !matches!(self, Self::Floor | Self::FloorLong | Self::Handwritten)
     }
 }
 

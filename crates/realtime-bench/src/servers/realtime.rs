@@ -10,6 +10,9 @@ use crate::{Options, Result, publisher::Target};
 
 const KEY: &str = "an-api-key-of-the-benchmarks";
 
+/// Bytes that a frame of the cases' topic has beside its payload: the id, the topic, the type and the time.
+pub(super) const ENVELOPE: usize = 128;
+
 /// The publisher's credentials.
 pub(super) const KEY_HEADER: &str = "Authorization: Bearer an-api-key-of-the-benchmarks\r\n";
 

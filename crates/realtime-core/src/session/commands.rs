@@ -124,7 +124,7 @@ impl Session {
         let refusal = match outcome {
             Ok(claims) if claims.sub == self.user => {
                 self.expires_at = self.expiry(&claims, now, wall);
-                self.grants = claims.grants;
+                self.grants = claims.grants.into();
                 return effects.push(Effect::Run(Run::Regrant { id, roles: claims.roles }));
             }
             Ok(_) => ErrorReply::new(

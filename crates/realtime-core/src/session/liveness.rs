@@ -10,7 +10,8 @@ use super::Effect;
 #[derive(Clone, Debug)]
 pub(super) struct Liveness {
     mode: PingMode,
-    every: Duration,
+    /// In milliseconds: the session of a connection at rest is to be small.
+    every_ms: u32,
     due: Duration,
     unanswered: u32,
 }
@@ -29,8 +30,10 @@ impl Liveness {
     /// Pings every `interval`, moved by up to a tenth either way by `jitter`.
     pub(super) fn new(mode: PingMode, interval: Duration, now: Duration, jitter: u64) -> Self {
         let permille = 900 + u32::try_from(jitter % 201).expect("below 201");
-        let every = (interval * permille / 1000).max(Duration::from_millis(1));
-        Self { mode, every, due: now.saturating_add(every), unanswered: 0 }
+        let every_ms = u32::try_from((interval * permille / 1000).as_millis()).unwrap_or(u32::MAX).max(1);
+        let mut new = Self { mode, every_ms, due: now, unanswered: 0 };
+        new.due = now.saturating_add(new.every());
+        new
     }
 
     pub(super) fn due(&self) -> Duration {
@@ -39,7 +42,7 @@ impl Liveness {
 
     /// Time between pings.
     pub(super) fn every(&self) -> Duration {
-        self.every
+        Duration::from_millis(self.every_ms.into())
     }
 
     /// Any frame counts as life.
@@ -56,7 +59,7 @@ impl Liveness {
         }
         self.unanswered += 1;
         // From now, not from when it was due: after a stall one ping goes out, not a volley.
-        self.due = now.saturating_add(self.every);
+        self.due = now.saturating_add(self.every());
         Due::Ping(match self.mode {
             PingMode::Frame => Effect::Ping,
             PingMode::Text => Effect::Send(Control::Ping(Ping {})),

@@ -19,16 +19,20 @@ fn frame() -> Frame {
     encode_control(&Control::Ping(Ping {}), Timestamp::EPOCH)
 }
 
+async fn next(outbound: &Outbound, batch: &mut VecDeque<Frame>) -> Option<Next> {
+    timeout(Duration::from_secs(5), poll_fn(|context| outbound.poll_next(context, batch))).await.ok()
+}
+
 async fn taken(outbound: &Outbound) -> usize {
     let mut batch = VecDeque::new();
-    match timeout(Duration::from_secs(5), outbound.next(&mut batch)).await.expect("something to write") {
+    match next(outbound, &mut batch).await.expect("something to write") {
         Next::Batch(_) => batch.len(),
         Next::Close(closing) => panic!("closing instead: {closing:?}"),
     }
 }
 
 async fn closed(outbound: &Outbound) -> Closing {
-    match timeout(Duration::from_secs(5), outbound.next(&mut VecDeque::new())).await.expect("a close") {
+    match next(outbound, &mut VecDeque::new()).await.expect("a close") {
         Next::Close(closing) => *closing,
         Next::Batch(_) => panic!("a batch instead"),
     }

@@ -2,7 +2,13 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each story uses its part of it")]
 
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use realtime_adapters::testing::TestJwtVerifier;
 use realtime_core::{
@@ -42,12 +48,16 @@ impl Clock for RuntimeClock {
     }
 }
 
+type Sending = Pin<Box<dyn Future<Output = Result<(), SocketError>> + Send>>;
+
 /// The server's end of a socket without a network.
 pub struct FakeSocket {
     incoming: mpsc::Receiver<Incoming>,
     written: mpsc::Sender<Written>,
     /// While true, the peer does not read: writes wait.
     stalled: watch::Receiver<bool>,
+    /// The frame that is under way.
+    sending: Option<Sending>,
 }
 
 /// What the server wrote.
@@ -59,23 +69,36 @@ pub enum Written {
 }
 
 impl FakeSocket {
-    async fn put(&mut self, written: Written) -> Result<(), SocketError> {
+    fn put(&self, written: Written) -> impl Future<Output = Result<(), SocketError>> + Send + use<> {
         let gone = |_| SocketError::Gone(std::io::ErrorKind::BrokenPipe.into());
-        self.stalled.wait_for(|stalled| !stalled).await.map_err(|_| gone(()))?;
-        self.written.send(written).await.map_err(|_| gone(()))
+        let (mut stalled, sender) = (self.stalled.clone(), self.written.clone());
+        async move {
+            stalled.wait_for(|stalled| !stalled).await.map_err(|_| gone(()))?;
+            sender.send(written).await.map_err(|_| gone(()))
+        }
     }
 }
 
 impl Socket for FakeSocket {
-    async fn receive(&mut self) -> Result<Incoming, SocketError> {
-        self.incoming.recv().await.ok_or_else(|| SocketError::Gone(std::io::ErrorKind::UnexpectedEof.into()))
+    fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, SocketError>> {
+        self.incoming
+            .poll_recv(cx)
+            .map(|next| next.ok_or_else(|| SocketError::Gone(std::io::ErrorKind::UnexpectedEof.into())))
     }
 
-    async fn send(&mut self, batch: &mut VecDeque<Frame>) -> Result<(), SocketError> {
-        while let Some(frame) = batch.pop_front() {
-            self.put(Written::Frame(serde_json::from_str(frame.text()).expect("JSON"))).await?;
+    fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<Result<(), SocketError>> {
+        loop {
+            if self.sending.is_none()
+                && let Some(frame) = batch.pop_front()
+            {
+                let frame = serde_json::from_str(frame.text()).expect("JSON");
+                self.sending = Some(Box::pin(self.put(Written::Frame(frame))));
+            }
+            let Some(sending) = &mut self.sending else { return Poll::Ready(Ok(())) };
+            let sent = ready!(sending.as_mut().poll(cx));
+            self.sending = None;
+            sent?;
         }
-        Ok(())
     }
 
     async fn ping(&mut self) -> Result<(), SocketError> {
@@ -164,7 +187,7 @@ pub async fn try_connect(service: &Service, request: ConnectRequest) -> Result<P
     let (incoming, received) = mpsc::channel(1024);
     let (write, written) = mpsc::channel(1024);
     let (stalled, stall) = watch::channel(false);
-    let socket = FakeSocket { incoming: received, written: write, stalled: stall };
+    let socket = FakeSocket { incoming: received, written: write, stalled: stall, sending: None };
     let service = service.clone();
     let task = tokio::spawn(async move { service.serve(admission, socket).await });
     Ok(Peer { incoming, written, stalled, task })
