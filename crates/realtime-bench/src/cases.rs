@@ -134,7 +134,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
 fn crowd(kind: Kind, options: &Options) -> usize {
     match kind {
         Kind::Idle if options.quick => 3_000,
-        Kind::Idle | Kind::User => 9_000,
+        Kind::Idle | Kind::User => 10_000,
         Kind::Accept(_) => 2_000,
         _ => 1_000,
     }

@@ -170,7 +170,8 @@ impl Inner {
         }
         let mut permit = self.place(request.remote)?;
         let token = extract_token(request)?;
-        let claims = self.verified(token).await?;
+        let mut claims = self.verified(token).await?;
+        self.names.share(&mut claims);
         let max = self.settings.max_connections_per_user;
         if !self.admissions.users.enter(&claims.sub, max) {
             return Err(self.over_limit("limits.connections_per_user", max));

@@ -13,6 +13,7 @@ mod effects;
 mod hub;
 mod idempotency;
 mod metrics;
+mod names;
 mod outbound;
 mod service;
 mod settings;

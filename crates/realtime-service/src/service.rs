@@ -31,6 +31,7 @@ use crate::{
     connection,
     idempotency::Receipts,
     metrics::{Metrics, MetricsSnapshot, add},
+    names::Names,
     outbound::OutboundShared,
     settings::Settings,
 };
@@ -52,6 +53,7 @@ pub(crate) struct Inner {
     pub(crate) handler: Option<Arc<dyn ConnectionHandler>>,
     pub(crate) node: NodeId,
     pub(crate) admissions: Arc<Admissions>,
+    pub(crate) names: Names,
     pub(crate) outbound: Arc<OutboundShared>,
     pub(crate) receipts: Receipts,
     pub(crate) metrics: Arc<Metrics>,

@@ -10,6 +10,9 @@ use crate::{Options, Result, publisher::Target};
 
 const KEY: &str = "an-api-key-of-the-benchmarks";
 
+/// More than any case has: all come from one address here.
+const MOST_CONNECTIONS: &str = "20000";
+
 /// Bytes that a frame of the cases' topic has beside its payload: the id, the topic, the type and the time.
 pub(super) const ENVELOPE: usize = 128;
 
@@ -24,7 +27,9 @@ pub(super) fn command(options: &Options, start: &Start, folder: &Path, address: 
         .env_clear()
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env(name, value)
-        .env("REALTIME_API__KEYS", KEY);
+        .env("REALTIME_API__KEYS", KEY)
+        .env("REALTIME_LIMITS__CONNECTIONS", MOST_CONNECTIONS)
+        .env("REALTIME_LIMITS__CONNECTIONS_PER_ADDRESS", MOST_CONNECTIONS);
     if let Some(queue) = start.queue {
         command.env("REALTIME_LIMITS__QUEUE_MESSAGES", queue.to_string());
     }
