@@ -286,12 +286,15 @@ fn a_refusal_that_is_over_soon_says_when_to_come_back() {
 
 #[tokio::test]
 async fn who_does_not_take_an_answer_is_hung_up_on_and_gives_its_place_back() {
-    let answer = |_, _| async { http::Response::new(ResponseBody::from(vec![b'x'; 16 << 20])) };
+    let answer = |request: http::Request<_>, _| async move {
+        let length = if request.uri().path() == "/large" { 16 << 20 } else { 1 };
+        http::Response::new(ResponseBody::from(vec![b'x'; length]))
+    };
     let door =
         AcceptorConfig { answer_timeout: Duration::from_millis(200), max_http_sockets: 1, ..AcceptorConfig::default() };
     let server = Server::answering(answer, door).await;
     let mut slow = Peer::connect(server.address).await;
-    slow.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    slow.send(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let served = async {
         while Peer::asks(server.address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await.status == 503 {
             tokio::time::sleep(Duration::from_millis(20)).await;

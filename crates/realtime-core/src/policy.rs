@@ -108,7 +108,10 @@ mod tests {
     #[test]
     fn a_namespace_of_ones_own_is_open_to_its_user_alone() {
         let namespaces = Namespaces::new(
-            vec![namespace("user:{sub}:**", SubscribePolicy::Authenticated, Overflow::Close)],
+            vec![
+                namespace("user:{sub}:**", SubscribePolicy::Authenticated, Overflow::Close),
+                namespace("**", SubscribePolicy::Authenticated, Overflow::Close),
+            ],
             Overflow::Close,
         );
         let topic = Topic::new("user:alice:inbox").expect("a topic");

@@ -47,7 +47,11 @@ impl Default for JwtConfig {
 }
 
 impl JwtConfig {
-    pub(super) fn check(&self) -> Result<(), KeyError> {
+    /// Whether a verifier can be built with it.
+    ///
+    /// # Errors
+    /// What can't be meant.
+    pub fn check(&self) -> Result<(), KeyError> {
         if self.leeway > MAX_LEEWAY {
             return Err(KeyError::setting("leeway", format!("is over {} s; 5 s is usual", MAX_LEEWAY.as_secs())));
         }

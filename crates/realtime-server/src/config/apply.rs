@@ -63,7 +63,7 @@ impl Config {
         self.settings_into(&mut problems);
         if let Some(trust) = self.trust_into(&mut problems)
             && let Err(error) = match &trust.address {
-                Some(address) => address.check(),
+                Some(address) => address.check().and_then(|()| trust.rules.check()),
                 None => TokenVerifier::new(trust.rules, trust.keys).map(drop),
             }
         {

@@ -64,6 +64,10 @@ fn what_serving_would_refuse_is_found_without_serving() {
     for name in ["liveness.ping_interval", "limits.max_message_bytes", "log.level", "jwks.url"] {
         assert!(found.contains(name), "{name} in {found}");
     }
+    config.auth.jwks.url = Some("https://example.com/keys".into());
+    config.auth.audiences = vec![String::new()];
+    let found = problems(&config).join("\n");
+    assert!(found.contains("audiences"), "{found}");
     for good in ["info", "info,hyper=warn", "realtime_server=trace", "OFF"] {
         config.log.level = good.into();
         assert!(!problems(&config).join("\n").contains("log.level"), "{good}");
