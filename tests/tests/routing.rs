@@ -111,11 +111,28 @@ async fn a_payload_arrives_as_it_was_written_and_the_order_is_kept() {
         world.publish(json!({"user": "alice"}), "count", json!(n)).await;
         gets(&mut alice, &json!(n)).await;
     }
-    let publications: Vec<_> = (0..200).map(|n| json!({"to": "all", "type": "count", "payload": n})).collect();
-    let batch = world.post("/api/v1/publish/batch", json!({"publications": publications})).await;
-    assert_eq!(batch.ok("batch-response")["results"].as_array().map(Vec::len), Some(200));
-    for n in 0..200 {
-        gets(&mut alice, &json!(n)).await;
+}
+
+#[tokio::test]
+async fn the_largest_batch_reaches_readers_whose_queues_are_smaller() {
+    let world = World::start().await;
+    for readers in [1, 3] {
+        let mut crowd = Vec::new();
+        for _ in 0..readers {
+            crowd.push(world.connect("alice").await);
+        }
+        let long = "x".repeat(800);
+        let publication = |n| json!({"to": "all", "type": "count", "payload": {"n": n, "long": long}});
+        let publications: Vec<_> = (0..1_000).map(publication).collect();
+        let batch = world.post("/api/v1/publish/batch", json!({"publications": publications})).await;
+        for result in batch.ok("batch-response")["results"].as_array().expect("results") {
+            assert_eq!(result["delivered"], readers, "{result}");
+        }
+        for reader in &mut crowd {
+            for n in 0..1_000 {
+                assert_eq!(reader.publication().await["payload"]["n"], n);
+            }
+        }
     }
 }
 

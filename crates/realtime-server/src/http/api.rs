@@ -10,9 +10,9 @@ use axum::{
 };
 use realtime_ports::{RealtimeService, Selection, WebSocketConnection};
 use realtime_schema::{
-    BatchRequest, BatchResponse, BatchResult, CloseCode, Closing, ConnectionId, ConnectionInfo, ConnectionList,
-    DisconnectRequest, Disconnected, ErrorCode, FieldError, Origin, PublishRequest, Receipt, SubscriptionChange, Topic,
-    TopicPage, TopicQuery, UserId,
+    BatchRequest, BatchResponse, BatchResult, ClientLimits, CloseCode, Closing, ConnectionId, ConnectionInfo,
+    ConnectionList, DisconnectRequest, Disconnected, ErrorCode, FieldError, Origin, PublishRequest, Receipt,
+    SubscriptionChange, Topic, TopicPage, TopicQuery, UserId,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -46,9 +46,33 @@ async fn publish(State(app): State<Arc<App>>, Json(request): Json<PublishRequest
     Ok(Answer(app.service.publish(request).await?))
 }
 
-/// Messages that a batch queues before others get their turn: a few milliseconds' work. Within them, what a connection
-/// gets is written at once.
-const QUEUED_IN_A_ROW: u64 = 64 * 1024;
+/// How much of a batch is published before its readers get their turn. Within a turn, what a connection gets is
+/// written at once.
+struct Turn {
+    publications: u32,
+    bytes: u64,
+    deliveries: u64,
+}
+
+impl Turn {
+    /// Nobody's queue may fill up because its task had no turn: no more than a quarter of one. And a few milliseconds'
+    /// work at the most.
+    fn of(limits: &ClientLimits) -> Self {
+        Self {
+            publications: (limits.queue_messages / 4).clamp(1, 64),
+            bytes: limits.queue_bytes / 4,
+            deliveries: 64 * 1024,
+        }
+    }
+
+    /// Counts a publication; whether it was the turn's last.
+    fn takes(&mut self, bytes: u64, deliveries: u64) -> bool {
+        self.publications = self.publications.saturating_sub(1);
+        self.bytes = self.bytes.saturating_sub(bytes);
+        self.deliveries = self.deliveries.saturating_sub(deliveries);
+        self.publications == 0 || self.bytes == 0 || self.deliveries == 0
+    }
+}
 
 /// A batch whose publications are not read yet, so that one that is wrong spoils no other.
 #[derive(Deserialize)]
@@ -64,21 +88,20 @@ async fn publish_batch(State(app): State<Arc<App>>, Json(batch): Json<UnreadBatc
         return Err(Refused::field(FieldError::new("publications", problem)));
     }
     let mut results = Vec::with_capacity(count);
-    let mut queued = 0;
+    let limits = &app.service.settings().limits;
+    let mut turn = Turn::of(limits);
     for raw in &batch.publications {
         let published = match read::<PublishRequest>(raw.get().as_bytes()) {
             Ok(request) => app.service.publish(request).await.map_err(Refused::from),
             Err(error) => Err(Refused::field(error)),
         };
+        let deliveries = published.as_ref().map_or(0, |receipt| receipt.delivered);
         results.push(match published {
-            Ok(receipt) => {
-                queued += receipt.delivered;
-                BatchResult::Receipt(receipt)
-            }
+            Ok(receipt) => BatchResult::Receipt(receipt),
             Err(Refused(problem)) => BatchResult::Problem(*problem),
         });
-        if queued >= QUEUED_IN_A_ROW {
-            queued = 0;
+        if turn.takes(raw.get().len() as u64, deliveries) {
+            turn = Turn::of(limits);
             tokio::task::yield_now().await;
         }
     }
