@@ -8,7 +8,7 @@ use crate::{frame::Frame, policy::Overflow};
 
 /// The capacity that a queue keeps when it held no more than that, in frames: enough for steady traffic, little at
 /// rest.
-const KEPT: usize = 4;
+pub const KEPT: usize = 4;
 
 /// The bounds of a queue. A single message larger than `bytes` still fits into an empty queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,6 +130,13 @@ impl OutboundQueue {
             self.frames.shrink_to(KEPT);
         }
         self.gaps.take().map_or_else(Vec::new, |gaps| gaps.0)
+    }
+
+    /// Gives room back that bursts have left, if nothing waits.
+    pub fn rest(&mut self) {
+        if self.is_empty() {
+            self.frames.shrink_to(KEPT);
+        }
     }
 
     /// Forgets all that waits.

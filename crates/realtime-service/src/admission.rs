@@ -8,12 +8,15 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use realtime_core::auth::{ConnectRequest, Refusal, extract_token};
 use realtime_ports::VerifyError;
 use realtime_schema::{ClientId, CloseCode, ErrorCode, JwtClaims, PingMode, UserId};
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+#[cfg(feature = "default-adapters")]
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::{metrics::add, service::Inner};
 
@@ -33,8 +36,12 @@ impl Admission {
     }
 }
 
+#[cfg(feature = "default-adapters")]
 /// Clients at once that are told by a close code why they are not let in. They hold no place in `limits.connections`.
 const MAX_TURNED_AWAY: usize = 256;
+
+/// Time between warnings of the same kind.
+const WARN_EVERY: Duration = Duration::from_secs(1);
 
 /// The places of a node, and who holds them.
 #[derive(Debug)]
@@ -47,7 +54,10 @@ pub(crate) struct Admissions {
     empty: Notify,
     verifications: Semaphore,
     /// Places to tell a browser in why it is not let in.
+    #[cfg(feature = "default-adapters")]
     turned_away: Arc<Semaphore>,
+    /// When it was last said that tokens can't be verified.
+    warned: Mutex<Option<Duration>>,
 }
 
 impl Admissions {
@@ -59,7 +69,9 @@ impl Admissions {
             draining: AtomicBool::new(false),
             empty: Notify::new(),
             verifications: Semaphore::new(max_verifications.clamp(1, Semaphore::MAX_PERMITS)),
+            #[cfg(feature = "default-adapters")]
             turned_away: Arc::new(Semaphore::new(MAX_TURNED_AWAY)),
+            warned: Mutex::default(),
         }
     }
 
@@ -72,6 +84,16 @@ impl Admissions {
     #[cfg(feature = "default-adapters")]
     pub(crate) fn turning_away(&self) -> Option<OwnedSemaphorePermit> {
         self.turned_away.clone().try_acquire_owned().ok()
+    }
+
+    /// Whether to say again, at `now`, what strangers can cause as often as they like: once a second.
+    fn may_warn(&self, now: Duration) -> bool {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let may = warned.is_none_or(|at| now >= at + WARN_EVERY);
+        if may {
+            *warned = Some(now);
+        }
+        may
     }
 
     pub(crate) fn is_draining(&self) -> bool {
@@ -215,23 +237,25 @@ impl Inner {
         };
         let claims = match tokio::time::timeout(self.settings.verify_timeout, verify).await {
             Ok(Ok(claims)) => claims,
-            Ok(Err(error)) => return Err(refusal_of(&error)),
+            Ok(Err(error)) => return Err(self.refusal_of(&error)),
             Err(_) => return Err(unavailable("tokens can't be verified in time now; come back")),
         };
         self.settings.policy.authorize(&claims, self.clock.now())?;
         Ok(claims)
     }
-}
 
-fn refusal_of(error: &VerifyError) -> Refusal {
-    match error {
-        VerifyError::Expired => {
-            Refusal::new(ErrorCode::TokenExpired, CloseCode::EXPIRED, "the token's time is over; get a new one")
-        }
-        VerifyError::NotYetValid | VerifyError::Invalid(_) => Refusal::unauthorized(error.to_string()),
-        VerifyError::Unavailable(source) => {
-            tracing::warn!(error = %source, "tokens can't be verified");
-            unavailable("tokens can't be verified now; come back")
+    fn refusal_of(&self, error: &VerifyError) -> Refusal {
+        match error {
+            VerifyError::Expired => {
+                Refusal::new(ErrorCode::TokenExpired, CloseCode::EXPIRED, "the token's time is over; get a new one")
+            }
+            VerifyError::NotYetValid | VerifyError::Invalid(_) => Refusal::unauthorized(error.to_string()),
+            VerifyError::Unavailable(source) => {
+                if self.admissions.may_warn(self.clock.monotonic()) {
+                    tracing::warn!(error = %source, "tokens can't be verified");
+                }
+                unavailable("tokens can't be verified now; come back")
+            }
         }
     }
 }

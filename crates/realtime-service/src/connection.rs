@@ -13,6 +13,7 @@ use realtime_core::{
     Frame,
     auth::Refusal,
     connection::record,
+    outbound::KEPT,
     session::{Effect, Input, Opening, Session, welcome},
 };
 use realtime_ports::{Incoming, Socket, SocketError, WebSocketConnection};
@@ -26,6 +27,10 @@ use crate::{
     outbound::{Next, Outbound},
     service::Inner,
 };
+
+mod waiting;
+
+use waiting::Waiting;
 
 /// Records and registers a connection that was let in, with `welcome` as the first frame in its queue.
 pub(crate) fn open(
@@ -220,6 +225,10 @@ impl<S: Socket> Driver<S> {
             }
             // Moving a timer takes a lock: only when the session moved its own, or it has just fired.
             if elapsed || self.armed != self.session.deadline() {
+                if elapsed {
+                    self.batch.shrink_to(KEPT);
+                    self.outbound.rest();
+                }
                 self.armed = self.session.deadline();
                 timer.as_mut().reset(self.due());
             }
@@ -316,7 +325,9 @@ impl<S: Socket> Driver<S> {
         // It was long enough: the peer is listened to next.
         self.writes = WRITES_IN_A_ROW;
         let send = pin!(self.socket.send(&mut self.batch));
-        Waiting { inner: &self.inner, session: &mut self.session, outbound: &self.outbound }.write(send).await
+        let refreshing = self.pending.is_some();
+        let (inner, session, outbound) = (&self.inner, &mut self.session, &self.outbound);
+        Waiting { inner, session, outbound, refreshing }.write(send).await
     }
 
     /// The session's deadline on the runtime's clock.
@@ -327,50 +338,6 @@ impl<S: Socket> Driver<S> {
 
 fn due(session: &Session, inner: &Inner) -> Instant {
     Instant::now() + session.deadline().saturating_sub(inner.clock.monotonic())
-}
-
-/// A connection whose reader is slow: the kernel did not take its batch at once.
-struct Waiting<'a> {
-    inner: &'a Inner,
-    session: &'a mut Session,
-    outbound: &'a Outbound,
-}
-
-impl Waiting<'_> {
-    async fn write(self, mut send: Pin<&mut impl Future<Output = Result<(), SocketError>>>) -> Result<(), End> {
-        let settings = &self.inner.settings;
-        let mut patience = Instant::now() + settings.write_timeout;
-        let mut closing = false;
-        loop {
-            // No ping can be written between the halves of a message, so none is due: `patience` bounds the silence.
-            let expiry = self.session.token_lasts(self.inner.clock.monotonic()).filter(|_| !closing);
-            let due = expiry.map_or(patience, |left| patience.min(Instant::now() + left));
-            tokio::select! {
-                biased;
-                sent = &mut send => return sent.map_err(|_| End::Gone),
-                () = self.outbound.closing(), if !closing => {
-                    closing = true;
-                    patience = patience.min(Instant::now() + settings.close_timeout);
-                }
-                () = sleep_until(due) => {
-                    if Instant::now() >= patience {
-                        if !closing {
-                            add(&self.inner.metrics.closed_slow_total, 1);
-                        }
-                        return Err(End::Gone);
-                    }
-                    // The token's end came first.
-                    let mut effects = Vec::new();
-                    self.session.handle(self.inner.clock.monotonic(), Input::Elapsed, &mut effects);
-                    for effect in effects {
-                        if let Effect::Close(closing) = effect {
-                            self.outbound.close(closing);
-                        }
-                    }
-                }
-            }
-        }
-    }
 }
 
 /// What a connection's task has to wait for, or be done with.

@@ -94,6 +94,11 @@ impl Outbound {
         .await;
     }
 
+    /// Gives room back that bursts have left.
+    pub(crate) fn rest(&self) {
+        self.state().queue.rest();
+    }
+
     /// Takes nothing more and forgets what waits.
     pub(crate) fn shut(&self) {
         let mut state = self.state();
