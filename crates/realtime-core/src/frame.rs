@@ -10,16 +10,17 @@ use crate::policy::Overflow;
 /// The longest header of an unmasked frame: two bytes and a 64-bit length (RFC 6455 section 5.2).
 const MAX_HEADER: usize = 10;
 
-/// An encoded server frame. Cloning shares it.
+/// One encoded server message, or several in a row that go the same way. Cloning shares it.
 ///
-/// It holds the JSON text and, right before it, the header of the unmasked, unfragmented WebSocket text frame
+/// It holds each JSON text and, right before it, the header of the unmasked, unfragmented WebSocket text frame
 /// (RFC 6455 section 5.2), so that a writer can hand the kernel the same bytes for every listener.
 #[derive(Clone)]
 pub struct Frame(Arc<Inner>);
 
 struct Inner {
     wire: Bytes,
-    text_at: u8,
+    messages: u32,
+    text_len: usize,
     label: Option<Label>,
 }
 
@@ -44,27 +45,64 @@ impl Frame {
         buffer.resize(MAX_HEADER, 0);
         write(&mut buffer)?;
         let start = write_header(&mut buffer);
-        let text_at = u8::try_from(MAX_HEADER - start).expect("a header is at most 10 bytes");
-        let wire = Bytes::from(buffer).slice(start..);
-        Ok(Self(Arc::new(Inner { wire, text_at, label })))
+        let (text_len, wire) = (buffer.len() - MAX_HEADER, Bytes::from(buffer).slice(start..));
+        Ok(Self(Arc::new(Inner { wire, messages: 1, text_len, label })))
     }
 
-    /// The JSON text.
-    pub fn text(&self) -> &str {
-        std::str::from_utf8(&self.0.wire[usize::from(self.0.text_at)..]).expect("JSON is UTF-8")
+    /// `frames` as one, which a queue takes, drops and writes as a whole. They have the label of the first. Nothing
+    /// if there are none.
+    pub fn joined(frames: &[Self]) -> Option<Self> {
+        let [first, others @ ..] = frames else { return None };
+        if others.is_empty() {
+            return Some(first.clone());
+        }
+        let mut wire = Vec::with_capacity(frames.iter().map(|frame| frame.wire().len()).sum());
+        frames.iter().for_each(|frame| wire.extend_from_slice(frame.wire()));
+        Some(Self(Arc::new(Inner {
+            wire: wire.into(),
+            messages: frames.iter().map(Self::messages).sum(),
+            text_len: frames.iter().map(Self::text_len).sum(),
+            label: first.0.label.clone(),
+        })))
     }
 
-    /// The whole WebSocket frame: header and text.
+    /// What is left of it without its first message; nothing if that is all it holds.
+    pub fn without_first(&self) -> Option<Self> {
+        let Inner { wire, messages, text_len, label } = &*self.0;
+        let (text_at, length) = read_header(wire)?;
+        (*messages > 1).then(|| {
+            let wire = wire.slice(text_at + length..);
+            Self(Arc::new(Inner { wire, messages: messages - 1, text_len: text_len - length, label: label.clone() }))
+        })
+    }
+
+    /// How many messages it holds.
+    pub fn messages(&self) -> u32 {
+        self.0.messages
+    }
+
+    /// The JSON text of each message, in order.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        let mut rest = &self.0.wire[..];
+        std::iter::from_fn(move || {
+            let (text_at, length) = read_header(rest)?;
+            let (frame, others) = rest.split_at_checked(text_at + length)?;
+            rest = others;
+            Some(std::str::from_utf8(&frame[text_at..]).expect("JSON is UTF-8"))
+        })
+    }
+
+    /// The whole of what is written: the WebSocket frame of each message, header and text.
     pub fn wire(&self) -> &Bytes {
         &self.0.wire
     }
 
-    /// Length of the JSON text, in bytes.
+    /// Length of the JSON texts together, in bytes.
     pub fn text_len(&self) -> usize {
-        self.0.wire.len() - usize::from(self.0.text_at)
+        self.0.text_len
     }
 
-    /// What the publication was, or nothing for a control frame.
+    /// What the publications were, or nothing for a control frame.
     pub fn label(&self) -> Option<&Label> {
         self.0.label.as_ref()
     }
@@ -72,7 +110,7 @@ impl Frame {
 
 impl fmt::Debug for Frame {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Frame").field(&self.text()).finish()
+        f.debug_list().entries(self.texts()).finish()
     }
 }
 
@@ -91,6 +129,16 @@ fn write_header(buffer: &mut [u8]) -> usize {
     let extended = MAX_HEADER - (start + 2);
     buffer[start + 2..MAX_HEADER].copy_from_slice(&big_endian[8 - extended..]);
     start
+}
+
+/// Where the text begins in a frame that [`write_header`] made, and how long it is.
+fn read_header(frame: &[u8]) -> Option<(usize, usize)> {
+    let extended = |bytes: &[u8]| bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+    match *frame.get(1)? {
+        126 => Some((4, extended(frame.get(2..4)?))),
+        127 => Some((10, extended(frame.get(2..10)?))),
+        length => Some((2, usize::from(length))),
+    }
 }
 
 #[cfg(test)]
@@ -117,8 +165,28 @@ mod tests {
             let frame = framed(length);
             assert_eq!(&frame.wire()[..header.len()], &header[..], "length {length}");
             assert_eq!(frame.wire().len(), header.len() + length);
-            assert_eq!(frame.text().len(), length);
+            assert_eq!(frame.texts().map(str::len).collect::<Vec<_>>(), [length]);
             assert_eq!(frame.text_len(), length);
         }
+    }
+
+    #[test]
+    fn joined_frames_are_written_as_they_were_one_by_one() {
+        let lengths = [0, 125, 126, 0xFFFF, 0x1_0000, 1];
+        let frames = lengths.map(framed);
+        let joined = Frame::joined(&frames).expect("some");
+        assert_eq!(joined.wire(), &frames.iter().flat_map(|frame| frame.wire().to_vec()).collect::<Vec<_>>());
+        assert_eq!(joined.texts().map(str::len).collect::<Vec<_>>(), lengths);
+        assert_eq!((joined.messages(), joined.text_len()), (6, lengths.iter().sum::<usize>()));
+        assert!(Frame::joined(&[]).is_none());
+
+        let mut rest = Some(joined);
+        for first in 0..lengths.len() {
+            let left = rest.expect("as many as were joined");
+            assert_eq!(left.texts().map(str::len).collect::<Vec<_>>(), lengths[first..]);
+            assert_eq!(left.text_len(), lengths[first..].iter().sum::<usize>());
+            rest = left.without_first();
+        }
+        assert!(rest.is_none());
     }
 }

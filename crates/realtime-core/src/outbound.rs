@@ -38,6 +38,7 @@ struct Gaps(Vec<Gap>);
 #[derive(Debug, Default)]
 pub struct OutboundQueue {
     frames: VecDeque<Frame>,
+    messages: usize,
     bytes: usize,
     /// What was dropped since the last take, by stream. Mostly nothing, and then a pointer.
     gaps: Option<Box<Gaps>>,
@@ -49,9 +50,9 @@ impl OutboundQueue {
         self.frames.is_empty() && self.gaps.is_none()
     }
 
-    /// How many frames wait.
+    /// How many messages wait.
     pub fn len(&self) -> usize {
-        self.frames.len()
+        self.messages
     }
 
     /// Puts `frame` behind what waits; makes room by its own policy if there is none.
@@ -72,21 +73,37 @@ impl OutboundQueue {
                 return Verdict::Full;
             }
         }
-        self.bytes += frame.text_len();
+        self.count(&frame);
         self.frames.push_back(frame);
         Verdict::Queued { dropped }
     }
 
     fn fits(&self, frame: &Frame, limits: QueueLimits) -> bool {
-        self.frames.is_empty() || (self.frames.len() < limits.messages && self.bytes + frame.text_len() <= limits.bytes)
+        self.frames.is_empty()
+            || (self.messages + frame.messages() as usize <= limits.messages
+                && self.bytes + frame.text_len() <= limits.bytes)
     }
 
-    /// Drops the oldest frame whose policy allows it, and notes what is missing. False if there is none.
+    fn count(&mut self, frame: &Frame) {
+        self.messages += frame.messages() as usize;
+        self.bytes += frame.text_len();
+    }
+
+    fn forget(&mut self, frame: &Frame) {
+        self.messages -= frame.messages() as usize;
+        self.bytes -= frame.text_len();
+    }
+
+    /// Drops the oldest message whose policy allows it, and notes what is missing. False if there is none.
     fn drop_oldest(&mut self) -> bool {
         let droppable = |frame: &Frame| frame.label().is_some_and(|label| label.overflow == Overflow::Drop);
         let Some(at) = self.frames.iter().position(droppable) else { return false };
         let Some(frame) = self.frames.remove(at) else { return false };
-        self.bytes -= frame.text_len();
+        self.forget(&frame);
+        if let Some(rest) = frame.without_first() {
+            self.count(&rest);
+            self.frames.insert(at, rest);
+        }
         if let Some(label) = frame.label() {
             let stream = stream_of(&label.to);
             let Gaps(gaps) = &mut **self.gaps.get_or_insert_default();
@@ -106,8 +123,8 @@ impl OutboundQueue {
         while let Some(frame) = self.frames.pop_back() {
             match frame.label().filter(|label| label.overflow == Overflow::Latest) {
                 Some(label) if later.contains(label) => {
-                    self.bytes -= frame.text_len();
-                    dropped += 1;
+                    self.forget(&frame);
+                    dropped += frame.messages();
                     continue;
                 }
                 Some(label) => drop(later.insert(label.clone())),
@@ -124,7 +141,7 @@ impl OutboundQueue {
     pub fn take(&mut self, batch: &mut VecDeque<Frame>) -> Vec<Gap> {
         debug_assert!(batch.is_empty());
         std::mem::swap(&mut self.frames, batch);
-        self.bytes = 0;
+        (self.messages, self.bytes) = (0, 0);
         // Not in the midst of bursts: who gives room back after each asks for it again at the next.
         if batch.len() <= KEPT {
             self.frames.shrink_to(KEPT);

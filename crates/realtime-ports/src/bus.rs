@@ -21,6 +21,16 @@ pub trait MessageBus: Send + Sync {
     /// # Errors
     /// The envelope may or may not have reached other nodes; publishing it again may double it there.
     async fn publish(&self, envelope: Arc<Envelope>) -> Result<Published, BusError>;
+
+    /// Publishes several envelopes in their order, with an answer for each. A bus that can hand them over together
+    /// should: a crowd that gets them all is then visited once.
+    async fn publish_batch(&self, envelopes: Vec<Arc<Envelope>>) -> Vec<Result<Published, BusError>> {
+        let mut answers = Vec::with_capacity(envelopes.len());
+        for envelope in envelopes {
+            answers.push(self.publish(envelope).await);
+        }
+        answers
+    }
 }
 
 /// Where the bus delivers. Hot: called once per envelope; never blocks.
@@ -28,6 +38,11 @@ pub trait MessageBus: Send + Sync {
 pub trait Delivery: Send + Sync {
     /// Queues the envelope's message on each local connection that it is for, each once, and counts those that took it.
     fn deliver(&self, envelope: &Envelope) -> u64;
+
+    /// Delivers several envelopes in their order, with a count for each.
+    fn deliver_batch(&self, envelopes: &[Arc<Envelope>]) -> Vec<u64> {
+        envelopes.iter().map(|envelope| self.deliver(envelope)).collect()
+    }
 }
 
 /// What became of an envelope.

@@ -43,6 +43,15 @@ pub trait RealtimeService: Send + Sync {
     /// It is not valid, its idempotency key was used for another message, or the bus failed.
     async fn publish(&self, request: PublishRequest) -> Result<Receipt, PublishError>;
 
+    /// Publishes several messages in their order, with an answer for each. One that is refused spoils no other.
+    async fn publish_batch(&self, requests: Vec<PublishRequest>) -> Vec<Result<Receipt, PublishError>> {
+        let mut answers = Vec::with_capacity(requests.len());
+        for request in requests {
+            answers.push(self.publish(request).await);
+        }
+        answers
+    }
+
     /// Sends to every connection. See [`Self::publish`].
     async fn send_to_all(&self, kind: MessageType, payload: Payload) -> Result<Receipt, PublishError> {
         self.publish(PublishRequest::new(Route::All, kind, payload)).await

@@ -3,9 +3,10 @@
 use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
+    mem,
     pin::{Pin, pin},
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll, Waker, ready},
     time::Duration,
 };
 
@@ -24,7 +25,7 @@ use crate::{
     admission::{Admission, Permit},
     effects::{self, Pending},
     metrics::add,
-    outbound::{Next, Outbound},
+    outbound::{Next, Outbound, Work},
     service::Inner,
 };
 
@@ -107,8 +108,8 @@ enum End {
     Gone,
 }
 
-/// Batches that are written before the peer is listened to again: who is sent a lot must still be heard.
-const WRITES_IN_A_ROW: u8 = 16;
+/// What is heard in one turn at the most: whoever sends a lot lets others have theirs.
+const HEARD_IN_A_ROW: usize = 16;
 
 /// What a connection's task holds.
 struct Driver<S> {
@@ -123,8 +124,10 @@ struct Driver<S> {
     ping: bool,
     /// What is being written. Empty while nothing is.
     batch: VecDeque<Frame>,
-    /// Batches written since the peer was last listened to.
-    writes: u8,
+    /// The peer, the timer or what is pending may have something, and will not say so again.
+    listen: bool,
+    /// The last write had to wait for the peer.
+    was_blocked: bool,
     /// When the timer goes off, on the service's clock.
     armed: Duration,
     _permit: Permit,
@@ -155,7 +158,8 @@ impl<S: Socket> Driver<S> {
                     pending,
                     ping: false,
                     batch: VecDeque::new(),
-                    writes: 0,
+                    listen: true,
+                    was_blocked: false,
                     armed,
                     _permit: permit,
                 })
@@ -192,31 +196,60 @@ impl<S: Socket> Driver<S> {
         }
     }
 
-    /// Writes, hears and decides until something has to be waited for.
+    /// Writes what waits; hears and decides if that is why the task was woken.
     ///
     /// By hand, for this is what every connection runs for every message: as one state it is smaller and quicker than
-    /// as a `select!` of futures.
+    /// as a `select!` of futures. Woken for its queue alone, a task looks at nothing else.
     fn poll_turn(&mut self, context: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<Turn> {
+        // Whoever reads slowly is listened to between any two waits for it.
+        let mut listened = mem::take(&mut self.was_blocked);
+        if listened && let Poll::Ready(turn) = self.poll_listen(timer.as_mut()) {
+            return Poll::Ready(turn);
+        }
         loop {
-            let listen = self.writes >= WRITES_IN_A_ROW;
-            if !listen && let Poll::Ready(next) = self.outbound.poll_next(context, &mut self.batch) {
-                match next {
-                    Next::Close(closing) => return Poll::Ready(Turn::End(End::Ours(closing))),
-                    Next::Batch(gaps) => {
-                        if let Some(turn) = self.write(gaps, context) {
-                            return Poll::Ready(turn);
-                        }
+            let Work { next, listen } = self.outbound.work(context.waker(), &mut self.batch);
+            self.listen |= listen;
+            match next {
+                Some(Next::Close(closing)) => return Poll::Ready(Turn::End(End::Ours(closing))),
+                Some(Next::Batch { gaps, last }) => {
+                    if let Some(turn) = self.write(gaps, context) {
+                        return Poll::Ready(turn);
+                    }
+                    if last {
                         continue;
                     }
                 }
+                None => {}
             }
+            if !self.listen {
+                return Poll::Pending;
+            }
+            if listened {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            listened = true;
+            if let Poll::Ready(turn) = self.poll_listen(timer.as_mut()) {
+                return Poll::Ready(turn);
+            }
+        }
+    }
+
+    /// Hears and decides until nothing more has come, or for as long as others can wait.
+    fn poll_listen(&mut self, mut timer: Pin<&mut Sleep>) -> Poll<Turn> {
+        // What is decided here is written in the same turn.
+        self.outbound.stay_awake();
+        let waker = Waker::from(self.outbound.clone());
+        let context = &mut Context::from_waker(&waker);
+        for _ in 0..HEARD_IN_A_ROW {
             let heard = match self.poll_hear(context) {
                 Poll::Ready(heard) => heard,
                 Poll::Pending if timer.as_mut().poll(context).is_ready() => Heard::Input(Input::Elapsed),
-                Poll::Pending if listen => Heard::Nothing,
-                Poll::Pending => return Poll::Pending,
+                Poll::Pending => {
+                    self.listen = false;
+                    break;
+                }
             };
-            self.writes = 0;
             let elapsed = matches!(heard, Heard::Input(Input::Elapsed));
             match heard {
                 Heard::Input(input) => self.handle(input),
@@ -232,10 +265,11 @@ impl<S: Socket> Driver<S> {
                 self.armed = self.session.deadline();
                 timer.as_mut().reset(self.due());
             }
-            if std::mem::take(&mut self.ping) {
+            if mem::take(&mut self.ping) {
                 return Poll::Ready(Turn::Ping);
             }
         }
+        Poll::Pending
     }
 
     /// Writes the batch, after the gaps that are to be told before it, as far as the kernel takes it at once.
@@ -246,10 +280,7 @@ impl<S: Socket> Driver<S> {
         let bytes = self.batch.iter().map(|frame| frame.wire().len()).sum();
         self.inner.metrics.writes.add(self.batch.len(), bytes);
         match self.socket.poll_send(context, &mut self.batch) {
-            Poll::Ready(Ok(())) => {
-                self.writes += 1;
-                None
-            }
+            Poll::Ready(Ok(())) => None,
             Poll::Ready(Err(_)) => Some(Turn::End(End::Gone)),
             Poll::Pending => Some(Turn::Blocked),
         }
@@ -322,8 +353,7 @@ impl<S: Socket> Driver<S> {
     /// Waits until the kernel has taken the rest of the batch, unless the reader is too slow or the connection is to
     /// end meanwhile.
     async fn unblocked(&mut self) -> Result<(), End> {
-        // It was long enough: the peer is listened to next.
-        self.writes = WRITES_IN_A_ROW;
+        self.was_blocked = true;
         let send = pin!(self.socket.send(&mut self.batch));
         let refreshing = self.pending.is_some();
         let (inner, session, outbound) = (&self.inner, &mut self.session, &self.outbound);

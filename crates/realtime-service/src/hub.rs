@@ -1,11 +1,13 @@
 //! From an envelope to the queues of those it is for: the one path on which messages reach sockets.
 
-use std::{
-    collections::HashSet,
-    sync::{Arc, atomic::Ordering::Relaxed},
-};
+use std::{collections::HashSet, sync::Arc};
 
-use realtime_core::{Frame, codec::encode_publication, message::plan, policy::Namespaces};
+use realtime_core::{
+    Frame,
+    codec::encode_publication,
+    message::plan,
+    policy::{Namespaces, Overflow},
+};
 use realtime_ports::{ConnectionRegistry, Delivery, PubSubManager, Selection, WebSocketConnection};
 use realtime_schema::{ClientId, ConnectionId, Envelope, Message, Route};
 
@@ -21,10 +23,35 @@ pub(crate) struct Hub {
 
 impl Delivery for Hub {
     fn deliver(&self, envelope: &Envelope) -> u64 {
-        let message = &envelope.message;
+        self.fan_out(std::slice::from_ref(&&envelope.message))
+    }
+
+    fn deliver_batch(&self, envelopes: &[Arc<Envelope>]) -> Vec<u64> {
+        let messages: Vec<_> = envelopes.iter().map(|envelope| &envelope.message).collect();
+        let mut counts = Vec::with_capacity(messages.len());
+        for together in messages.chunk_by(|one, next| self.go_together(one, next)) {
+            let taken = self.fan_out(together);
+            counts.extend(std::iter::repeat_n(taken, together.len()));
+        }
+        counts
+    }
+}
+
+impl Hub {
+    /// Whether two messages in a row reach the same listeners, who may take them as one.
+    fn go_together(&self, one: &Message, next: &Message) -> bool {
+        one.to == next.to
+            && one.except_client == next.except_client
+            // Of these a queue may keep one and not the other, by their types.
+            && self.namespaces.overflow(one.to.topic()) != Overflow::Latest
+    }
+
+    /// Queues messages that go together on each connection that they are for, and counts those that took them.
+    fn fan_out(&self, messages: &[&Message]) -> u64 {
+        let Some(message) = messages.first() else { return 0 };
         let plan = plan(&message.to);
         let mut reach = Reach {
-            message,
+            messages,
             namespaces: &self.namespaces,
             except: message.except_client.as_ref(),
             frame: None,
@@ -45,20 +72,20 @@ impl Delivery for Hub {
                 }
             }
         }
-        self.metrics.envelopes_total.fetch_add(1, Relaxed);
-        add(&self.metrics.deliveries_total, reach.taken);
+        add(&self.metrics.envelopes_total, messages.len());
+        add(&self.metrics.deliveries_total, reach.taken * messages.len());
         reach.taken as u64
     }
 }
 
-/// One message on its way to its listeners.
+/// Messages on their way to their listeners.
 struct Reach<'a> {
-    message: &'a Message,
+    messages: &'a [&'a Message],
     namespaces: &'a Namespaces,
     except: Option<&'a ClientId>,
-    /// Encoded for the first listener, so that a message to nobody costs no encoding.
+    /// Encoded for the first listener, so that messages to nobody cost no encoding.
     frame: Option<Frame>,
-    /// Who had it already, where two routes may name the same connection.
+    /// Who had them already, where two routes may name the same connection.
     seen: Option<HashSet<ConnectionId>>,
     taken: usize,
 }
@@ -73,11 +100,21 @@ impl Reach<'_> {
         {
             return;
         }
-        let frame = self
-            .frame
-            .get_or_insert_with(|| encode_publication(self.message, self.namespaces.overflow(self.message.to.topic())));
-        if socket.send(frame).is_ok() {
+        if self.frame.is_none() {
+            self.frame = self.encode();
+        }
+        if let Some(frame) = &self.frame
+            && socket.send(frame).is_ok()
+        {
             self.taken += 1;
+        }
+    }
+
+    fn encode(&self) -> Option<Frame> {
+        let encode = |message: &&Message| encode_publication(message, self.namespaces.overflow(message.to.topic()));
+        match self.messages {
+            [message] => Some(encode(message)),
+            several => Frame::joined(&several.iter().map(encode).collect::<Vec<_>>()),
         }
     }
 }

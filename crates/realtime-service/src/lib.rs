@@ -5,6 +5,7 @@
 //! it this crate knows neither a WebSocket nor a JWT library.
 
 mod admission;
+mod batch;
 mod builder;
 mod connection;
 #[cfg(feature = "default-adapters")]

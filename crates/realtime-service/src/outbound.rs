@@ -3,8 +3,9 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
+    mem,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::{Context, Poll, Waker},
+    task::{Poll, Wake, Waker},
 };
 
 use realtime_core::{
@@ -34,7 +35,12 @@ pub(crate) struct Outbound {
 #[derive(Default)]
 struct State {
     queue: OutboundQueue,
-    waker: Option<Waker>,
+    /// The connection's task.
+    task: Option<Waker>,
+    /// Whether the task has been woken since it last looked here: then nobody needs to wake it again.
+    awake: bool,
+    /// Whether something else than the queue has woken it.
+    listen: bool,
     phase: Phase,
 }
 
@@ -47,10 +53,23 @@ enum Phase {
     Closed,
 }
 
+/// What the connection's task has to do next.
+pub(crate) struct Work {
+    /// What to write, if there is something.
+    pub(crate) next: Option<Next>,
+    /// The peer, the timer or a command under way has woken the task: it should look at them.
+    pub(crate) listen: bool,
+}
+
 /// What the connection's task has to write next.
 pub(crate) enum Next {
-    /// The batch was filled; these gaps are to be told before it.
-    Batch(Vec<Gap>),
+    /// The batch was filled.
+    Batch {
+        /// To be told before it.
+        gaps: Vec<Gap>,
+        /// A goodbye waits behind it: ask again.
+        last: bool,
+    },
     /// Nothing more than a goodbye.
     Close(Box<Closing>),
 }
@@ -64,19 +83,27 @@ impl Outbound {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Once there is something to write, swaps it for the empty `batch`. For the connection's task alone.
-    pub(crate) fn poll_next(&self, context: &Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<Next> {
+    /// What there is to do; what waits is swapped for the empty `batch`. From now on `task` is woken once for whatever
+    /// comes. For the connection's task alone.
+    pub(crate) fn work(&self, task: &Waker, batch: &mut VecDeque<Frame>) -> Work {
         let mut state = self.state();
-        if !state.queue.is_empty() {
-            return Poll::Ready(Next::Batch(state.queue.take(batch)));
-        }
-        if let Phase::Closing(_) = state.phase
-            && let Phase::Closing(closing) = std::mem::replace(&mut state.phase, Phase::Closed)
-        {
-            return Poll::Ready(Next::Close(closing));
-        }
-        state.wait(context.waker());
-        Poll::Pending
+        state.is_of(task);
+        state.awake = false;
+        let listen = mem::take(&mut state.listen);
+        let closing = matches!(state.phase, Phase::Closing(_));
+        let next = if !state.queue.is_empty() {
+            Some(Next::Batch { gaps: state.queue.take(batch), last: closing })
+        } else if closing && let Phase::Closing(closing) = mem::replace(&mut state.phase, Phase::Closed) {
+            Some(Next::Close(closing))
+        } else {
+            None
+        };
+        Work { next, listen }
+    }
+
+    /// The task will ask for [work](Self::work) by itself before it rests: what comes until then need not wake it.
+    pub(crate) fn stay_awake(&self) {
+        self.state().awake = true;
     }
 
     /// Waits until the connection is to be closed.
@@ -85,7 +112,7 @@ impl Outbound {
             let mut state = self.state();
             match state.phase {
                 Phase::Open => {
-                    state.wait(context.waker());
+                    state.is_of(context.waker());
                     Poll::Pending
                 }
                 Phase::Closing(_) | Phase::Closed => Poll::Ready(()),
@@ -104,16 +131,51 @@ impl Outbound {
         let mut state = self.state();
         state.phase = Phase::Closed;
         state.queue.clear();
-        state.waker = None;
+        state.task = None;
     }
 }
 
 impl State {
-    fn wait(&mut self, waker: &Waker) {
-        match &mut self.waker {
-            Some(known) => known.clone_from(waker),
-            none => *none = Some(waker.clone()),
+    fn is_of(&mut self, task: &Waker) {
+        match &mut self.task {
+            Some(known) => known.clone_from(task),
+            none => *none = Some(task.clone()),
         }
+    }
+
+    /// Wakes the task if it rests. Under the lock, for that spares a clone of the waker for each message; waking only
+    /// queues the task.
+    fn rouse(&mut self) {
+        if !mem::replace(&mut self.awake, true) {
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        if let Some(task) = &self.task {
+            task.wake_by_ref();
+        }
+    }
+
+    /// Nothing more is taken. The task hears of it even while it waits for a slow reader.
+    fn close(&mut self, closing: Closing) {
+        self.phase = Phase::Closing(Box::new(closing));
+        self.awake = true;
+        self.wake();
+    }
+}
+
+/// Wakes the connection's task for what is not the queue: the peer, the timer, a command under way. So a task that was
+/// woken for its queue alone need not look at those.
+impl Wake for Outbound {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        let mut state = self.state();
+        state.listen = true;
+        state.rouse();
     }
 }
 
@@ -144,13 +206,11 @@ impl WebSocketConnection for Outbound {
                 "too slow: more than {} messages or {} bytes were waiting (limits.queue_messages, limits.queue_bytes)",
                 limits.messages, limits.bytes
             );
-            state.phase = Phase::Closing(Box::new(Closing::new(CloseCode::TOO_SLOW, reason)));
+            state.close(Closing::new(CloseCode::TOO_SLOW, reason));
+        } else {
+            state.rouse();
         }
-        let waker = state.waker.take();
         drop(state);
-        if let Some(waker) = waker {
-            waker.wake();
-        }
         match verdict {
             Verdict::Queued { dropped: 0 } => Ok(()),
             Verdict::Queued { dropped } => {
@@ -167,12 +227,7 @@ impl WebSocketConnection for Outbound {
     fn close(&self, closing: Closing) {
         let mut state = self.state();
         if matches!(state.phase, Phase::Open) {
-            state.phase = Phase::Closing(Box::new(closing));
-            let waker = state.waker.take();
-            drop(state);
-            if let Some(waker) = waker {
-                waker.wake();
-            }
+            state.close(closing);
         }
     }
 }

@@ -17,16 +17,17 @@ use realtime_core::{
 };
 use realtime_ports::{
     Clock, ConnectionHandler, ConnectionRegistry, IdGenerator, JwtVerifier, MessageBus, PubSubManager, PublishError,
-    RealtimeService, Socket, SubscribeError, WebSocketConnection,
+    Published, RealtimeService, Socket, SubscribeError, WebSocketConnection,
 };
 use realtime_schema::{
-    CloseCode, Closing, Connection, ConnectionId, Control, Envelope, NodeId, Origin, PublishRequest, Receipt,
-    Subscribed, Topic, Unsubscribed,
+    CloseCode, Closing, Connection, ConnectionId, Control, Envelope, MessageId, NodeId, Origin, PublishRequest,
+    Receipt, Subscribed, Topic, Unsubscribed,
 };
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     admission::{Admission, Admissions, Permit},
+    batch,
     builder::ServiceBuilder,
     connection,
     idempotency::Receipts,
@@ -187,18 +188,32 @@ impl Inner {
         }
     }
 
-    async fn publish_once(&self, request: PublishRequest) -> Result<Receipt, PublishError> {
-        let id = self.ids.message_id();
-        let message = from_request(request, Stamp { id, now: self.clock.now() });
-        let published = self.bus.publish(Arc::new(Envelope::new(self.node, message))).await?;
+    /// Judges a request by the limits.
+    pub(crate) fn check(&self, request: &PublishRequest) -> Result<(), PublishError> {
+        let (size, limit) = (request.payload.as_str().len(), self.settings.max_publish_bytes);
+        if size > limit {
+            return Err(PublishError::TooLarge { size, limit });
+        }
+        validate(request, limit).map_err(PublishError::Invalid)
+    }
+
+    /// What the bus is to carry.
+    pub(crate) fn envelope(&self, request: PublishRequest) -> Arc<Envelope> {
+        let stamp = Stamp { id: self.ids.message_id(), now: self.clock.now() };
+        Arc::new(Envelope::new(self.node, from_request(request, stamp)))
+    }
+
+    /// What the publisher is told.
+    pub(crate) fn receipt(&self, id: MessageId, published: Published) -> Receipt {
         self.metrics.publications_total.fetch_add(1, Relaxed);
-        Ok(Receipt {
-            id,
-            delivered: published.delivered,
-            other_nodes: published.other_nodes,
-            position: published.position,
-            duplicate: false,
-        })
+        let Published { delivered, other_nodes, position } = published;
+        Receipt { id, delivered, other_nodes, position, duplicate: false }
+    }
+
+    async fn publish_once(&self, request: PublishRequest) -> Result<Receipt, PublishError> {
+        let envelope = self.envelope(request);
+        let id = envelope.message.id;
+        Ok(self.receipt(id, self.bus.publish(envelope).await?))
     }
 }
 
@@ -249,11 +264,7 @@ impl RealtimeService for Service {
     }
 
     async fn publish(&self, request: PublishRequest) -> Result<Receipt, PublishError> {
-        let (size, limit) = (request.payload.as_str().len(), self.0.settings.max_publish_bytes);
-        if size > limit {
-            return Err(PublishError::TooLarge { size, limit });
-        }
-        validate(&request, limit).map_err(PublishError::Invalid)?;
+        self.0.check(&request)?;
         match request.idempotency_key.clone() {
             None => self.0.publish_once(request).await,
             Some(key) => {
@@ -262,5 +273,9 @@ impl RealtimeService for Service {
                 self.0.receipts.once(&key, &request, now, || self.0.publish_once(again)).await
             }
         }
+    }
+
+    async fn publish_batch(&self, requests: Vec<PublishRequest>) -> Vec<Result<Receipt, PublishError>> {
+        batch::publish(self, requests).await
     }
 }

@@ -19,6 +19,14 @@ impl MemoryBus {
     pub fn new() -> Self {
         Self::default()
     }
+
+    fn delivery(&self) -> Result<&dyn Delivery, BusError> {
+        self.delivery.get().map(Arc::as_ref).ok_or(BusError::Misused("published to before it was started"))
+    }
+}
+
+fn here(delivered: u64) -> Published {
+    Published { delivered, other_nodes: false, position: None }
 }
 
 #[async_trait]
@@ -28,7 +36,15 @@ impl MessageBus for MemoryBus {
     }
 
     async fn publish(&self, envelope: Arc<Envelope>) -> Result<Published, BusError> {
-        let delivery = self.delivery.get().ok_or(BusError::Misused("published to before it was started"))?;
-        Ok(Published { delivered: delivery.deliver(&envelope), other_nodes: false, position: None })
+        Ok(here(self.delivery()?.deliver(&envelope)))
+    }
+
+    async fn publish_batch(&self, envelopes: Vec<Arc<Envelope>>) -> Vec<Result<Published, BusError>> {
+        match self.delivery() {
+            Ok(delivery) => {
+                delivery.deliver_batch(&envelopes).into_iter().map(|delivered| Ok(here(delivered))).collect()
+            }
+            Err(error) => vec![Err(error); envelopes.len()],
+        }
     }
 }

@@ -39,17 +39,17 @@ impl TestWebSocketConnection {
         self
     }
 
-    /// The same, with a queue of `frames` frames and a policy to close when it is full. [`Self::read`] empties it.
+    /// The same, with a queue of `messages` messages and a policy to close when it is full. [`Self::read`] empties it.
     #[must_use]
-    pub fn with_capacity(mut self, frames: usize) -> Self {
-        self.capacity = frames;
+    pub fn with_capacity(mut self, messages: usize) -> Self {
+        self.capacity = messages;
         self
     }
 
     /// The texts of the frames that were sent and not yet [read](Self::read), oldest first. The `closing` frame is
     /// not among them: see [`Self::closing`].
     pub fn texts(&self) -> Vec<String> {
-        self.state().frames.iter().map(|frame| frame.text().to_owned()).collect()
+        self.state().frames.iter().flat_map(Frame::texts).map(str::to_owned).collect()
     }
 
     /// The same, parsed.
@@ -65,7 +65,7 @@ impl TestWebSocketConnection {
     /// Takes what was sent, as a client does that reads, and so makes room for more.
     pub fn read(&self) -> Vec<Value> {
         let frames = mem::take(&mut self.state().frames);
-        frames.iter().map(|frame| serde_json::from_str(frame.text()).expect("a frame is JSON")).collect()
+        frames.iter().flat_map(Frame::texts).map(|text| serde_json::from_str(text).expect("a frame is JSON")).collect()
     }
 
     /// How it was closed by the server's side, if it was.
@@ -107,7 +107,8 @@ impl WebSocketConnection for TestWebSocketConnection {
         if !state.is_open() {
             return Err(SendError::Closed);
         }
-        if state.frames.len() >= self.capacity {
+        let waiting: u32 = state.frames.iter().chain([frame]).map(Frame::messages).sum();
+        if waiting as usize > self.capacity {
             state.closing = Some(Closing::new(CloseCode::TOO_SLOW, "the queue is full"));
             return Err(SendError::Full);
         }

@@ -23,11 +23,11 @@ fn frame(kind: &str, topic: &str, n: u32, overflow: Overflow) -> Frame {
 fn payloads(queue: &mut OutboundQueue) -> (Vec<u32>, Vec<Gap>) {
     let mut batch = VecDeque::new();
     let gaps = queue.take(&mut batch);
-    let read = |frame: &Frame| {
-        let value: serde_json::Value = serde_json::from_str(frame.text()).expect("JSON");
+    let read = |text: &str| {
+        let value: serde_json::Value = serde_json::from_str(text).expect("JSON");
         value["payload"].as_u64().map_or(u32::MAX, |n| u32::try_from(n).expect("small"))
     };
-    (batch.iter().map(read).collect(), gaps)
+    (batch.iter().flat_map(Frame::texts).map(read).collect(), gaps)
 }
 
 #[test]
@@ -91,6 +91,25 @@ fn drop_loses_the_oldest_and_says_how_many_of_which_stream() {
     let told: Vec<_> = gaps.iter().map(|gap| (gap.stream.as_str(), gap.missed, gap.reason.as_str())).collect();
     assert_eq!(told, [("topic:b", Some(1), "slow_consumer"), ("topic:a", Some(1), "slow_consumer")]);
     assert_eq!(payloads(&mut queue), (vec![], vec![]), "a gap is told once");
+}
+
+#[test]
+fn joined_messages_are_counted_and_dropped_one_by_one() {
+    let joined = |numbers: std::ops::Range<u32>| {
+        let frames: Vec<_> = numbers.map(|n| frame("t", "a", n, Overflow::Drop)).collect();
+        Frame::joined(&frames).expect("some")
+    };
+    let limits = QueueLimits { messages: 5, ..LIMITS };
+    let mut queue = OutboundQueue::default();
+    assert_eq!(queue.push(joined(0..3), limits), Verdict::Queued { dropped: 0 });
+    assert_eq!(queue.push(joined(3..5), limits), Verdict::Queued { dropped: 0 });
+    assert_eq!(queue.len(), 5);
+    assert_eq!(queue.push(joined(5..7), limits), Verdict::Queued { dropped: 2 });
+    let closing = Frame::joined(&[frame("t", "a", 7, Overflow::Close), frame("t", "a", 8, Overflow::Close)]);
+    assert_eq!(queue.push(closing.expect("some"), limits), Verdict::Full, "all or nothing");
+    let (left, gaps) = payloads(&mut queue);
+    assert_eq!((left, gaps[0].missed), (vec![2, 3, 4, 5, 6], Some(2)));
+    assert_eq!(queue.len(), 0);
 }
 
 #[test]

@@ -25,6 +25,7 @@ pub async fn bus_conformance<B: MessageBus>(fresh: impl Fn() -> B) {
     a_bus_is_started_once(&fresh()).await;
     an_envelope_is_delivered_once_and_as_it_is(&fresh()).await;
     the_answer_counts_those_who_took_it(&fresh()).await;
+    a_batch_is_delivered_in_its_order_and_each_is_answered(&fresh()).await;
     each_caller_keeps_its_order(&fresh()).await;
 }
 
@@ -105,6 +106,23 @@ pub async fn the_answer_counts_those_who_took_it<B: MessageBus>(bus: &B) {
     let _mailbox = started(bus, 42).await;
     let published = bus.publish(envelope(Route::All, 1)).await.expect("published");
     assert_eq!(published.delivered, 42, "the answer says how many of this node's connections took it");
+}
+
+/// As if they were published one after the other; what is refused is refused for each.
+pub async fn a_batch_is_delivered_in_its_order_and_each_is_answered<B: MessageBus>(bus: &B) {
+    let batch: Vec<_> = (0..10).map(|n| envelope(Route::Topic(topic(&format!("order:{}", n / 4))), n)).collect();
+    for early in bus.publish_batch(batch[..2].to_vec()).await {
+        assert!(matches!(early, Err(BusError::Misused(_))), "a batch before the start was answered with {early:?}");
+    }
+    let mailbox = started(bus, 42).await;
+    let answers = bus.publish_batch(batch.clone()).await;
+    assert_eq!(answers.len(), batch.len(), "each envelope has its answer");
+    for answer in answers {
+        assert_eq!(answer.expect("published").delivered, 42, "which says how many of this node's connections took it");
+    }
+    let sent: Vec<_> = batch.iter().map(|envelope| (**envelope).clone()).collect();
+    assert_eq!(mailbox.take(), sent, "each is delivered once, in the order of the batch");
+    assert!(bus.publish_batch(Vec::new()).await.is_empty(), "an empty batch has no answers");
 }
 
 /// Several callers at once: what each publishes one after the other arrives in that order, and nothing is lost.

@@ -10,9 +10,9 @@ use axum::{
 };
 use realtime_ports::{RealtimeService, Selection, WebSocketConnection};
 use realtime_schema::{
-    BatchRequest, BatchResponse, BatchResult, ClientLimits, CloseCode, Closing, ConnectionId, ConnectionInfo,
-    ConnectionList, DisconnectRequest, Disconnected, ErrorCode, FieldError, Origin, PublishRequest, Receipt,
-    SubscriptionChange, Topic, TopicPage, TopicQuery, UserId,
+    BatchRequest, BatchResponse, BatchResult, CloseCode, Closing, ConnectionId, ConnectionInfo, ConnectionList,
+    DisconnectRequest, Disconnected, ErrorCode, FieldError, Origin, PublishRequest, Receipt, SubscriptionChange, Topic,
+    TopicPage, TopicQuery, UserId,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -46,34 +46,6 @@ async fn publish(State(app): State<Arc<App>>, Json(request): Json<PublishRequest
     Ok(Answer(app.service.publish(request).await?))
 }
 
-/// How much of a batch is published before its readers get their turn. Within a turn, what a connection gets is
-/// written at once.
-struct Turn {
-    publications: u32,
-    bytes: u64,
-    deliveries: u64,
-}
-
-impl Turn {
-    /// Nobody's queue may fill up because its task had no turn: no more than a quarter of one. And a few milliseconds'
-    /// work at the most.
-    fn of(limits: &ClientLimits) -> Self {
-        Self {
-            publications: (limits.queue_messages / 4).clamp(1, 64),
-            bytes: limits.queue_bytes / 4,
-            deliveries: 64 * 1024,
-        }
-    }
-
-    /// Counts a publication; whether it was the turn's last.
-    fn takes(&mut self, bytes: u64, deliveries: u64) -> bool {
-        self.publications = self.publications.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(bytes);
-        self.deliveries = self.deliveries.saturating_sub(deliveries);
-        self.publications == 0 || self.bytes == 0 || self.deliveries == 0
-    }
-}
-
 /// A batch whose publications are not read yet, so that one that is wrong spoils no other.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -87,24 +59,24 @@ async fn publish_batch(State(app): State<Arc<App>>, Json(batch): Json<UnreadBatc
         let problem = format!("holds {count}; a batch is 1 to {max} publications");
         return Err(Refused::field(FieldError::new("publications", problem)));
     }
-    let mut results = Vec::with_capacity(count);
-    let limits = &app.service.settings().limits;
-    let mut turn = Turn::of(limits);
-    for raw in &batch.publications {
-        let published = match read::<PublishRequest>(raw.get().as_bytes()) {
-            Ok(request) => app.service.publish(request).await.map_err(Refused::from),
-            Err(error) => Err(Refused::field(error)),
-        };
-        let deliveries = published.as_ref().map_or(0, |receipt| receipt.delivered);
-        results.push(match published {
-            Ok(receipt) => BatchResult::Receipt(receipt),
-            Err(Refused(problem)) => BatchResult::Problem(*problem),
-        });
-        if turn.takes(raw.get().len() as u64, deliveries) {
-            turn = Turn::of(limits);
-            tokio::task::yield_now().await;
+    let (mut requests, mut refused) = (Vec::with_capacity(count), Vec::new());
+    for (at, raw) in batch.publications.iter().enumerate() {
+        match read::<PublishRequest>(raw.get().as_bytes()) {
+            Ok(request) => requests.push(request),
+            Err(error) => refused.push((at, Refused::field(error))),
         }
     }
+    let answers = app.service.publish_batch(requests).await;
+    let mut answers: Vec<_> = answers.into_iter().map(|answer| answer.map_err(Refused::from)).collect();
+    // In the order of the batch, each where it stood.
+    for (at, refused) in refused {
+        answers.insert(at, Err(refused));
+    }
+    let result = |answer| match answer {
+        Ok(receipt) => BatchResult::Receipt(receipt),
+        Err(Refused(problem)) => BatchResult::Problem(*problem),
+    };
+    let results = answers.into_iter().map(result).collect();
     Ok(Answer(BatchResponse { results }))
 }
 

@@ -1,6 +1,10 @@
 //! What a connection's queue promises its senders and its task.
 
-use std::{cell::RefCell, time::Duration};
+use std::{
+    cell::RefCell,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
 
 use realtime_core::{codec::encode_control, outbound::QueueLimits};
 use realtime_ports::conformance::connection::{ConnectionUnderTest, connection_conformance};
@@ -20,13 +24,17 @@ fn frame() -> Frame {
 }
 
 async fn next(outbound: &Outbound, batch: &mut VecDeque<Frame>) -> Option<Next> {
-    timeout(Duration::from_secs(5), poll_fn(|context| outbound.poll_next(context, batch))).await.ok()
+    let work = poll_fn(|context| match outbound.work(context.waker(), batch).next {
+        Some(next) => Poll::Ready(next),
+        None => Poll::Pending,
+    });
+    timeout(Duration::from_secs(5), work).await.ok()
 }
 
 async fn taken(outbound: &Outbound) -> usize {
     let mut batch = VecDeque::new();
     match next(outbound, &mut batch).await.expect("something to write") {
-        Next::Batch(_) => batch.len(),
+        Next::Batch { .. } => batch.len(),
         Next::Close(closing) => panic!("closing instead: {closing:?}"),
     }
 }
@@ -34,7 +42,7 @@ async fn taken(outbound: &Outbound) -> usize {
 async fn closed(outbound: &Outbound) -> Closing {
     match next(outbound, &mut VecDeque::new()).await.expect("a close") {
         Next::Close(closing) => *closing,
-        Next::Batch(_) => panic!("a batch instead"),
+        Next::Batch { .. } => panic!("a batch instead"),
     }
 }
 
@@ -57,6 +65,39 @@ async fn a_waiting_task_is_woken_by_a_frame_and_by_a_close() {
     tokio::task::yield_now().await;
     sender.close(Closing::new(CloseCode::DRAINING, "bye"));
     assert_eq!(task.await.expect("no panic"), (1, CloseCode::DRAINING));
+}
+
+/// A task that counts how often it is woken.
+#[derive(Default)]
+struct Task(AtomicUsize);
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Relaxed);
+    }
+}
+
+#[test]
+fn a_task_is_woken_once_for_all_that_comes_and_told_whether_it_was_only_the_queue() {
+    let (outbound, task) = (outbound(10), Arc::new(Task::default()));
+    let (waker, woken) = (Waker::from(task.clone()), || task.0.swap(0, Relaxed));
+    let work = || {
+        let mut batch = VecDeque::new();
+        let Work { next, listen } = outbound.work(&waker, &mut batch);
+        (next.is_some(), batch.len(), listen)
+    };
+    assert_eq!(work(), (false, 0, false), "nothing yet");
+    (0..3).for_each(|_| outbound.send(&frame()).expect("room"));
+    assert_eq!((woken(), work()), (1, (true, 3, false)));
+    Waker::from(outbound.clone()).wake_by_ref();
+    outbound.send(&frame()).expect("room");
+    assert_eq!((woken(), work()), (1, (true, 1, true)));
+    outbound.stay_awake();
+    outbound.send(&frame()).expect("room");
+    assert_eq!((woken(), work()), (0, (true, 1, false)), "it looks by itself");
+    outbound.stay_awake();
+    outbound.close(Closing::new(CloseCode::DRAINING, "bye"));
+    assert_eq!(woken(), 1, "of its end it hears in any case");
 }
 
 #[tokio::test]
@@ -102,7 +143,7 @@ fn it_keeps_every_promise_of_the_port() {
         let texts = move || {
             let mut batch = VecDeque::new();
             reader.state().queue.take(&mut batch);
-            read.borrow_mut().extend(batch.iter().map(|frame| frame.text().to_owned()));
+            read.borrow_mut().extend(batch.iter().flat_map(Frame::texts).map(str::to_owned));
             read.borrow().clone()
         };
         let closing = move || match &closer.state().phase {

@@ -56,8 +56,10 @@ pub struct FakeSocket {
     written: mpsc::Sender<Written>,
     /// While true, the peer does not read: writes wait.
     stalled: watch::Receiver<bool>,
-    /// The frame that is under way.
+    /// The message that is under way.
     sending: Option<Sending>,
+    /// What comes after it.
+    waiting: VecDeque<Value>,
 }
 
 /// What the server wrote.
@@ -88,10 +90,11 @@ impl Socket for FakeSocket {
 
     fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<Result<(), SocketError>> {
         loop {
+            let texts = batch.drain(..).flat_map(|frame| frame.texts().map(str::to_owned).collect::<Vec<_>>());
+            self.waiting.extend(texts.map(|text| serde_json::from_str::<Value>(&text).expect("JSON")));
             if self.sending.is_none()
-                && let Some(frame) = batch.pop_front()
+                && let Some(frame) = self.waiting.pop_front()
             {
-                let frame = serde_json::from_str(frame.text()).expect("JSON");
                 self.sending = Some(Box::pin(self.put(Written::Frame(frame))));
             }
             let Some(sending) = &mut self.sending else { return Poll::Ready(Ok(())) };
@@ -187,7 +190,8 @@ pub async fn try_connect(service: &Service, request: ConnectRequest) -> Result<P
     let (incoming, received) = mpsc::channel(1024);
     let (write, written) = mpsc::channel(1024);
     let (stalled, stall) = watch::channel(false);
-    let socket = FakeSocket { incoming: received, written: write, stalled: stall, sending: None };
+    let socket =
+        FakeSocket { incoming: received, written: write, stalled: stall, sending: None, waiting: VecDeque::new() };
     let service = service.clone();
     let task = tokio::spawn(async move { service.serve(admission, socket).await });
     Ok(Peer { incoming, written, stalled, task })
