@@ -1,10 +1,11 @@
-//! The tasks of this workspace: `cargo xtask check`, `test`, `schemas`, `docs`, `coverage` and
-//! `bench`.
+//! The tasks of this workspace: `cargo xtask check`, `test`, `schemas`, `docs`, `coverage`,
+//! `instructions` and `bench`.
 
 mod bench;
 mod checks;
 mod coverage;
 mod examples;
+mod instructions;
 mod report;
 mod runner;
 mod source;
@@ -56,6 +57,15 @@ enum Task {
     Docs,
     /// Print the line coverage of realtime-core by its own tests (needs cargo-tarpaulin)
     Coverage,
+    /// Count the instructions of the hot path of realtime-core; fail for what grew by more than 5 % (needs valgrind)
+    ///
+    /// The baseline is crates/realtime-core/benches/baseline.toml. Without valgrind nothing is counted, which is said
+    /// and, with CI=true in the environment, a failure.
+    Instructions {
+        /// Make the counts of now the baseline
+        #[arg(long)]
+        bless: bool,
+    },
     /// Measure the release server beside its peers; write tables and a plot to target/bench
     ///
     /// Beside a floor and a handler written by hand, it runs every peer that this machine has: nginx with Nchan, NATS,
@@ -90,6 +100,7 @@ fn run(cli: Cli) -> Result<bool, String> {
         Task::Schemas => done(checks::write_schemas(&workspace)),
         Task::Docs => done(checks::write_config_docs(&workspace)),
         Task::Coverage => coverage::run(&workspace),
+        Task::Instructions { bless } => instructions::run(&workspace, bless),
         Task::Bench { args } => bench::run(&workspace, &args),
     }
 }

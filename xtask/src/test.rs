@@ -8,7 +8,7 @@ use std::{
     process::Stdio,
 };
 
-use crate::{examples, workspace::Workspace};
+use crate::{examples, report, workspace::Workspace};
 
 /// Names the file to which a test that cannot run here appends `its name: why`.
 const SKIPS_VARIABLE: &str = "REALTIME_SKIPS";
@@ -57,7 +57,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<bool, String
     }
     tally.skips = read_skips(&fs::read_to_string(&skips_file).unwrap_or_default());
 
-    let strict = std::env::var("CI").is_ok_and(|value| value == "true");
+    let strict = report::strict();
     print!("{}", Summary { tally: &tally, strict });
     Ok(tally.is_well(strict))
 }

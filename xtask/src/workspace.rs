@@ -69,7 +69,7 @@ impl Workspace {
         let mut command = MetadataCommand::new();
         command.manifest_path(root.join("Cargo.toml"));
         // Without the filter cargo would download what only other platforms build.
-        command.other_options(["--locked".into(), "--filter-platform".into(), host()?]);
+        command.other_options(["--locked".into(), "--filter-platform".into(), rustc_says("host: ")?]);
         let metadata = command.exec().map_err(|error| error.to_string())?;
         let packages = metadata.packages.iter().map(|package| Package {
             name: package.name.to_string(),
@@ -168,14 +168,14 @@ pub(crate) fn run(command: &mut Command) -> Run {
     }
 }
 
-/// The target triple of this machine.
-fn host() -> Result<String, String> {
+/// What follows `label` in a line of `rustc -vV`: `host: ` gives the target triple of this machine.
+pub(crate) fn rustc_says(label: &str) -> Result<String, String> {
     let run = run(Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("-vV"));
     run.stdout
         .lines()
-        .find_map(|line| line.strip_prefix("host: "))
+        .find_map(|line| line.strip_prefix(label))
         .map(str::to_owned)
-        .ok_or_else(|| format!("rustc -vV names no host: {}", run.stderr.trim()))
+        .ok_or_else(|| format!("rustc -vV has no line `{label}`: {}", run.stderr.trim()))
 }
 
 /// `name v1.2.3 (path or proc-macro)|feature,feature (*)` by line.
