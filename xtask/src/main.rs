@@ -70,6 +70,8 @@ enum Task {
     ///
     /// Beside a floor and a handler written by hand, it runs every peer that this machine has: nginx with Nchan, NATS,
     /// and Node's ws and socket.io. `--quick` takes under two minutes, a full run about an hour.
+    /// `--memory` shows instead what an idle connection's memory is made of (needs valgrind), `--hold` what idle
+    /// connections cost, both at each number that `--connections` names.
     Bench {
         /// Handed to the benchmark: `--quick`, `--only "fan-out 128B"`, `--servers realtime,nchan`, `--rounds 3`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]

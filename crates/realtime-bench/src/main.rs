@@ -1,8 +1,11 @@
 //! Measures the server beside its peers, from outside and in one run. `cargo xtask bench` builds and starts it.
 
 mod cases;
+mod hold;
+mod kernel;
 mod machine;
 mod marker;
+mod memory;
 mod publisher;
 mod report;
 mod servers;
@@ -50,6 +53,18 @@ pub(crate) struct Options {
     /// Rounds of each case; the order of the servers changes from round to round.
     #[arg(long, value_name = "N")]
     rounds: Option<usize>,
+    /// Instead: what an idle connection's memory is made of, from the server under valgrind's DHAT.
+    #[arg(long, conflicts_with = "hold")]
+    memory: bool,
+    /// Instead: what idle connections cost, at each number of them: resident and kernel memory, CPU and time to accept.
+    #[arg(long)]
+    hold: bool,
+    /// How many connections `--memory` and `--hold` open, with commas between.
+    #[arg(long, value_name = "N", value_delimiter = ',')]
+    connections: Vec<usize>,
+    /// How many of those handshakes are under way at once: a number beyond the server's backlog shows what it turns away.
+    #[arg(long, value_name = "N", default_value_t = subscribers::AT_ONCE)]
+    at_once: usize,
     /// Where the tables, the JSON and the plot are written.
     #[arg(long, value_name = "DIR", default_value = "target/bench")]
     out: PathBuf,
@@ -82,5 +97,12 @@ fn main() -> ExitCode {
 
 fn run(options: &Options) -> Result<()> {
     machine::pin_to_client_core()?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(cases::run(options))
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    if options.memory {
+        return runtime.block_on(memory::run(options));
+    }
+    if options.hold {
+        return runtime.block_on(hold::run(options));
+    }
+    runtime.block_on(cases::run(options))
 }

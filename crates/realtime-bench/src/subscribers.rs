@@ -21,8 +21,8 @@ use crate::{Result, marker, marker::Scanner, servers::Dialect, stats::Histogram}
 
 /// The longest that anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Handshakes under way at once.
-const AT_ONCE: usize = 64;
+/// Handshakes under way at once, unless said otherwise.
+pub(crate) const AT_ONCE: usize = 64;
 
 /// What subscribers have seen between them.
 #[derive(Default)]
@@ -62,10 +62,20 @@ pub(crate) struct Connected {
 
 /// Opens a connection for each wish, and waits until every one is subscribed.
 pub(crate) async fn connect(address: SocketAddr, dialect: Dialect, wishes: Vec<Wish>) -> Result<Vec<Connected>> {
+    connect_at_once(address, dialect, wishes, AT_ONCE).await
+}
+
+/// The same with so many handshakes under way at once.
+pub(crate) async fn connect_at_once(
+    address: SocketAddr,
+    dialect: Dialect,
+    wishes: Vec<Wish>,
+    at_once: usize,
+) -> Result<Vec<Connected>> {
     let opened = stream::iter(wishes.into_iter().map(|wish| async move {
         timeout(PATIENCE, open(address, dialect, &wish)).await.map_err(|_| "a handshake took too long")?
     }));
-    opened.buffer_unordered(AT_ONCE).collect::<Vec<Result<Connected>>>().await.into_iter().collect()
+    opened.buffer_unordered(at_once).collect::<Vec<Result<Connected>>>().await.into_iter().collect()
 }
 
 async fn open(address: SocketAddr, dialect: Dialect, wish: &Wish) -> Result<Connected> {
