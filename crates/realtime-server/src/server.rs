@@ -9,7 +9,10 @@ use std::{
 use realtime_adapters::ws;
 use realtime_ports::ConnectionHandler;
 use realtime_service::{BuildError, Service};
-use tokio::{net::TcpListener, task::JoinError};
+use tokio::{
+    net::{TcpListener, TcpSocket},
+    task::JoinError,
+};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -88,7 +91,7 @@ impl Server {
         let service = builder.build().await?;
         let address = config.server.listen;
         let listen = |source| StartError::Listen { address, source };
-        let listener = TcpListener::bind(address).await.map_err(listen)?;
+        let listener = listener(address).map_err(listen)?;
         let local = listener.local_addr().map_err(listen)?;
         if let Some(dev) = &dev {
             dev.allow_own_page(&mut config, local);
@@ -159,4 +162,18 @@ impl Server {
         tracing::info!(cut_off = left, "stopped");
         Ok(left)
     }
+}
+
+/// Connections that may wait to be accepted, if the kernel's own limit (`net.core.somaxconn`) allows so many. When all
+/// clients come back at once, each that finds no room tries again only after a second.
+const BACKLOG: u32 = 4096;
+
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // Elsewhere it would let two servers have one port.
+    if cfg!(unix) {
+        socket.set_reuseaddr(true)?;
+    }
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
