@@ -4,9 +4,7 @@ use std::{env, fs, os::unix::process::CommandExt, process::Command};
 
 use crate::Result;
 
-/// The core that servers are pinned to.
-pub(crate) const SERVER_CORE: &str = "0";
-/// The core that the clients run on.
+/// The core that the clients run on; servers have core 0.
 const CLIENT_CORE: &str = "1";
 /// Set in the environment of the pinned run.
 const PINNED: &str = "REALTIME_BENCH_PINNED";

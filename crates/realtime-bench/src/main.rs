@@ -1,6 +1,8 @@
 //! Measures the server beside its peers, from outside and in one run. `cargo xtask bench` builds and starts it.
 
+mod beside;
 mod cases;
+mod crowd;
 mod hold;
 mod kernel;
 mod machine;
@@ -11,7 +13,9 @@ mod report;
 mod servers;
 mod stats;
 mod subscribers;
+mod targets;
 mod tokens;
+mod written;
 
 use std::{path::PathBuf, process::ExitCode};
 

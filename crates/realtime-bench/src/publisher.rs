@@ -56,8 +56,8 @@ impl Publisher {
     }
 
     /// Publishes `messages` at once.
-    pub(crate) async fn publish(&mut self, target: &Target, messages: &[String]) -> Result<()> {
-        let bytes = self.dialect.publications(target, messages);
+    pub(crate) async fn publish(&mut self, messages: &[(Target, String)]) -> Result<()> {
+        let bytes = self.dialect.publications(messages);
         self.out.write_all(bytes.as_bytes()).await?;
         match self.refused.load(Relaxed) {
             0 => Ok(()),

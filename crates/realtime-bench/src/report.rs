@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::{
     Options, Result,
     stats::{median, spread},
+    targets::Judged,
 };
 
 /// The figures of one run of one server.
@@ -37,7 +38,7 @@ pub(crate) struct Report {
     cases: Vec<Measured>,
 }
 
-struct Measured {
+pub(crate) struct Measured {
     case: String,
     reference: String,
     /// By server, one entry for each round.
@@ -46,7 +47,7 @@ struct Measured {
 }
 
 /// A figure that is shown, with its name and unit.
-type Column = (&'static str, fn(&Figures) -> Option<f64>);
+pub(crate) type Column = (&'static str, fn(&Figures) -> Option<f64>);
 
 const COLUMNS: [Column; 9] = [
     ("CPU us/delivery", |f| f.cpu_us_per_delivery),
@@ -77,10 +78,15 @@ impl Report {
         measured.runs.entry(server.to_owned()).or_default().push(figures);
     }
 
+    /// What was measured in a case, if it was run.
+    pub(crate) fn case(&self, name: &str) -> Option<&Measured> {
+        self.cases.iter().find(|measured| measured.case == name)
+    }
+
     /// Prints the table, and writes it with the JSON and the plot to the folder of the options.
-    pub(crate) fn write(&self, options: &Options) -> Result<()> {
+    pub(crate) fn write(&self, options: &Options, targets: &[Judged]) -> Result<()> {
         fs::create_dir_all(&options.out)?;
-        let table = self.table();
+        let table = self.table() + &target_table(targets) + &self.completeness();
         println!("{table}");
         fs::write(options.out.join("table.md"), &table)?;
         fs::write(options.out.join("results.json"), serde_json::to_string_pretty(&self.json())? + "\n")?;
@@ -115,7 +121,7 @@ impl Report {
                         text.push_str(" - | - |");
                         continue;
                     }
-                    let ratios = measured.ratios(server, *figure);
+                    let ratios = measured.ratios(server, &measured.reference, *figure);
                     let (low, high) = spread(&ratios);
                     let ratio = if ratios.is_empty() {
                         "-".to_owned()
@@ -127,14 +133,16 @@ impl Report {
                 text.push('\n');
             }
         }
+        text
+    }
+
+    fn completeness(&self) -> String {
         let received: u64 =
             self.cases.iter().flat_map(|measured| measured.runs.values().flatten()).map(|f| f.received).sum();
         let (missing, duplicated, out_of_order) = self.incomplete();
-        let _ = write!(
-            text,
+        format!(
             "\nOf {received} deliveries: {missing} missing, {duplicated} duplicated, {out_of_order} out of order.\n"
-        );
-        text
+        )
     }
 
     fn json(&self) -> serde_json::Value {
@@ -154,7 +162,7 @@ impl Report {
         let mut body = String::new();
         let mut y = 30.0;
         for measured in &self.cases {
-            let wanted = [COLUMNS[0], COLUMNS[6], COLUMNS[7]];
+            let wanted = [COLUMNS[0], COLUMNS[6], COLUMNS[7], COLUMNS[1]];
             let Some((name, figure)) = wanted.iter().find(|column| measured.has(column.1)) else { continue };
             let _ = write!(
                 body,
@@ -165,7 +173,7 @@ impl Report {
             let bars: Vec<_> = measured
                 .in_order()
                 .into_iter()
-                .map(|server| (server, median(&measured.ratios(server, *figure))))
+                .map(|server| (server, median(&measured.ratios(server, &measured.reference, *figure))))
                 .collect();
             let longest = bars.iter().map(|bar| bar.1).filter(|ratio| ratio.is_finite()).fold(1.0, f64::max);
             for (server, ratio) in bars {
@@ -206,15 +214,34 @@ impl Measured {
         servers
     }
 
-    fn values(&self, server: &str, figure: fn(&Figures) -> Option<f64>) -> Vec<f64> {
+    /// Who was compared, in the order measured first.
+    pub(crate) fn entrants(&self) -> impl Iterator<Item = &str> {
+        self.servers.iter().map(String::as_str)
+    }
+
+    /// A figure of an entrant, round by round.
+    pub(crate) fn values(&self, server: &str, figure: fn(&Figures) -> Option<f64>) -> Vec<f64> {
         self.runs.get(server).into_iter().flatten().filter_map(figure).collect()
     }
 
-    /// Round by round, so that what both suffered cancels out.
-    fn ratios(&self, server: &str, figure: fn(&Figures) -> Option<f64>) -> Vec<f64> {
-        let reference = self.values(&self.reference, figure);
+    /// A figure as a multiple of another entrant's, round by round, so that what both suffered cancels out.
+    pub(crate) fn ratios(&self, server: &str, to: &str, figure: fn(&Figures) -> Option<f64>) -> Vec<f64> {
+        let reference = self.values(to, figure);
         self.values(server, figure).iter().zip(reference).map(|(value, reference)| value / reference).collect()
     }
+}
+
+/// The targets, and how the run stands to each.
+fn target_table(targets: &[Judged]) -> String {
+    if targets.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n## Targets\n\n| what | target | median | spread | met |\n|---|---:|---:|---:|---|\n".to_owned();
+    for Judged { what, bound, median, spread: (low, high), met } in targets {
+        let met = if *met { "yes" } else { "no" };
+        let _ = writeln!(text, "| {what} | {bound} | {median:.2} | {low:.2}-{high:.2} | {met} |");
+    }
+    text
 }
 
 fn number(value: f64) -> String {

@@ -57,7 +57,7 @@ pub(crate) struct Wish {
 
 /// A socket whose handshake is done.
 pub(crate) struct Connected {
-    stream: TcpStream,
+    pub(crate) stream: TcpStream,
 }
 
 /// Opens a connection for each wish, and waits until every one is subscribed.
@@ -102,6 +102,18 @@ async fn open(address: SocketAddr, dialect: Dialect, wish: &Wish) -> Result<Conn
     Ok(Connected { stream })
 }
 
+/// Unsubscribes from `topic` and subscribes again, without pause; ends only by an error.
+pub(crate) async fn resubscribe(mut socket: Connected, topic: &str) -> Result<()> {
+    loop {
+        for action in ["unsubscribe", "subscribe"] {
+            let command = format!(r#"{{"action":"{action}","id":"{action}","topic":"{topic}"}}"#);
+            socket.stream.write_all(&masked_text(&command)).await?;
+            let answer = format!(r#""id":"{action}""#);
+            timeout(PATIENCE, await_text(&mut socket.stream, Vec::new(), answer.as_bytes())).await??;
+        }
+    }
+}
+
 async fn await_text(stream: &mut TcpStream, mut got: Vec<u8>, text: &[u8]) -> Result<Vec<u8>> {
     let mut buffer = [0; 4096];
     while memchr::memmem::find(&got, text).is_none() {
@@ -139,6 +151,11 @@ impl Subscribers {
         };
         let readers = sockets.into_iter().map(read).collect();
         Self { shared, readers }
+    }
+
+    /// How many they are.
+    pub(crate) fn len(&self) -> usize {
+        self.readers.len()
     }
 
     /// Waits until `goal` messages were received in all.

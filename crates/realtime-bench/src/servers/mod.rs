@@ -21,7 +21,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{Options, Result, machine::SERVER_CORE, publisher::Target, subscribers::Wish, tokens};
+use crate::{Options, Result, publisher::Target, subscribers::Wish, tokens};
 
 /// A server that may be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,20 +53,21 @@ pub(crate) struct Running {
     _folder: tempfile::TempDir,
 }
 
-/// How to start a server, beyond the defaults.
-#[derive(Clone, Debug)]
+/// The core that a server has to itself; the clients have the other one.
+pub(crate) const ONE_CORE: &str = "0";
+
+/// How to start a server.
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Start {
     /// The cores it may use.
-    pub(crate) cores: String,
+    pub(crate) cores: &'static str,
     /// The tokens it is to accept, if it knows any.
     pub(crate) tokens: tokens::Kind,
-    /// Messages that may wait for a slow reader, if that can be set.
-    pub(crate) queue: Option<u32>,
 }
 
 impl Default for Start {
     fn default() -> Self {
-        Self { cores: SERVER_CORE.to_owned(), tokens: tokens::Kind::Hs256, queue: None }
+        Self { cores: ONE_CORE, tokens: tokens::Kind::Hs256 }
     }
 }
 
@@ -186,16 +187,16 @@ impl Server {
         }
     }
 
-    /// What publishes all of `texts` at once, in the way that the server has for that.
-    pub(crate) fn publications(self, target: &Target, texts: &[String]) -> String {
-        if self == Self::Realtime && texts.len() > 1 {
-            let body = realtime::batch(target, texts);
+    /// What publishes all of `messages` at once, in the way that the server has for that.
+    pub(crate) fn publications(self, messages: &[(Target, String)]) -> String {
+        if self == Self::Realtime && messages.len() > 1 {
+            let body = realtime::batch(messages);
             let (head, length) = (realtime::KEY_HEADER, body.len());
             return format!(
                 "POST /api/v1/publish/batch HTTP/1.1\r\nHost: bench\r\n{head}Content-Length: {length}\r\n\r\n{body}"
             );
         }
-        texts.iter().map(|text| self.publication(target, text)).collect()
+        messages.iter().map(|(target, text)| self.publication(target, text)).collect()
     }
 
     /// A publication of `text` as the server takes it.
@@ -221,6 +222,14 @@ impl Server {
         }
     }
 
+    /// Whether an entrant of this name is a server that one may choose instead of ours: no reference of our own.
+    pub(crate) fn is_peer(name: &str) -> bool {
+        Self::ALL.into_iter().any(|server| {
+            let ours = server.is_floor() || matches!(server, Self::Realtime | Self::Handwritten);
+            !ours && server.name() == name
+        })
+    }
+
     /// Whether it is the floor, bare or long.
     pub(crate) fn is_floor(self) -> bool {
         matches!(self, Self::Floor | Self::FloorLong)
@@ -228,7 +237,7 @@ impl Server {
 
     /// Whether it can tell topics apart, and so be measured with many.
     pub(crate) fn has_topics(self) -> bool {
-        !matches!(self, Self::Floor | Self::FloorLong | Self::Handwritten)
+        !matches!(self, Self::Floor | Self::FloorLong | Self::Handwritten | Self::SocketIo)
     }
 }
 
@@ -253,7 +262,7 @@ impl Running {
 /// A command that is pinned to the servers' cores.
 fn pinned(start: &Start, program: &Path) -> Command {
     let mut command = Command::new("taskset");
-    command.args(["--cpu-list", &start.cores]).arg(program).env_remove("REALTIME_BENCH_PINNED");
+    command.args(["--cpu-list", start.cores]).arg(program).env_remove("REALTIME_BENCH_PINNED");
     command
 }
 

@@ -30,15 +30,12 @@ pub(super) fn command(options: &Options, start: &Start, folder: &Path, address: 
         .env("REALTIME_API__KEYS", KEY)
         .env("REALTIME_LIMITS__CONNECTIONS", MOST_CONNECTIONS)
         .env("REALTIME_LIMITS__CONNECTIONS_PER_ADDRESS", MOST_CONNECTIONS);
-    if let Some(queue) = start.queue {
-        command.env("REALTIME_LIMITS__QUEUE_MESSAGES", queue.to_string());
-    }
     Ok(command)
 }
 
 /// The body of a batch.
-pub(super) fn batch(target: &Target, texts: &[String]) -> String {
-    let publications: Vec<_> = texts.iter().map(|text| publication(target, text)).collect();
+pub(super) fn batch(messages: &[(Target, String)]) -> String {
+    let publications: Vec<_> = messages.iter().map(|(target, text)| publication(target, text)).collect();
     json!({"publications": publications}).to_string()
 }
 

@@ -1,0 +1,207 @@
+//! What is done with one server in one case, and what is measured meanwhile.
+
+use std::time::{Duration, Instant};
+
+use tokio::time::{interval, sleep};
+
+use crate::{
+    Options, Result, beside,
+    cases::{Beside, Entrant, Kind},
+    machine, marker,
+    publisher::{Publisher, Target},
+    report::Figures,
+    servers::{Running, Server, Start},
+    subscribers::{self, Subscribers, Wish},
+    tokens, written,
+};
+
+/// A measurement that has lasted this long ends before its last burst: the slow ones have enough to show.
+const LONG_ENOUGH: Duration = Duration::from_secs(2);
+/// But not before so many bursts.
+const FEWEST_BURSTS: usize = 3;
+/// The topic that everybody subscribes to.
+pub(crate) const TOPIC: &str = "bench";
+
+/// Connections of a case.
+fn size(kind: Kind, options: &Options) -> usize {
+    match kind {
+        Kind::Idle if options.quick => 3_000,
+        Kind::Idle | Kind::User => 10_000,
+        Kind::Written => 8_000,
+        Kind::Accept(_) => 2_000,
+        _ => 1_000,
+    }
+}
+
+/// What each connection brings along and subscribes to.
+fn wishes(kind: Kind, count: usize) -> Result<Vec<Wish>> {
+    let token = if let Kind::Accept(kind) = kind { kind } else { tokens::Kind::Hs256 };
+    let topic = |n: usize| match kind {
+        Kind::Topics | Kind::TopicsBatch | Kind::Idle => Some(format!("{TOPIC}.{n}")),
+        Kind::Role | Kind::User | Kind::Accept(_) => None,
+        _ => Some(TOPIC.to_owned()),
+    };
+    let tokens = token.tokens(count)?.into_iter().enumerate();
+    Ok(tokens.map(|(n, token)| Wish { token, topic: topic(n) }).collect())
+}
+
+/// Starts the entrant's server, does what the case wants, and ends the server.
+pub(crate) async fn measure(entrant: &Entrant, options: &Options) -> Result<Figures> {
+    let tokens = if let Kind::Accept(kind) = entrant.kind { kind } else { tokens::Kind::Hs256 };
+    let running = entrant.server.start(options, &Start { tokens, cores: entrant.cores }).await?;
+    let measured = with_server(entrant.kind, &running, options).await;
+    running.stop().await;
+    measured
+}
+
+async fn with_server(kind: Kind, running: &Running, options: &Options) -> Result<Figures> {
+    let mut count = size(kind, options);
+    if kind == Kind::Role && running.server.is_floor() {
+        // It knows no roles: its whole crowd is the half.
+        count /= 2;
+    }
+    let wishes = wishes(kind, count)?;
+    let start = Instant::now();
+    // A first connection pays what is paid once. The floor counts whom it writes to, and would count it.
+    if !running.server.is_floor() {
+        drop(subscribers::connect(running.subscribers, running.server, vec![wishes[0].clone()]).await?);
+        sleep(Duration::from_millis(200)).await;
+    }
+    let (memory, cpu, began) =
+        (machine::resident_kib(&running.pids())?, machine::cpu_seconds(&running.pids())?, Instant::now());
+    let sockets = subscribers::connect(running.subscribers, running.server, wishes).await?;
+    let (accepting, took) = (machine::cpu_seconds(&running.pids())? - cpu, began.elapsed());
+    let per = |total: f64| total / count as f64;
+    match kind {
+        Kind::Idle => {
+            sleep(Duration::from_secs(2)).await;
+            let held = machine::resident_kib(&running.pids())?.saturating_sub(memory);
+            return Ok(Figures {
+                kib_per_connection: Some(per(held as f64)),
+                cpu_us_per_accept: Some(per(accepting * 1e6)),
+                ..Figures::default()
+            });
+        }
+        Kind::Accept(_) => {
+            return Ok(Figures {
+                cpu_us_per_accept: Some(per(accepting * 1e6)),
+                wall_us_per_accept: Some(per(took.as_secs_f64() * 1e6)),
+                ..Figures::default()
+            });
+        }
+        _ => {}
+    }
+    let readers = Subscribers::read(sockets, start);
+    if kind == Kind::Written {
+        return written::measure(running, readers, start, options).await;
+    }
+    Crowd { kind, running, readers, start, count }.measure(options).await
+}
+
+/// A server with its subscribers, who read.
+struct Crowd<'a> {
+    kind: Kind,
+    running: &'a Running,
+    readers: Subscribers,
+    start: Instant,
+    count: usize,
+}
+
+impl Crowd<'_> {
+    async fn measure(self, options: &Options) -> Result<Figures> {
+        let mut publisher = Publisher::connect(self.running.publishers, self.running.server).await?;
+        // The floor takes new sockets when something is published.
+        sleep(Duration::from_millis(50)).await;
+        let scale = if options.quick { 1 } else { 2 };
+        let (size, burst, warm, bursts, pause) = match self.kind {
+            Kind::FanOut { size, burst } => {
+                // Long enough to be measured: the larger the bursts, the less a message costs.
+                let messages = if size > 8_000 { 64 } else { 192 } * scale * burst.min(8);
+                (size, burst, 4, messages / burst, None)
+            }
+            Kind::Rate(_) => (128, 1, 15, 90 * scale, Some(Duration::from_micros(33_333))),
+            Kind::Role => (128, 1, 10, 100 * scale, None),
+            Kind::Topics | Kind::TopicsBatch => (128, self.count, 1, 10 * scale, None),
+            Kind::User => (128, 1, 50, 1_000 * scale, None),
+            Kind::Idle | Kind::Accept(_) | Kind::Written => return Ok(Figures::default()),
+        };
+        let beside = match self.kind {
+            Kind::Rate(beside) => beside::come(beside, self.running).await?,
+            _ => beside::come(Beside::Nobody, self.running).await?,
+        };
+        let mut sent = Sent::default();
+        for _ in 0..warm {
+            self.burst(&mut publisher, &mut sent, size, burst).await?;
+        }
+        self.readers.forget_latency();
+        let before = sent.deliveries;
+        let (cpu, began) = (machine::cpu_seconds(&self.running.pids())?, Instant::now());
+        let mut ticks = pause.map(interval);
+        for done in 0..bursts {
+            match &mut ticks {
+                Some(ticks) => drop(ticks.tick().await),
+                None if done >= FEWEST_BURSTS && began.elapsed() > LONG_ENOUGH => break,
+                None => {}
+            }
+            self.burst(&mut publisher, &mut sent, size, burst).await?;
+        }
+        let (cpu, took) = (machine::cpu_seconds(&self.running.pids())? - cpu, began.elapsed().as_secs_f64());
+        drop(beside);
+        // What is sent twice comes after what was awaited.
+        sleep(Duration::from_millis(50)).await;
+        let seen = self.readers.finish();
+        let deliveries = (sent.deliveries - before) as f64;
+        Ok(Figures {
+            cpu_us_per_delivery: Some(cpu * 1e6 / deliveries),
+            deliveries_per_s: Some(deliveries / took),
+            latency_us: Some([0.5, 0.99, 0.999].map(|share| seen.latency.percentile(share))),
+            missing: sent.deliveries.saturating_sub(seen.received),
+            duplicated: seen.duplicated + seen.received.saturating_sub(sent.deliveries),
+            out_of_order: seen.out_of_order,
+            received: seen.received,
+            bytes_per_delivery: Some(seen.bytes as f64 / seen.received as f64),
+            ..Figures::default()
+        })
+    }
+
+    /// Publishes so many messages at once, and waits until everyone has them.
+    async fn burst(&self, publisher: &mut Publisher, sent: &mut Sent, size: usize, burst: usize) -> Result<()> {
+        let now = || marker::micros(self.start);
+        let one_each = |n: usize| (Target::Topic(format!("{TOPIC}.{n}")), marker::message(sent.rounds, now(), size));
+        let (target, takers) = match (self.kind, self.running.server) {
+            (Kind::Topics, _) => {
+                // Each subscriber counts its own.
+                for n in 0..burst {
+                    publisher.publish(&[one_each(n)]).await?;
+                    sent.deliveries += 1;
+                    self.readers.received(sent.deliveries).await?;
+                }
+                sent.rounds += 1;
+                return Ok(());
+            }
+            (Kind::TopicsBatch, _) => {
+                publisher.publish(&(0..burst).map(one_each).collect::<Vec<_>>()).await?;
+                sent.rounds += 1;
+                sent.deliveries += burst as u64;
+                return self.readers.received(sent.deliveries).await;
+            }
+            (Kind::Role, Server::Realtime) => (Target::Role("half".into()), self.count / 2),
+            (Kind::User, _) => (Target::User("user-4500".into()), 1),
+            _ => (Target::Topic(TOPIC.into()), self.count),
+        };
+        let now = now();
+        let message = |n| (target.clone(), marker::message(sent.messages + n, now, size));
+        publisher.publish(&(0..burst as u64).map(message).collect::<Vec<_>>()).await?;
+        sent.messages += burst as u64;
+        sent.deliveries += (burst * takers) as u64;
+        self.readers.received(sent.deliveries).await
+    }
+}
+
+/// What was published so far.
+#[derive(Default)]
+struct Sent {
+    messages: u64,
+    deliveries: u64,
+    rounds: u64,
+}
