@@ -6,9 +6,8 @@ use realtime_schema::{Audience, Gap, Route};
 
 use crate::{frame::Frame, policy::Overflow};
 
-/// The capacity that a queue keeps when it held no more than that, in frames: enough for steady traffic, little at
-/// rest.
-pub const KEPT: usize = 4;
+/// The capacity that a queue keeps between frames while there is traffic. At rest it keeps none.
+const KEPT: usize = 4;
 
 /// The bounds of a queue. A single message larger than `bytes` still fits into an empty queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,8 +36,11 @@ struct Gaps(Vec<Gap>);
 /// A bounded queue of frames.
 #[derive(Debug, Default)]
 pub struct OutboundQueue {
+    /// Mostly all there is: a frame that finds nobody waiting needs no allocation.
+    first: Option<Frame>,
+    /// What waits behind it.
     frames: VecDeque<Frame>,
-    messages: usize,
+    messages: u32,
     bytes: usize,
     /// What was dropped since the last take, by stream. Mostly nothing, and then a pointer.
     gaps: Option<Box<Gaps>>,
@@ -47,12 +49,16 @@ pub struct OutboundQueue {
 impl OutboundQueue {
     /// Whether nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.frames.is_empty() && self.gaps.is_none()
+        self.has_no_frame() && self.gaps.is_none()
+    }
+
+    fn has_no_frame(&self) -> bool {
+        self.first.is_none() && self.frames.is_empty()
     }
 
     /// How many messages wait.
     pub fn len(&self) -> usize {
-        self.messages
+        self.messages as usize
     }
 
     /// Puts `frame` behind what waits; makes room by its own policy if there is none.
@@ -74,30 +80,42 @@ impl OutboundQueue {
             }
         }
         self.count(&frame);
-        self.frames.push_back(frame);
+        if self.has_no_frame() {
+            self.first = Some(frame);
+        } else {
+            self.frames.push_back(frame);
+        }
         Verdict::Queued { dropped }
     }
 
     fn fits(&self, frame: &Frame, limits: QueueLimits) -> bool {
-        self.frames.is_empty()
-            || (self.messages + frame.messages() as usize <= limits.messages
+        self.has_no_frame()
+            || (self.len() + frame.messages() as usize <= limits.messages
                 && self.bytes + frame.text_len() <= limits.bytes)
     }
 
     fn count(&mut self, frame: &Frame) {
-        self.messages += frame.messages() as usize;
+        self.messages += frame.messages();
         self.bytes += frame.text_len();
     }
 
     fn forget(&mut self, frame: &Frame) {
-        self.messages -= frame.messages() as usize;
+        self.messages -= frame.messages();
         self.bytes -= frame.text_len();
+    }
+
+    /// All that waits, in one place.
+    fn all(&mut self) -> &mut VecDeque<Frame> {
+        if let Some(first) = self.first.take() {
+            self.frames.push_front(first);
+        }
+        &mut self.frames
     }
 
     /// Drops the oldest message whose policy allows it, and notes what is missing. False if there is none.
     fn drop_oldest(&mut self) -> bool {
         let droppable = |frame: &Frame| frame.label().is_some_and(|label| label.overflow == Overflow::Drop);
-        let Some(at) = self.frames.iter().position(droppable) else { return false };
+        let Some(at) = self.all().iter().position(droppable) else { return false };
         let Some(frame) = self.frames.remove(at) else { return false };
         self.forget(&frame);
         if let Some(rest) = frame.without_first() {
@@ -119,7 +137,7 @@ impl OutboundQueue {
     fn keep_latest(&mut self, new: &Frame) -> u32 {
         let mut later: HashSet<_> = new.label().into_iter().cloned().collect();
         let mut dropped = 0;
-        let mut kept = VecDeque::with_capacity(self.frames.len());
+        let mut kept = VecDeque::with_capacity(self.all().len());
         while let Some(frame) = self.frames.pop_back() {
             match frame.label().filter(|label| label.overflow == Overflow::Latest) {
                 Some(label) if later.contains(label) => {
@@ -136,23 +154,24 @@ impl OutboundQueue {
         dropped
     }
 
-    /// Swaps all that waits for the empty `batch`, and answers with what was dropped since the last time.
+    /// Moves all that waits behind what is in `batch`, and answers with what was dropped since the last time.
     /// The gaps come before the frames: what is missing is older than what is there.
     pub fn take(&mut self, batch: &mut VecDeque<Frame>) -> Vec<Gap> {
-        debug_assert!(batch.is_empty());
-        std::mem::swap(&mut self.frames, batch);
-        (self.messages, self.bytes) = (0, 0);
+        batch.extend(self.first.take());
         // Not in the midst of bursts: who gives room back after each asks for it again at the next.
-        if batch.len() <= KEPT {
+        let quiet = self.frames.len() <= KEPT;
+        batch.append(&mut self.frames);
+        if quiet {
             self.frames.shrink_to(KEPT);
         }
+        (self.messages, self.bytes) = (0, 0);
         self.gaps.take().map_or_else(Vec::new, |gaps| gaps.0)
     }
 
-    /// Gives room back that bursts have left, if nothing waits.
+    /// Gives room back that traffic has left, if nothing waits.
     pub fn rest(&mut self) {
         if self.is_empty() {
-            self.frames.shrink_to(KEPT);
+            self.frames = VecDeque::new();
         }
     }
 

@@ -1,8 +1,9 @@
 //! One task per connection: read, decide, carry out; and write whatever waits.
 
 use std::{
+    cell::RefCell,
     collections::VecDeque,
-    future::{Future, poll_fn},
+    future::Future,
     mem,
     pin::{Pin, pin},
     sync::Arc,
@@ -14,12 +15,11 @@ use realtime_core::{
     Frame,
     auth::Refusal,
     connection::record,
-    outbound::KEPT,
     session::{Effect, Input, Opening, Session, welcome},
 };
 use realtime_ports::{Incoming, Socket, SocketError, WebSocketConnection};
-use realtime_schema::{CloseCode, Closing, Connection, Control, ErrorCode, Gap};
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use realtime_schema::{CloseCode, Closing, Connection, Control, ErrorCode};
+use tokio::time::{Instant, Sleep, timeout};
 
 use crate::{
     admission::{Admission, Permit},
@@ -29,8 +29,10 @@ use crate::{
     service::Inner,
 };
 
+mod running;
 mod waiting;
 
+use running::Running;
 use waiting::Waiting;
 
 /// Records and registers a connection that was let in, with `welcome` as the first frame in its queue.
@@ -67,20 +69,14 @@ pub(crate) fn open(
 }
 
 /// Opens one connection and runs it until it is over.
-///
-/// The future is as small as it can be, for it is what a connection at rest costs: what is done once or rarely is
-/// done before it or boxed within it.
 pub(crate) fn serve<S: Socket>(
     inner: Arc<Inner>,
     admission: Admission,
     socket: S,
 ) -> impl Future<Output = ()> + Send + use<S> {
-    let mut opened = Driver::open(inner, admission, socket);
-    async move {
-        match &mut opened {
-            Ok(driver) => driver.live().await,
-            Err(refused) => Box::pin(refused.tell()).await,
-        }
+    match Driver::open(inner, admission, socket) {
+        Ok(driver) => Running::new(driver),
+        Err(refused) => Running::refused(*refused),
     }
 }
 
@@ -92,7 +88,7 @@ struct Refused<S> {
 }
 
 impl<S: Socket> Refused<S> {
-    async fn tell(&mut self) {
+    async fn tell(mut self) {
         let closing = Closing::new(self.refusal.close, self.refusal.message.as_str());
         goodbye(&self.inner, &mut self.socket, End::Ours(Box::new(closing))).await;
     }
@@ -106,6 +102,11 @@ enum End {
     Theirs(Option<CloseCode>),
     /// The transport is gone, or stuck with a half-written frame.
     Gone,
+}
+
+thread_local! {
+    /// What is being written by this thread. Shared by its connections, so that one at rest holds no room for it.
+    static BATCH: RefCell<VecDeque<Frame>> = RefCell::default();
 }
 
 /// What is heard in one turn at the most: whoever sends a lot lets others have theirs.
@@ -122,8 +123,6 @@ struct Driver<S> {
     pending: Option<Pending>,
     /// The session wants the peer to be pinged.
     ping: bool,
-    /// What is being written. Empty while nothing is.
-    batch: VecDeque<Frame>,
     /// The peer, the timer or what is pending may have something, and will not say so again.
     listen: bool,
     /// The last write had to wait for the peer.
@@ -157,7 +156,6 @@ impl<S: Socket> Driver<S> {
                     socket,
                     pending,
                     ping: false,
-                    batch: VecDeque::new(),
                     listen: true,
                     was_blocked: false,
                     armed,
@@ -168,32 +166,28 @@ impl<S: Socket> Driver<S> {
         }
     }
 
-    async fn live(&mut self) {
-        let end = self.run().await;
-        self.inner.forget(self.connection.id);
-        self.outbound.shut();
-        let code = Box::pin(goodbye(&self.inner, &mut self.socket, end)).await;
-        tracing::debug!(connection = %self.connection.id, code = code.map(|code| code.0), "disconnected");
-        effects::closed(&self.inner, &self.connection, code).await;
-    }
-
-    async fn run(&mut self) -> End {
-        let mut timer = pin!(sleep_until(self.due()));
-        loop {
-            match poll_fn(|context| self.poll_turn(context, timer.as_mut())).await {
-                Turn::Blocked => {
-                    if let Err(end) = Box::pin(self.unblocked()).await {
-                        return end;
-                    }
-                }
-                Turn::Ping => {
-                    if Box::pin(self.ping()).await.is_err() {
-                        return End::Gone;
-                    }
-                }
-                Turn::End(end) => return end,
+    /// What is rare, which takes the driver with it. Gives it back if the connection goes on.
+    async fn rarely(mut self, turn: Turn) -> Option<Self> {
+        let went = match turn {
+            Turn::Blocked(rest) => self.unblocked(rest).await,
+            Turn::Ping => self.ping().await,
+            Turn::End(end) => Err(end),
+        };
+        match went {
+            Ok(()) => Some(self),
+            Err(end) => {
+                self.end(end).await;
+                None
             }
         }
+    }
+
+    async fn end(&mut self, end: End) {
+        self.inner.forget(self.connection.id);
+        self.outbound.shut();
+        let code = goodbye(&self.inner, &mut self.socket, end).await;
+        tracing::debug!(connection = %self.connection.id, code = code.map(|code| code.0), "disconnected");
+        effects::closed(&self.inner, &self.connection, code).await;
     }
 
     /// Writes what waits; hears and decides if that is why the task was woken.
@@ -207,19 +201,10 @@ impl<S: Socket> Driver<S> {
             return Poll::Ready(turn);
         }
         loop {
-            let Work { next, listen } = self.outbound.work(context.waker(), &mut self.batch);
-            self.listen |= listen;
-            match next {
-                Some(Next::Close(closing)) => return Poll::Ready(Turn::End(End::Ours(closing))),
-                Some(Next::Batch { gaps, last }) => {
-                    if let Some(turn) = self.write(gaps, context) {
-                        return Poll::Ready(turn);
-                    }
-                    if last {
-                        continue;
-                    }
-                }
-                None => {}
+            match BATCH.with_borrow_mut(|batch| self.write(context, batch)) {
+                Wrote::All => {}
+                Wrote::AllButGoodbye => continue,
+                Wrote::Not(turn) => return Poll::Ready(turn),
             }
             if !self.listen {
                 return Poll::Pending;
@@ -259,7 +244,6 @@ impl<S: Socket> Driver<S> {
             // Moving a timer takes a lock: only when the session moved its own, or it has just fired.
             if elapsed || self.armed != self.session.deadline() {
                 if elapsed {
-                    self.batch.shrink_to(KEPT);
                     self.outbound.rest();
                 }
                 self.armed = self.session.deadline();
@@ -272,17 +256,35 @@ impl<S: Socket> Driver<S> {
         Poll::Pending
     }
 
-    /// Writes the batch, after the gaps that are to be told before it, as far as the kernel takes it at once.
-    fn write(&mut self, gaps: Vec<Gap>, context: &mut Context<'_>) -> Option<Turn> {
-        for gap in gaps.into_iter().rev() {
-            self.batch.push_front(self.inner.control(&Control::Gap(gap)));
+    /// Writes what waits, after the gaps that are to be told before it, as far as the kernel takes it at once.
+    /// `batch` is empty, and left so.
+    fn write(&mut self, context: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Wrote {
+        let Work { next, listen } = self.outbound.work(context.waker(), batch);
+        self.listen |= listen;
+        let last = match next {
+            None => return Wrote::All,
+            Some(Next::Close(closing)) => return Wrote::Not(Turn::End(End::Ours(closing))),
+            Some(Next::Batch { gaps, last }) => {
+                for gap in gaps.into_iter().rev() {
+                    batch.push_front(self.inner.control(&Control::Gap(gap)));
+                }
+                last
+            }
+        };
+        let (mut messages, mut bytes) = (0, 0);
+        for frame in &*batch {
+            messages += frame.messages() as usize;
+            bytes += frame.wire().len();
         }
-        let bytes = self.batch.iter().map(|frame| frame.wire().len()).sum();
-        self.inner.metrics.writes.add(self.batch.len(), bytes);
-        match self.socket.poll_send(context, &mut self.batch) {
-            Poll::Ready(Ok(())) => None,
-            Poll::Ready(Err(_)) => Some(Turn::End(End::Gone)),
-            Poll::Pending => Some(Turn::Blocked),
+        self.inner.metrics.writes.add(messages, bytes);
+        match self.socket.poll_send(context, batch) {
+            Poll::Ready(Ok(())) if last => Wrote::AllButGoodbye,
+            Poll::Ready(Ok(())) => Wrote::All,
+            Poll::Ready(Err(_)) => {
+                batch.clear();
+                Wrote::Not(Turn::End(End::Gone))
+            }
+            Poll::Pending => Wrote::Not(Turn::Blocked(mem::take(batch))),
         }
     }
 
@@ -350,11 +352,11 @@ impl<S: Socket> Driver<S> {
         }
     }
 
-    /// Waits until the kernel has taken the rest of the batch, unless the reader is too slow or the connection is to
+    /// Waits until the kernel has taken the rest of a batch, unless the reader is too slow or the connection is to
     /// end meanwhile.
-    async fn unblocked(&mut self) -> Result<(), End> {
+    async fn unblocked(&mut self, mut rest: VecDeque<Frame>) -> Result<(), End> {
         self.was_blocked = true;
-        let send = pin!(self.socket.send(&mut self.batch));
+        let send = pin!(self.socket.send(&mut rest));
         let refreshing = self.pending.is_some();
         let (inner, session, outbound) = (&self.inner, &mut self.session, &self.outbound);
         Waiting { inner, session, outbound, refreshing }.write(send).await
@@ -372,11 +374,21 @@ fn due(session: &Session, inner: &Inner) -> Instant {
 
 /// What a connection's task has to wait for, or be done with.
 enum Turn {
-    /// The kernel did not take all of the batch.
-    Blocked,
+    /// The kernel did not take all of a batch: this is left.
+    Blocked(VecDeque<Frame>),
     /// A ping is to be written.
     Ping,
     End(End),
+}
+
+/// What became of what was to be written.
+enum Wrote {
+    /// Nothing is left.
+    All,
+    /// Nothing but a goodbye.
+    AllButGoodbye,
+    /// It was not all written: this comes first.
+    Not(Turn),
 }
 
 /// What was heard from the peer or from what it asked for.

@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// The most bytes that the task's future may have. It grows by whatever lives across an `await` of it; box what is
 /// rare.
-const MOST: usize = 536;
+const MOST: usize = 408;
 
 #[tokio::test]
 async fn the_task_of_a_connection_is_small() {

@@ -151,7 +151,7 @@ proptest! {
                 dropped += usize::try_from(lost).expect("small");
             }
             prop_assert!(queue.len() <= messages.max(1));
-            prop_assert_eq!(queue.bytes, queue.frames.iter().map(Frame::text_len).sum::<usize>());
+            prop_assert_eq!(queue.bytes, queue.first.iter().chain(&queue.frames).map(Frame::text_len).sum::<usize>());
             prop_assert!(queue.len() == 1 || queue.bytes <= limits.bytes);
         }
         prop_assert_eq!(queue.len(), accepted - dropped);
