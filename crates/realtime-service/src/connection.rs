@@ -113,20 +113,24 @@ thread_local! {
 const HEARD_IN_A_ROW: usize = 16;
 
 /// What a connection's task holds.
+///
+/// In this order, so that all that a delivery touches lies side by side: with many connections, what a message costs
+/// beside the write is mostly the cache lines that it has to fetch.
+#[repr(C)]
 struct Driver<S> {
-    inner: Arc<Inner>,
-    connection: Arc<Connection>,
-    session: Session,
     outbound: Arc<Outbound>,
-    socket: S,
-    /// A command or a hook that is under way; nothing more is read until it is done.
-    pending: Option<Pending>,
-    /// The session wants the peer to be pinged.
-    ping: bool,
+    inner: Arc<Inner>,
     /// The peer, the timer or what is pending may have something, and will not say so again.
     listen: bool,
     /// The last write had to wait for the peer.
     was_blocked: bool,
+    /// The session wants the peer to be pinged.
+    ping: bool,
+    socket: S,
+    /// A command or a hook that is under way; nothing more is read until it is done.
+    pending: Option<Pending>,
+    connection: Arc<Connection>,
+    session: Session,
     /// When the timer goes off, on the service's clock.
     armed: Duration,
     _permit: Permit,

@@ -17,7 +17,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use super::{Boxed, Driver, Refused};
 
 pin_project! {
-    /// A connection from its opening to its end.
+    /// A connection from its opening to its end. The driver comes first, beside what the runtime keeps of the task.
+    #[repr(C)]
     pub(super) struct Running<S> {
         state: State<S>,
         #[pin]
