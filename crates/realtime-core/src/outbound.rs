@@ -61,6 +61,11 @@ impl OutboundQueue {
         self.messages as usize
     }
 
+    /// How many bytes of text wait.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     /// Puts `frame` behind what waits; makes room by its own policy if there is none.
     pub fn push(&mut self, frame: Frame, limits: QueueLimits) -> Verdict {
         let mut dropped = 0;

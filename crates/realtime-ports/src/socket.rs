@@ -24,6 +24,12 @@ pub trait WebSocketConnection: Send + Sync {
     /// Whether it still takes frames.
     fn is_open(&self) -> bool;
 
+    /// Whether a quarter of what may wait for it does so through no fault of its reader: its task has had no turn yet.
+    /// Whoever has much to send lets it have one first.
+    fn is_behind(&self) -> bool {
+        false
+    }
+
     /// Queues `frame` behind what waits already.
     ///
     /// # Errors

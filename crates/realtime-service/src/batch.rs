@@ -1,97 +1,147 @@
-//! Many publications at once: handed to the bus in turns, so that the readers keep up.
+//! Many publications at once: handed to the bus in portions that the readers keep up with.
 
-use std::mem;
+use std::{mem, time::Duration};
 
+use realtime_core::message::plan;
 use realtime_ports::{PublishError, RealtimeService};
-use realtime_schema::{ClientLimits, PublishRequest, Receipt};
+use realtime_schema::{Audience, ClientLimits, PublishRequest, Receipt};
 
-use crate::service::Service;
+use crate::{
+    hub,
+    service::{Inner, Service},
+};
 
 type Answer = Result<Receipt, PublishError>;
 
+/// The most publications that go together.
+const MOST_TOGETHER: u32 = 64;
 /// What a frame has beside its payload, about: its id, time, type and topic.
 const AROUND_PAYLOAD: u64 = 256;
+/// Deliveries after which others get their turn: a few milliseconds' work.
+const IN_A_ROW: u64 = 64 * 1024;
+/// Time between two looks at whether the readers have had their turn, and how long to wait for it. Who is still behind
+/// then is judged by the limits of its queue.
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+const PATIENCE: Duration = Duration::from_secs(2);
 
-/// How much is published before readers get their turn. Within a turn, what a connection gets is written at once.
-struct Turn {
-    publications: u32,
-    bytes: u64,
-    deliveries: u64,
+/// Publications in a row for the same audience: no more than a quarter of a queue, so that nobody's queue fills up
+/// because its task had no turn.
+struct Together {
+    requests: Vec<PublishRequest>,
+    publications_left: u32,
+    bytes_left: u64,
 }
 
-impl Turn {
-    /// Nobody's queue may fill up because its task had no turn: no more than a quarter of one. And a few milliseconds'
-    /// work at the most.
-    fn of(limits: &ClientLimits) -> Self {
+impl Together {
+    fn new(limits: &ClientLimits) -> Self {
         Self {
-            publications: (limits.queue_messages / 4).clamp(1, 64),
-            bytes: limits.queue_bytes / 4,
-            deliveries: 64 * 1024,
+            requests: Vec::new(),
+            publications_left: (limits.queue_messages / 4).clamp(1, MOST_TOGETHER),
+            bytes_left: limits.queue_bytes / 4,
         }
     }
 
-    fn takes(&mut self, request: &PublishRequest) {
-        self.publications = self.publications.saturating_sub(1);
-        self.bytes = self.bytes.saturating_sub(request.payload.as_str().len() as u64 + AROUND_PAYLOAD);
+    /// Whether `request` may be one of them.
+    fn has_room_for(&self, request: &PublishRequest) -> bool {
+        self.requests.last().is_none_or(|last| {
+            self.publications_left > 0
+                && self.bytes_left > size_of(request)
+                && last.to == request.to
+                && last.except_client == request.except_client
+        })
     }
 
-    fn count(&mut self, answers: &[Answer]) {
-        let delivered: u64 = answers.iter().flatten().map(|receipt| receipt.delivered).sum();
-        self.deliveries = self.deliveries.saturating_sub(delivered);
+    fn push(&mut self, request: PublishRequest) {
+        self.publications_left = self.publications_left.saturating_sub(1);
+        self.bytes_left = self.bytes_left.saturating_sub(size_of(&request));
+        self.requests.push(request);
     }
+}
 
-    fn is_over(&self) -> bool {
-        self.publications == 0 || self.bytes == 0 || self.deliveries == 0
-    }
+fn size_of(request: &PublishRequest) -> u64 {
+    request.payload.as_str().len() as u64 + AROUND_PAYLOAD
 }
 
 /// Publishes `requests` in their order, with an answer for each. Those in a row that go to the same audience go
 /// together.
 pub(crate) async fn publish(service: &Service, requests: Vec<PublishRequest>) -> Vec<Answer> {
+    let inner = &service.0;
     let limits = &service.settings().limits;
-    let mut answers = Vec::with_capacity(requests.len());
-    let mut turn = Turn::of(limits);
-    let mut together: Vec<PublishRequest> = Vec::new();
+    let mut batch = Batch { service, answers: Vec::with_capacity(requests.len()), in_a_row: 0 };
+    let mut together = Together::new(limits);
     for request in requests {
         let alone = request.idempotency_key.is_some();
-        let refused = service.0.check(&request).err();
-        let apart = alone
-            || refused.is_some()
-            || together.last().is_some_and(|last| last.to != request.to || last.except_client != request.except_client);
-        if apart || turn.is_over() {
-            hand_over(service, mem::take(&mut together), &mut turn, &mut answers).await;
-        }
-        if turn.is_over() {
-            turn = Turn::of(limits);
-            tokio::task::yield_now().await;
+        let refused = inner.check(&request).err();
+        if alone || refused.is_some() || !together.has_room_for(&request) {
+            batch.publish(mem::replace(&mut together, Together::new(limits)).requests).await;
         }
         match refused {
-            Some(error) => answers.push(Err(error)),
-            None => {
-                turn.takes(&request);
-                if alone {
-                    let answer = service.publish(request).await;
-                    turn.count(std::slice::from_ref(&answer));
-                    answers.push(answer);
-                } else {
-                    together.push(request);
-                }
-            }
+            Some(error) => batch.answers.push(Err(error)),
+            None if alone => batch.publish_alone(request).await,
+            None => together.push(request),
         }
     }
-    hand_over(service, together, &mut turn, &mut answers).await;
-    answers
+    batch.publish(together.requests).await;
+    batch.answers
 }
 
-async fn hand_over(service: &Service, requests: Vec<PublishRequest>, turn: &mut Turn, answers: &mut Vec<Answer>) {
-    if requests.is_empty() {
-        return;
+/// A batch on its way.
+struct Batch<'a> {
+    service: &'a Service,
+    answers: Vec<Answer>,
+    in_a_row: u64,
+}
+
+impl Batch<'_> {
+    async fn publish(&mut self, requests: Vec<PublishRequest>) {
+        let Some(first) = requests.first() else { return };
+        let inner = &self.service.0;
+        let turn = inner.readers_turn(&first.to).await;
+        let envelopes: Vec<_> = requests.into_iter().map(|request| inner.envelope(request)).collect();
+        let ids: Vec<_> = envelopes.iter().map(|envelope| envelope.message.id).collect();
+        let published = inner.bus.publish_batch(envelopes).await;
+        drop(turn);
+        let answers = ids.into_iter().zip(published).map(|(id, published)| Ok(inner.receipt(id, published?)));
+        self.answered(answers.collect()).await;
     }
-    let inner = &service.0;
-    let envelopes: Vec<_> = requests.into_iter().map(|request| inner.envelope(request)).collect();
-    let ids: Vec<_> = envelopes.iter().map(|envelope| envelope.message.id).collect();
-    let published = inner.bus.publish_batch(envelopes).await;
-    let first = answers.len();
-    answers.extend(ids.into_iter().zip(published).map(|(id, published)| Ok(inner.receipt(id, published?))));
-    turn.count(&answers[first..]);
+
+    async fn publish_alone(&mut self, request: PublishRequest) {
+        let turn = self.service.0.readers_turn(&request.to).await;
+        let answer = self.service.publish(request).await;
+        drop(turn);
+        self.answered(vec![answer]).await;
+    }
+
+    async fn answered(&mut self, answers: Vec<Answer>) {
+        self.in_a_row += answers.iter().flatten().map(|receipt| receipt.delivered).sum::<u64>();
+        self.answers.extend(answers);
+        if self.in_a_row >= IN_A_ROW {
+            self.in_a_row = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Inner {
+    /// Waits until everyone who is meant has had a turn to write what waits. While the answer is held no other batch
+    /// adds to it, so that several at once don't fill the queues that each of them found empty.
+    async fn readers_turn(&self, to: &Audience) -> tokio::sync::MutexGuard<'_, ()> {
+        let begun = tokio::time::Instant::now();
+        loop {
+            let turn = self.batches.lock().await;
+            if !self.is_anyone_behind(to) || begun.elapsed() >= PATIENCE {
+                return turn;
+            }
+            drop(turn);
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn is_anyone_behind(&self, to: &Audience) -> bool {
+        let mut behind = false;
+        for route in plan(to).routes.iter() {
+            hub::visit(&*self.registry, &*self.pubsub, route, |socket| behind = behind || socket.is_behind());
+        }
+        behind
+    }
 }

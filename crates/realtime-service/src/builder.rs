@@ -112,6 +112,7 @@ impl ServiceBuilder {
             names: Names::default(),
             outbound: Arc::new(OutboundShared { limits: settings.for_queues(), metrics: metrics.clone() }),
             receipts: Receipts::new(settings.idempotency_window, settings.idempotency_keys),
+            batches: tokio::sync::Mutex::default(),
             lent: std::sync::Mutex::default(),
             handler: this.handler,
             settings,

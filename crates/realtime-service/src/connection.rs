@@ -178,7 +178,11 @@ impl<S: Socket> Driver<S> {
             Turn::End(end) => Err(end),
         };
         match went {
-            Ok(()) => Some(self),
+            Ok(()) => {
+                // What was waited for may have taken the place of what the socket was to wake the task for.
+                self.listen = true;
+                Some(self)
+            }
             Err(end) => {
                 self.end(end).await;
                 None
@@ -360,6 +364,7 @@ impl<S: Socket> Driver<S> {
     /// end meanwhile.
     async fn unblocked(&mut self, mut rest: VecDeque<Frame>) -> Result<(), End> {
         self.was_blocked = true;
+        self.outbound.is_blocked();
         let send = pin!(self.socket.send(&mut rest));
         let refreshing = self.pending.is_some();
         let (inner, session, outbound) = (&self.inner, &mut self.session, &self.outbound);

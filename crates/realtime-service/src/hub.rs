@@ -59,22 +59,32 @@ impl Hub {
             taken: 0,
         };
         for route in plan.routes.iter() {
-            let mut visit = |socket: &Arc<dyn WebSocketConnection>| reach.visit(socket.as_ref());
-            match route {
-                Route::All => self.registry.visit(&Selection::All, &mut visit),
-                Route::User(user) => self.registry.visit(&Selection::User(user.clone()), &mut visit),
-                Route::Role(role) => self.registry.visit(&Selection::Role(role.clone()), &mut visit),
-                Route::Topic(topic) => self.pubsub.visit(topic, &mut visit),
-                Route::Connection(id) => {
-                    if let Some((_, socket)) = self.registry.get(*id) {
-                        visit(&socket);
-                    }
-                }
-            }
+            visit(&*self.registry, &*self.pubsub, route, |socket| reach.visit(socket));
         }
         add(&self.metrics.envelopes_total, messages.len());
         add(&self.metrics.deliveries_total, reach.taken * messages.len());
         reach.taken as u64
+    }
+}
+
+/// Shows `see` each connection that `route` names.
+pub(crate) fn visit(
+    registry: &dyn ConnectionRegistry,
+    pubsub: &dyn PubSubManager,
+    route: &Route,
+    mut see: impl FnMut(&dyn WebSocketConnection),
+) {
+    let mut see = |socket: &Arc<dyn WebSocketConnection>| see(socket.as_ref());
+    match route {
+        Route::All => registry.visit(&Selection::All, &mut see),
+        Route::User(user) => registry.visit(&Selection::User(user.clone()), &mut see),
+        Route::Role(role) => registry.visit(&Selection::Role(role.clone()), &mut see),
+        Route::Topic(topic) => pubsub.visit(topic, &mut see),
+        Route::Connection(id) => {
+            if let Some((_, socket)) = registry.get(*id) {
+                see(&socket);
+            }
+        }
     }
 }
 

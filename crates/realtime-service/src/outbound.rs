@@ -41,6 +41,8 @@ struct State {
     awake: bool,
     /// Whether something else than the queue has woken it.
     listen: bool,
+    /// Whether it waits for a slow reader.
+    blocked: bool,
     phase: Phase,
 }
 
@@ -88,7 +90,7 @@ impl Outbound {
     pub(crate) fn work(&self, task: &Waker, batch: &mut VecDeque<Frame>) -> Work {
         let mut state = self.state();
         state.is_of(task);
-        state.awake = false;
+        (state.awake, state.blocked) = (false, false);
         let listen = mem::take(&mut state.listen);
         let closing = matches!(state.phase, Phase::Closing(_));
         let next = if !state.queue.is_empty() {
@@ -104,6 +106,11 @@ impl Outbound {
     /// The task will ask for [work](Self::work) by itself before it rests: what comes until then need not wake it.
     pub(crate) fn stay_awake(&self) {
         self.state().awake = true;
+    }
+
+    /// The reader is slow: the task waits for it before it asks for [work](Self::work) again.
+    pub(crate) fn is_blocked(&self) {
+        self.state().blocked = true;
     }
 
     /// Waits until the connection is to be closed.
@@ -190,6 +197,11 @@ impl WebSocketConnection for Outbound {
 
     fn is_open(&self) -> bool {
         matches!(self.state().phase, Phase::Open)
+    }
+
+    fn is_behind(&self) -> bool {
+        let (state, limits) = (self.state(), self.shared.limits);
+        !state.blocked && (state.queue.len() >= limits.messages / 4 || state.queue.bytes() >= limits.bytes / 4)
     }
 
     fn send(&self, frame: &Frame) -> Result<(), SendError> {

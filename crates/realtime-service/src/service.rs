@@ -57,6 +57,8 @@ pub(crate) struct Inner {
     pub(crate) names: Names,
     pub(crate) outbound: Arc<OutboundShared>,
     pub(crate) receipts: Receipts,
+    /// Held while a portion of a batch is queued.
+    pub(crate) batches: tokio::sync::Mutex<()>,
     pub(crate) metrics: Arc<Metrics>,
     /// Places of connections that were made by `connect`, whose sockets nobody here serves.
     pub(crate) lent: Mutex<HashMap<ConnectionId, Lent>>,

@@ -119,3 +119,31 @@ async fn a_queue_that_keeps_the_latest_is_handed_each_message() {
     assert_eq!(last["topic"], "gauge:cpu");
     assert!(service.metrics().dropped_total > 0, "what was superseded was dropped");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn nobody_is_too_slow_who_had_no_turn() {
+    const READERS: usize = 600;
+    const EACH: u32 = 500;
+    let service = service(Settings { max_connections_per_user: READERS, ..Settings::default() }).await;
+    let mut crowd = Vec::new();
+    for _ in 0..READERS {
+        crowd.push(connect(&service, "alice").await);
+    }
+    // On the worker that the readers' tasks have to share.
+    let publishers: Vec<_> = (0..2)
+        .map(|_| {
+            let service = service.clone();
+            tokio::spawn(async move { delivered(&service, (0..EACH).map(|n| tick(Route::All, n)).collect()).await })
+        })
+        .collect();
+    for publisher in publishers {
+        let counts = publisher.await.expect("no panic");
+        assert_eq!(counts, vec![Some(READERS as u64); EACH as usize]);
+    }
+    assert_eq!(service.metrics().closed_slow_total, 0);
+    for peer in &mut crowd {
+        for _ in 0..2 * EACH {
+            assert_eq!(peer.frame().await["type"], "tick");
+        }
+    }
+}
