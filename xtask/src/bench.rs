@@ -14,9 +14,8 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<bool, String
     if !built.success() {
         return Ok(false);
     }
-    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| workspace.root.join("target"), Into::into);
-    let binaries = target.join("release");
+    let binaries = workspace.target.join("release");
     let mut command = std::process::Command::new(binaries.join("realtime-bench"));
-    command.arg("run").arg("--binaries").arg(&binaries).arg("--out").arg(target.join("bench")).args(args);
+    command.arg("run").arg("--binaries").arg(&binaries).arg("--out").arg(workspace.target.join("bench")).args(args);
     command.status().map(|status| status.success()).map_err(|error| format!("cannot start realtime-bench: {error}"))
 }

@@ -14,7 +14,7 @@ pub(crate) fn run(workspace: &Workspace) -> Result<bool, String> {
         return Err("cargo-tarpaulin is not installed; `cargo install --locked cargo-tarpaulin`".into());
     }
     let mut command = workspace.cargo(&["tarpaulin", "--package", "realtime-core", "--lib", "--skip-clean"]);
-    command.args(["--target-dir", "target/coverage", "--engine", "ptrace", "--out", "Stdout"]);
+    command.args(["--engine", "ptrace", "--out", "Stdout"]).arg("--target-dir").arg(workspace.target.join("coverage"));
     command.args(["--include-files", "crates/realtime-core/src/*", "--include-files", "crates/realtime-core/src/**/*"]);
     command.status().map(|status| status.success()).map_err(|error| format!("cannot start cargo tarpaulin: {error}"))
 }

@@ -54,8 +54,8 @@ fn run(workspace: &Workspace, example: &Example, deadline: Duration) -> Result<(
         return Err(format!("is in the table of xtask/src/examples.rs, but not in {}", example.package));
     }
     // `cargo test` has just built it; `cargo run` would build it again with other features.
-    let program = workspace.root.join("target/debug/examples").join(example.name);
-    let log = workspace.root.join("target").join(format!("example-{}.txt", example.name));
+    let program = workspace.target.join("debug/examples").join(example.name);
+    let log = workspace.target.join(format!("example-{}.txt", example.name));
     let file = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
     let errors = file.try_clone().map_err(|error| error.to_string())?;
     let mut child = std::process::Command::new(&program)
@@ -94,13 +94,15 @@ mod tests {
     /// Runs a script in the place of a built example.
     fn outcome(script: &str, says: &'static str) -> Result<(), String> {
         let dir = tempfile::tempdir().expect("a folder");
-        let examples = dir.path().join("target/debug/examples");
+        // Not `target` below the root: the folder is cargo's to say.
+        let target = dir.path().join("elsewhere");
+        let examples = target.join("debug/examples");
         fs::create_dir_all(&examples).expect("folders");
         fs::write(examples.join("specimen"), format!("#!/bin/sh\n{script}\n")).expect("a script");
         fs::set_permissions(examples.join("specimen"), fs::Permissions::from_mode(0o755)).expect("executable");
         let package =
             Package { name: "p".into(), member: true, examples: vec!["specimen".into()], ..Package::default() };
-        let workspace = Workspace { root: dir.path().to_path_buf(), packages: vec![package] };
+        let workspace = Workspace { root: dir.path().to_path_buf(), target, packages: vec![package] };
         run(&workspace, &Example { package: "p", name: "specimen", says }, Duration::from_secs(1))
     }
 

@@ -49,7 +49,7 @@ pub(crate) fn run(workspace: &Workspace, bless: bool) -> Result<bool, String> {
     }
 
     let executable = build(workspace)?;
-    let results = workspace.root.join("target/instructions");
+    let results = workspace.target.join("instructions");
     fs::create_dir_all(&results).map_err(|error| format!("{}: {error}", results.display()))?;
     let counted = cases(&executable)?
         .into_iter()

@@ -21,7 +21,7 @@ const SKIPS_VARIABLE: &str = "REALTIME_SKIPS";
 /// # Errors
 /// The tests cannot be started at all: why.
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<bool, String> {
-    let skips_file = workspace.root.join("target/test-skips.txt");
+    let skips_file = workspace.target.join("test-skips.txt");
     fresh(&skips_file).map_err(|error| format!("{}: {error}", skips_file.display()))?;
 
     let mut tally = Tally::default();

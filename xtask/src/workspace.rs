@@ -14,6 +14,8 @@ use cargo_metadata::{DependencyKind, MetadataCommand, TargetKind};
 pub(crate) struct Workspace {
     /// The folder of the top `Cargo.toml`.
     pub(crate) root: PathBuf,
+    /// Where cargo builds, and where the tasks put what they make: `CARGO_TARGET_DIR` and cargo's own config are heeded.
+    pub(crate) target: PathBuf,
     /// Members and everything they are built from on this machine.
     pub(crate) packages: Vec<Package>,
 }
@@ -94,7 +96,8 @@ impl Workspace {
                 .map(|target| target.name.clone())
                 .collect(),
         });
-        Ok(Self { root: root.to_path_buf(), packages: packages.collect() })
+        let target = metadata.target_directory.as_std_path().to_path_buf();
+        Ok(Self { root: root.to_path_buf(), target, packages: packages.collect() })
     }
 
     /// The members of the workspace.

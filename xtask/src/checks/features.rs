@@ -118,7 +118,11 @@ mod tests {
         .expect("Cargo.lock");
         fs::write(dir.path().join("src/lib.rs"), "#[cfg(feature = \"a\")]\npub struct A;\npub fn f(_: A) {}\n")
             .expect("lib.rs");
-        let workspace = Workspace { root: dir.path().to_path_buf(), packages: vec![package(&[("a", &[])])] };
+        let workspace = Workspace {
+            root: dir.path().to_path_buf(),
+            packages: vec![package(&[("a", &[])])],
+            ..Workspace::default()
+        };
         let report = run(&workspace);
         assert_eq!(report.seen, "2 builds: specimen[none] specimen[a]");
         assert_eq!(report.findings.len(), 1);
