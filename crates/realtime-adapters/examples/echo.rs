@@ -15,8 +15,9 @@ use std::{
 };
 
 use http::{Request, Response};
-use hyper::body;
-use realtime_adapters::ws::{AcceptorConfig, Handshake, Origins, PendingSocket, ResponseBody, WsConfig, serve};
+use realtime_adapters::ws::{
+    AcceptorConfig, Handshake, Origins, PendingSocket, RequestBody, ResponseBody, WsConfig, serve,
+};
 use realtime_ports::{Incoming, Socket, SocketError};
 use realtime_schema::CloseCode;
 use tokio::net::TcpListener;
@@ -43,7 +44,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Answers each handshake that is as it should be with a socket that echoes.
 pub(crate) fn answer(
     config: Arc<WsConfig>,
-) -> impl Fn(Request<body::Incoming>, SocketAddr) -> Ready<Response<ResponseBody>> + Clone + Send + 'static {
+) -> impl Fn(Request<RequestBody>, SocketAddr) -> Ready<Response<ResponseBody>> + Clone + Send + 'static {
     move |mut request, _| match Handshake::check(&mut request, &config) {
         Ok(handshake) => {
             let (response, pending) = handshake.accept(None);

@@ -6,10 +6,14 @@ mod ws_support;
 use std::{
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
-use realtime_adapters::ws::{AcceptorConfig, WsConfig};
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use realtime_adapters::ws::{AcceptorConfig, RequestBody, ResponseBody, WsConfig};
+use tokio::sync::Semaphore;
 use ws_support::{Peer, Server, handshake, in_time};
 
 async fn with_room_for(max_http_sockets: usize) -> Server {
@@ -74,6 +78,58 @@ async fn at_shutdown_nobody_new_is_accepted_and_websockets_are_left_to_their_own
     assert_eq!(idle.rest().await, b"", "an idle connection is closed");
     socket.is_served().await;
     assert!(tokio::net::TcpStream::connect(server.address).await.is_err());
+}
+
+#[tokio::test]
+async fn at_shutdown_a_request_that_does_not_arrive_is_given_up_and_one_that_is_answered_is_not() {
+    // Nothing else ends a socket before the test gives up.
+    let forever = Duration::from_secs(600);
+    let door = AcceptorConfig { header_read_timeout: forever, answer_timeout: forever, ..AcceptorConfig::default() };
+    let (heard, answers) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (hears, may_answer) = (heard.clone(), answers.clone());
+    let handler = move |request: Request<RequestBody>, _| {
+        let (hears, may_answer) = (hears.clone(), may_answer.clone());
+        async move {
+            let (head, body) = request.into_parts();
+            hears.add_permits(1);
+            let body = body.collect().await.unwrap().to_bytes();
+            if head.uri.path() == "/slow" {
+                may_answer.acquire().await.unwrap().forget();
+            }
+            Response::new(ResponseBody::new(body))
+        }
+    };
+    let mut server = Server::answering(handler, door).await;
+    let slow: [&[u8]; 2] =
+        [b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", b"POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"];
+    let half: [&[u8]; 4] = [
+        b"",
+        b"GET / HT",
+        b"GET /first HTTP/1.1\r\nHost: a\r\n\r\nGET / HT",
+        b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbo",
+    ];
+    let (mut answered, mut given_up) = (Vec::new(), Vec::new());
+    for (requests, peers) in [(&slow[..], &mut answered), (&half[..], &mut given_up)] {
+        for request in requests {
+            let mut peer = Peer::connect(server.address).await;
+            peer.send(request).await;
+            if request.starts_with(b"GET /first") {
+                assert_eq!(peer.answer().await.status, 200);
+            }
+            peers.push(peer);
+        }
+    }
+    in_time("the requests", heard.acquire_many(4)).await.unwrap().forget();
+    server.stop.cancel();
+    for peer in &mut given_up {
+        assert_eq!(peer.rest().await, b"");
+    }
+    assert!(!server.ended.is_finished());
+    answers.add_permits(slow.len());
+    for peer in &mut answered {
+        assert_eq!(peer.answer().await.status, 200);
+    }
+    in_time("the end", &mut server.ended).await.unwrap();
 }
 
 /// Says to the copy of this program that it is the server of a test, and no test.

@@ -136,7 +136,7 @@ impl Server {
         let accepting = CancellationToken::new();
         let router = router(app.clone());
         let door = app.config.acceptor();
-        let handler = move |request: axum::http::Request<hyper::body::Incoming>, remote| {
+        let handler = move |request: axum::http::Request<ws::RequestBody>, remote| {
             let router = router.clone();
             async move {
                 let (mut parts, body) = request.into_parts();

@@ -27,7 +27,11 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use super::{config::AcceptorConfig, patient::Patient};
+use super::{
+    config::AcceptorConfig,
+    exchange::{Exchange, RequestBody},
+    patient::Patient,
+};
 
 /// How long accepting pauses when the process is out of file descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(75);
@@ -37,16 +41,18 @@ const LOG_EVERY: Duration = Duration::from_secs(1);
 const MAX_TOLD: usize = 256;
 /// How long one of them may take to hear it.
 const TELL_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a request may still take to arrive once accepting has ended. Whoever sends half of one must not hold up the end.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 /// When to come back to a server without room.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// Accepts sockets and serves HTTP/1.1 with upgrades on them, until `shutdown` is cancelled; then stops accepting,
-/// lets requests that are under way end, and returns.
+/// lets requests that are being answered end, gives up on those that have not arrived a second later, and returns.
 ///
 /// Upgraded sockets are no longer the acceptor's: whoever took them ends them.
 pub async fn serve<H, F, B>(listener: TcpListener, config: AcceptorConfig, handler: H, shutdown: CancellationToken)
 where
-    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+    H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
@@ -94,10 +100,11 @@ where
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let stream = Patient::new(stream, config.answer_timeout);
+        let exchange = Arc::new(Exchange::default());
+        let stream = Patient::new(stream, config.answer_timeout, exchange.clone());
         let (handler, http, shutdown) = (handler.clone(), http.clone(), shutdown.clone());
         tasks.spawn(async move {
-            serve_one(stream, remote, http, handler, shutdown).await;
+            serve_one(stream, remote, exchange, http, handler, shutdown).await;
             drop(place);
         });
     }
@@ -109,26 +116,39 @@ where
 async fn serve_one<H, F, B>(
     stream: Patient,
     remote: SocketAddr,
+    exchange: Arc<Exchange>,
     http: http1::Builder,
     handler: H,
     shutdown: CancellationToken,
 ) where
-    H: Fn(Request<Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+    H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + 'static,
     F: Future<Output = Response<B>> + Send + 'static,
     B: Body + Send + 'static,
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let service = service_fn(move |request| {
-        let answer = handler(request, remote);
-        async move { Ok::<_, Infallible>(answer.await) }
+    let asked = exchange.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let asked = asked.clone();
+        let answer = handler(request.map(|body| RequestBody::new(body, asked.clone())), remote);
+        async move { Ok::<_, Infallible>(asked.answer(answer.await)) }
     });
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            loop {
+                match timeout(LAST_WORDS, connection.as_mut()).await {
+                    Ok(ended) => break ended,
+                    // However slow it is, it has `answer_timeout` to take its answer.
+                    Err(_) if exchange.is_being_answered() => {}
+                    Err(_) => {
+                        tracing::trace!(%remote, "a request did not arrive before the end");
+                        return;
+                    }
+                }
+            }
         }
     };
     if let Err(error) = ended {

@@ -5,6 +5,7 @@
 
 mod acceptor;
 mod config;
+mod exchange;
 mod handshake;
 mod patient;
 mod socket;
@@ -13,6 +14,7 @@ mod transport;
 
 pub use acceptor::serve;
 pub use config::{AcceptorConfig, Origins, WsConfig};
+pub use exchange::RequestBody;
 pub use handshake::{Handshake, PendingSocket, ResponseBody, refused, turn_away};
 pub use socket::WsSocket;
 pub use transport::Transport;

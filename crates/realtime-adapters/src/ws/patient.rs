@@ -4,6 +4,7 @@ use std::{
     future::Future,
     io::{self, IoSlice},
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -14,6 +15,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
+use super::exchange::Exchange;
+
 /// A TCP stream that fails when its peer has not taken a whole answer within a time.
 ///
 /// The time begins when the kernel first takes no more, and ends with the flush that follows an answer: a peer that
@@ -23,11 +26,13 @@ pub(super) struct Patient {
     stream: TcpStream,
     patience: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
+    /// Is told whether the peer has taken everything.
+    exchange: Arc<Exchange>,
 }
 
 impl Patient {
-    pub(super) fn new(stream: TcpStream, patience: Duration) -> Self {
-        Self { stream, patience, waiting: None }
+    pub(super) fn new(stream: TcpStream, patience: Duration, exchange: Arc<Exchange>) -> Self {
+        Self { stream, patience, waiting: None, exchange }
     }
 
     pub(super) fn into_inner(self) -> TcpStream {
@@ -38,6 +43,7 @@ impl Patient {
     fn bounded<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if self.waiting.is_none() && written.is_pending() {
             self.waiting = Some(Box::pin(sleep(self.patience)));
+            self.exchange.set_untaken(true);
         }
         if self.waiting.as_mut().is_some_and(|waiting| waiting.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not take its answer")));
@@ -74,6 +80,7 @@ impl AsyncWrite for Patient {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The HTTP server flushes when all of an answer was written.
         self.waiting = None;
+        self.exchange.set_untaken(false);
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

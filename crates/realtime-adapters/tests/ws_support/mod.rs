@@ -14,8 +14,7 @@ use std::{
 };
 
 use http::{Request, Response};
-use hyper::body;
-use realtime_adapters::ws::{AcceptorConfig, ResponseBody, WsConfig, serve};
+use realtime_adapters::ws::{AcceptorConfig, RequestBody, ResponseBody, WsConfig, serve};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -71,7 +70,7 @@ impl Server {
     /// One with another handler.
     pub(crate) async fn answering<H, F>(handler: H, door: AcceptorConfig) -> Self
     where
-        H: Fn(Request<body::Incoming>, SocketAddr) -> F + Clone + Send + 'static,
+        H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + 'static,
         F: Future<Output = Response<ResponseBody>> + Send + 'static,
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
