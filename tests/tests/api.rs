@@ -64,7 +64,7 @@ async fn a_publication_that_is_wrong_is_refused_with_the_path_of_the_field() {
         let problem = world.post("/api/v1/publish", body).await.refused("bad_request");
         assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains(missing)), "{problem}");
     }
-    for text in ["", "{", "[]", "null", "{\"to\":\"all\"} {}"] {
+    for text in ["", "{", "[]", r#"["all","a",1,null,null,null]"#, "null", "{\"to\":\"all\"} {}"] {
         let answer = world
             .call_as(Some("an-api-key-of-the-tests"), Method::POST, "/api/v1/publish", Some(text.to_owned()))
             .await;
@@ -113,7 +113,7 @@ async fn a_batch_has_one_result_each_and_one_that_is_wrong_spoils_no_other() {
     let publications = json!([
         {"to": "all", "type": "a", "payload": 1},
         {"to": "all", "type": "welcome", "payload": 2},
-        "nonsense",
+        ["all", "a", 2, null, null, null],
         {"to": {"user": "alice"}, "type": "a", "payload": 3},
     ]);
     let answer = world.post("/api/v1/publish/batch", json!({"publications": publications})).await;

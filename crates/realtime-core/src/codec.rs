@@ -98,6 +98,10 @@ impl Fields<'_> {
     fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, FieldError> {
         let Some(at) = self.rest.iter().position(|(known, _)| known == name) else { return Ok(None) };
         let (_, raw) = self.rest.swap_remove(at);
+        // No field is one, and a derived `Deserialize` would take it for an object without names.
+        if raw.get().starts_with('[') {
+            return Err(FieldError::new(name, "is an array, which no field of a command is"));
+        }
         serde_json::from_str(raw.get()).map_err(|error| FieldError::said(name, without_place(&error)))
     }
 

@@ -17,7 +17,7 @@ use crate::{
 
 /// A message to publish.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `to`, `type` and `payload`")]
 #[schemars(example = PublishRequest::example())]
 pub struct PublishRequest {
     /// Whom it is for.
@@ -56,7 +56,7 @@ impl PublishRequest {
 
 /// Several messages to publish, in order.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `publications`")]
 #[schemars(example = BatchRequest { publications: vec![PublishRequest::example()] })]
 pub struct BatchRequest {
     /// The messages: 1 to 1,000.
@@ -197,7 +197,7 @@ pub struct ConnectionList {
 
 /// How to disconnect; everything is optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `code` and `reason`")]
 #[schemars(example = DisconnectRequest { code: Some(4000), reason: Some("account closed".into()) })]
 pub struct DisconnectRequest {
     /// The close code: 4403 by default; an application's own 4000–4199 (the client stays away) or 4200–4399 (comes back), or 4603 (revoked).

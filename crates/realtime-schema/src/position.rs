@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 /// A place in a stream: offsets rise by one within an epoch; a new epoch says that the log was lost.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "an object with `epoch` and `offset`")]
 #[schemars(example = StreamPosition { epoch: "k3f".into(), offset: 17 })]
 pub struct StreamPosition {
     /// Names one life of the log.

@@ -89,6 +89,22 @@ fn a_refusal_names_the_field_and_echoes_the_id() {
 }
 
 #[test]
+fn no_field_takes_an_array_and_no_refusal_is_in_the_words_of_rust() {
+    for (field, command) in [
+        ("since", json!({"action": "subscribe", "topic": "a", "since": ["k3f", 17]})),
+        ("topic", json!({"action": "subscribe", "topic": ["a"]})),
+        ("token", json!({"action": "refresh", "token": []})),
+        ("id", json!({"action": "ping", "id": [1]})),
+        ("action", json!({"action": ["ping"]})),
+    ] {
+        let expected = FieldError::new(field, "is an array, which no field of a command is");
+        assert_eq!(reply(&command.to_string()).errors, [expected], "{command}");
+    }
+    let refused = reply(r#"{"action":"subscribe","topic":"a","since":5}"#);
+    assert_eq!(refused.message, "since: invalid type: integer `5`, expected an object with `epoch` and `offset`");
+}
+
+#[test]
 fn an_unknown_action_is_answered_with_those_that_are_known() {
     let unknown = reply(r#"{"action":"publish","id":"x","payload":{"deep":[1,2]}}"#);
     assert_eq!((unknown.code, unknown.id), (ErrorCode::UnknownAction, Some(CommandId::Text("x".into()))));

@@ -127,8 +127,12 @@ async fn body(request: Request, app: &App) -> Result<axum::body::Bytes, Refused>
     })
 }
 
-/// Reads JSON, or says which field is wrong.
+/// Reads a JSON object, or says which field is wrong.
 pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, FieldError> {
+    // A derived `Deserialize` would take an array as well, for the fields in the order of the source.
+    if json.trim_ascii_start().first().is_some_and(|first| *first != b'{') {
+        return Err(FieldError::new("", "expected a JSON object"));
+    }
     let mut input = serde_json::Deserializer::from_slice(json);
     let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
         let path = error.path().to_string();
@@ -194,6 +198,15 @@ mod tests {
     use realtime_schema::PublishRequest;
 
     use super::*;
+
+    #[test]
+    fn only_an_object_is_read_and_the_refusal_is_not_in_the_words_of_rust() {
+        for json in [r#"["all","t",1,null,null,null]"#, " \n[]", "null", "5", "\"all\"", "nonsense"] {
+            let found = read::<PublishRequest>(json.as_bytes()).expect_err(json);
+            assert_eq!(found, FieldError::new("", "expected a JSON object"), "{json}");
+        }
+        assert!(read::<PublishRequest>(b" \r\n\t{\"to\":\"all\",\"type\":\"t\",\"payload\":1}").is_ok());
+    }
 
     #[test]
     fn every_problem_is_at_its_field_and_says_its_name_once() {
