@@ -65,7 +65,8 @@ pub enum ConfigError {
 impl Config {
     /// Reads the layers, each over the one before: the defaults, `file`, `env` and `flags` (paths with values).
     ///
-    /// `env` may hold anything; what does not begin with `REALTIME_` is not looked at.
+    /// `env` may hold anything; what does not begin with `REALTIME_` is not looked at, nor what Kubernetes sets for a
+    /// service named `realtime`.
     ///
     /// # Errors
     /// A file that can't be read, or every key that there is not and every value that does not fit.
@@ -122,11 +123,8 @@ fn overlay_env(
         let key = rest.to_lowercase().replace("__", ".");
         let path: Vec<_> = key.split('.').map(str::to_owned).collect();
         let Some(inner) = shape.at(&path) else {
-            let flat = |path: &String| path.replace('.', "_") == key;
-            match known.iter().find(|path| flat(path)).cloned().or_else(|| nearest(&key, &known)) {
-                // Others set such variables too: Kubernetes does for a service named `realtime`.
-                _ if !rest.contains("__") && !known.iter().any(flat) => {}
-                near => problems.push(no_such(&name, near.map(|path| variable(&path)))),
+            if !is_of_kubernetes(rest) {
+                problems.push(no_such(&name, meant(&key, &known).map(|path| variable(&path))));
             }
             continue;
         };
@@ -135,6 +133,20 @@ fn overlay_env(
             Err(what) => problems.push(Problem::new(name, what)),
         }
     }
+}
+
+/// Whether Kubernetes sets such a variable in every container beside a service named `realtime`, with or without
+/// anything after its name: `REALTIME_SERVICE_HOST`, `REALTIME_PORT_8080_TCP_ADDR`.
+fn is_of_kubernetes(rest: &str) -> bool {
+    let of = |whole: &str| rest == whole || rest.strip_prefix(whole).is_some_and(|rest| rest.starts_with('_'));
+    rest == "SERVICE_HOST" || of("SERVICE_PORT") || of("PORT")
+}
+
+/// The setting that a variable's key stands for with its section left out or one underscore too few, or the nearest.
+fn meant(key: &str, known: &[String]) -> Option<String> {
+    let flat = known.iter().find(|path| path.replace('.', "_") == key);
+    let mut same_end = known.iter().filter(|path| path.rsplit('.').next() == Some(key));
+    flat.or_else(|| same_end.next()).cloned().or_else(|| nearest(key, known))
 }
 
 /// The environment variable of a key.

@@ -17,7 +17,8 @@ configuration is usable without serving anything.
 
 An environment variable is `REALTIME_` and the key's path in upper case, with `__` between its parts:
 `limits.connections` is `REALTIME_LIMITS__CONNECTIONS`. A list is written with commas between its entries, or as TOML
-writes it.
+writes it. Any other variable that begins with `REALTIME_` is refused, but for those that Kubernetes sets for a service
+named `realtime` (`…PORT`, `…PORT_*`, `…SERVICE_HOST`, `…SERVICE_PORT`, `…SERVICE_PORT_*`).
 
 A time span has a unit: `250ms`, `25s`, `5m`, `1h 30m`.
 

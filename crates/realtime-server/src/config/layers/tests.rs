@@ -69,14 +69,42 @@ fn every_unknown_key_is_named_with_the_nearest_that_there_is() {
 }
 
 #[test]
-fn a_variable_with_one_underscore_too_few_is_refused_and_a_stranger_is_not() {
-    let found = problems(Config::load(None, env(&[("REALTIME_AUTH_HMAC_SECRET", "x")]), []));
+fn a_variable_without_its_section_or_with_one_underscore_too_few_is_refused_with_the_right_one() {
+    for (wrong, right) in [
+        ("REALTIME_AUTH_HMAC_SECRET", "REALTIME_AUTH__HMAC_SECRET"),
+        ("REALTIME_HMAC_SECRET", "REALTIME_AUTH__HMAC_SECRET"),
+        ("REALTIME_LISTEN", "REALTIME_SERVER__LISTEN"),
+        ("REALTIME_SERVER_LISTEN", "REALTIME_SERVER__LISTEN"),
+        ("REALTIME_CONNECTIONS", "REALTIME_LIMITS__CONNECTIONS"),
+        ("REALTIME_CONECTIONS", "REALTIME_LIMITS__CONNECTIONS"),
+    ] {
+        let found = problems(Config::load(None, env(&[(wrong, "x")]), []));
+        assert_eq!(found, [format!("{wrong}: there is no such setting; did you mean `{right}`?")]);
+    }
+    let unlike = problems(Config::load(None, env(&[("REALTIME_QQ", "x")]), []));
     assert_eq!(
-        found,
-        ["REALTIME_AUTH_HMAC_SECRET: there is no such setting; did you mean `REALTIME_AUTH__HMAC_SECRET`?"]
+        unlike,
+        ["REALTIME_QQ: there is no such setting; `realtime-server config-reference` lists every setting"]
     );
-    let kubernetes = env(&[("REALTIME_SERVICE_HOST", "10.0.0.1"), ("REALTIME_PORT", "tcp://10.0.0.1:8080")]);
-    assert!(Config::load(None, kubernetes, []).is_ok());
+}
+
+#[test]
+fn what_kubernetes_sets_for_a_service_of_this_name_is_passed_over_and_nothing_else_is() {
+    let theirs = [
+        "REALTIME_SERVICE_HOST",
+        "REALTIME_SERVICE_PORT",
+        "REALTIME_SERVICE_PORT_HTTP",
+        "REALTIME_PORT",
+        "REALTIME_PORT_8080_TCP",
+        "REALTIME_PORT_8080_TCP_PROTO",
+        "REALTIME_PORT_8080_TCP_PORT",
+        "REALTIME_PORT_8080_TCP_ADDR",
+    ];
+    assert!(Config::load(None, env(&theirs.map(|name| (name, "tcp://10.0.0.1:8080"))), []).is_ok());
+    for ours in ["REALTIME_SERVICE", "REALTIME_PORTS", "REALTIME_SERVICE_HOSTS", "REALTIME_SERVICE_PORTS"] {
+        let found = problems(Config::load(None, env(&[(ours, "x")]), []));
+        assert!(found[0].starts_with(ours), "{found:?}");
+    }
 }
 
 #[test]
