@@ -15,18 +15,24 @@ use crate::{
 pub struct Dev {
     /// A key of the HTTP API.
     api_key: SecretString,
+    /// The settings that were not given.
+    made_up: Vec<&'static str>,
 }
 
 impl Dev {
     /// Gives `config` what it requires and does not have: a secret and an API key, new at each start.
     pub(crate) fn complete(config: &mut Config) -> Self {
-        let auth = &mut config.auth;
+        let mut made_up = Vec::new();
         // The page signs its own tokens, so there is a secret even where other keys are set.
-        auth.hmac_secret.get_or_insert_with(made_up);
-        if config.api.keys.is_empty() {
-            config.api.keys.push(made_up());
+        if config.auth.hmac_secret.is_none() {
+            config.auth.hmac_secret = Some(random_secret());
+            made_up.push("auth.hmac_secret");
         }
-        Self { api_key: config.api.keys[0].clone() }
+        if config.api.keys.is_empty() {
+            config.api.keys.push(random_secret());
+            made_up.push("api.keys");
+        }
+        Self { api_key: config.api.keys[0].clone(), made_up }
     }
 
     /// Lets the live page connect, whatever name of this machine the browser calls it by.
@@ -55,9 +61,13 @@ impl Dev {
         };
         let token = request.sign(config, now)?;
         let key = self.api_key();
+        let secrets = match self.made_up.as_slice() {
+            [] => "the secrets are those that were given".to_owned(),
+            made_up => format!("made up at each start: {}", made_up.join(", ")),
+        };
         Ok(format!(
             "\
-Realtime {version}, for development: secrets are made up at each start.
+Realtime {version}, for development; {secrets}.
 
 page     http://{local}/
 connect  ws://{local}/ws?token={token}
@@ -72,6 +82,27 @@ API     http://{local}/api/openapi.json, metrics at http://{local}/metrics. Stop
 }
 
 /// 244 random bits as text.
-fn made_up() -> SecretString {
+fn random_secret() -> SecretString {
     SecretString::from(format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn first_line(mut config: Config) -> String {
+        let dev = Dev::complete(&mut config);
+        let text = dev.greeting(&config, config.server.listen, Timestamp::from_millis(0)).expect("a greeting");
+        text.lines().next().unwrap_or_default().to_owned()
+    }
+
+    #[test]
+    fn only_what_was_not_given_is_said_to_be_made_up() {
+        let mut config = Config::default();
+        assert!(first_line(config.clone()).ends_with("; made up at each start: auth.hmac_secret, api.keys."));
+        config.auth.hmac_secret = Some(random_secret());
+        assert!(first_line(config.clone()).ends_with("; made up at each start: api.keys."));
+        config.api.keys = vec![random_secret()];
+        assert!(first_line(config).ends_with("; the secrets are those that were given."));
+    }
 }

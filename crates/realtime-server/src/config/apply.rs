@@ -156,6 +156,7 @@ impl Config {
             ("limits.messages_per_second", limits.messages_per_second as usize),
             ("limits.burst", limits.burst as usize),
             ("limits.queue_messages", limits.queue_messages as usize),
+            ("limits.queue_bytes", usize::try_from(limits.queue_bytes).unwrap_or(usize::MAX)),
             ("limits.max_publish_bytes", limits.max_publish_bytes),
             ("reconnect.drain_rate", reconnect.drain_rate as usize),
             ("liveness.pong_misses", liveness.pong_misses as usize),

@@ -94,7 +94,7 @@ impl Config {
         }
         serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
             let key = error.path().to_string();
-            ConfigError::Problems(vec![Problem::new(key, error.into_inner().message().trim())])
+            ConfigError::Problems(vec![Problem::new(key, in_words(error.into_inner().message().trim()))])
         })
     }
 }
@@ -160,6 +160,19 @@ fn no_such(key: &str, nearest: Option<String>) -> Problem {
         |nearest| format!("did you mean `{nearest}`?"),
     );
     Problem::new(key, format!("there is no such setting; {hint}"))
+}
+
+/// What serde says of a value, where it names what it expected as Rust does.
+fn in_words(said: &str) -> String {
+    let Some((found, expected)) = said.rsplit_once(", expected ") else { return said.to_owned() };
+    let expected = match expected {
+        "usize" | "u64" => "a whole number, 0 or more",
+        "u32" => "a whole number from 0 to 4294967295",
+        name if name.starts_with("struct ") => "a section with its own keys",
+        "a sequence" => "a list",
+        other => other,
+    };
+    format!("{found}, expected {expected}")
 }
 
 fn put(table: &mut Table, path: &[String], value: Value) {

@@ -16,7 +16,7 @@ use realtime_schema::{ClientLimits, TopicPattern};
 use realtime_service::Settings;
 use schemars::JsonSchema;
 use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 pub use duration::Span;
 pub use layers::{ConfigError, Problem};
@@ -53,6 +53,7 @@ pub struct Config {
 pub struct ServerConfig {
     /// The address to listen on, for `/ws` and the HTTP API. TLS is a proxy's business: one that is reachable from
     /// other machines must stand behind one.
+    #[serde(deserialize_with = "socket_address")]
     #[schemars(with = "String")]
     pub listen: SocketAddr,
     /// The origins of browser pages that may connect, such as `https://app.example.com`; `*` for every page.
@@ -66,6 +67,13 @@ pub struct ServerConfig {
     pub shutdown_delay: Span,
     /// How long connections have to end at shutdown, from when clients are told to when the process exits.
     pub shutdown_timeout: Span,
+}
+
+/// An address to listen on, or what one looks like.
+fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    text.parse()
+        .map_err(|_| de::Error::custom(format!("`{text}` is not an address with a port, such as `127.0.0.1:8080`")))
 }
 
 impl Default for ServerConfig {
@@ -297,7 +305,7 @@ pub struct LimitsConfig {
     pub max_frame_bytes: usize,
     /// Most frames that a message may be cut into. Over it: close 1009.
     pub max_fragments: u32,
-    /// Most topics that one connection may be subscribed to. Over it: `limit_exceeded`.
+    /// Most topics that one connection may be subscribed to; 0 for none. Over it: `limit_exceeded`.
     pub subscriptions: u32,
     /// Longest topic that a client may name, in characters: at most 255. Over it: `payload_invalid`.
     pub topic_chars: u32,

@@ -185,19 +185,39 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
         let found = Query::from_request_parts(parts, state).await;
-        found.map(|Query(value)| Self(value)).map_err(|error| {
-            let text = error.body_text();
-            let detail = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
-            Refused::new(ErrorCode::BadRequest, detail)
-        })
+        found.map(|Query(value)| Self(value)).map_err(|error| Refused::field(query_error(&error.body_text())))
+    }
+}
+
+/// What axum says of a query, at the parameter that it is about: its text begins with the name of one that was read.
+fn query_error(text: &str) -> FieldError {
+    let said = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(text);
+    let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    match said.split_once(": ").filter(|(name, _)| is_name(name)) {
+        Some((name, rest)) => field_error(name, rest.to_owned()),
+        None => field_error("", said.to_owned()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use realtime_schema::PublishRequest;
+    use realtime_schema::{PublishRequest, TopicQuery};
 
     use super::*;
+
+    #[test]
+    fn a_parameter_that_is_refused_is_named_once() {
+        for (query, said) in [
+            ("limit=0", "limit: 0 is not from 1 to 1000"),
+            ("limit=ten", "limit: invalid digit found in string"),
+            ("page=2", "page: is not known, expected `after` or `limit`"),
+            ("limit=1&limit=2", "limit: is given twice"),
+        ] {
+            let uri = format!("/topics?{query}").parse().expect("an address");
+            let error = Query::<TopicQuery>::try_from_uri(&uri).expect_err(query);
+            assert_eq!(query_error(&error.body_text()).to_string(), said);
+        }
+    }
 
     #[test]
     fn only_an_object_is_read_and_the_refusal_is_not_in_the_words_of_rust() {

@@ -44,13 +44,19 @@ fn a_short_secret_a_short_api_key_and_an_unknown_algorithm_are_refused() {
 fn a_limit_of_nothing_and_a_wait_of_nothing_are_refused_by_name() {
     let mut config = usable();
     config.limits.connections = 0;
+    config.limits.queue_bytes = 0;
     config.limits.topic_chars = 256;
     config.liveness.ping_interval = Span::secs(0);
     config.reconnect.min = Span::secs(60);
     let found = problems(&config).join("\n");
-    for name in ["limits.connections", "limits.topic_chars", "liveness.ping_interval", "reconnect.min"] {
-        assert!(found.contains(name), "{found}");
+    for name in
+        ["limits.connections", "limits.queue_bytes", "limits.topic_chars", "liveness.ping_interval", "reconnect.min"]
+    {
+        assert!(found.contains(&format!("{name}: ")), "{found}");
     }
+    config = usable();
+    config.limits.subscriptions = 0;
+    assert!(config.check().is_ok(), "no subscriptions at all is a policy");
 }
 
 #[test]

@@ -119,6 +119,33 @@ fn a_value_that_does_not_fit_is_named_with_what_would() {
 }
 
 #[test]
+fn what_would_fit_is_said_in_the_words_of_the_file_and_not_of_rust() {
+    for (text, said) in [
+        (
+            "[limits]\nconnections = \"many\"",
+            "limits.connections: invalid type: string \"many\", expected a whole number, 0 or more",
+        ),
+        (
+            "[limits]\nqueue_bytes = -1",
+            "limits.queue_bytes: invalid value: integer `-1`, expected a whole number, 0 or more",
+        ),
+        (
+            "[limits]\nburst = 4294967296",
+            "limits.burst: invalid value: integer `4294967296`, expected a whole number from 0 to 4294967295",
+        ),
+        ("server = 5", "server: invalid type: integer `5`, expected a section with its own keys"),
+        ("[api]\nkeys = 5", "api.keys: invalid type: integer `5`, expected a list"),
+        (
+            "[server]\nlisten = \"localhost\"",
+            "server.listen: `localhost` is not an address with a port, such as `127.0.0.1:8080`",
+        ),
+    ] {
+        let (_folder, path) = file(text);
+        assert_eq!(problems(Config::load(Some(&path), [], [])), [said]);
+    }
+}
+
+#[test]
 fn a_broken_file_is_named_by_line_and_its_contents_are_not_repeated() {
     let (_folder, path) = file("[auth]\nhmac_secret = \"not closed and secret");
     let error = Config::load(Some(&path), [], []).expect_err("not TOML").to_string();
