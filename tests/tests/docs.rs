@@ -210,7 +210,7 @@ fn every_setting_that_is_named_exists_and_every_config_can_be_loaded() {
     let reference = read("docs/configuration.md");
     for (name, text) in documents() {
         none(wrong_settings(&text, &reference).into_iter().map(|key| format!("{name}: no setting {key}")));
-        for block in blocks(&text).iter().filter(|block| block.language == "toml") {
+        for block in blocks(&text).iter().filter(|block| block.language == "toml" && !is_manifest(block)) {
             let file = tempfile::NamedTempFile::new().expect("a file");
             fs::write(file.path(), &block.text).expect("a file");
             let loaded = Config::load(Some(file.path()), [], []);
@@ -347,6 +347,37 @@ fn every_decision_is_listed_and_has_its_parts() {
         .map(|path| (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), read(&path)));
     let (index, pages): (Vec<_>, Vec<_>) = pages.partition(|(name, _)| name == "README.md");
     none(wrong_decisions(&index[0].1, &pages));
+}
+
+/// Whether a TOML block is a part of a `Cargo.toml` and no config.
+fn is_manifest(block: &Block<'_>) -> bool {
+    block.text.starts_with("[dependencies]")
+}
+
+/// Crates that an example uses and a manifest does not name, and features that it names and a crate of ours lacks.
+fn wrong_dependencies(manifest: &str, example: &str) -> Vec<String> {
+    let named = |name: &str| manifest.lines().any(|line| line.split(' ').next() == Some(name));
+    let used = example.lines().filter_map(|line| line.strip_prefix("use ")?.split("::").next());
+    let used: BTreeSet<_> = used.chain(["tokio"]).filter(|name| *name != "std").map(|n| n.replace('_', "-")).collect();
+    let missing = used.into_iter().filter(|name| !named(name)).map(|name| format!("{name} is used and not named"));
+    let ours = manifest.lines().filter_map(|line| line.split_once(" = ")).filter(|(n, _)| n.starts_with("realtime-"));
+    let features = ours.flat_map(|(name, rest)| {
+        let crates = read(format!("crates/{name}/Cargo.toml"));
+        let list = rest.split_once("features = [").map_or("", |(_, list)| list.trim_end_matches("] }"));
+        let features = list.split(", ").map(|feature| feature.trim_matches('"').to_owned());
+        features
+            .filter(move |feature| !feature.is_empty() && !crates.contains(&format!("\n{feature} = [")))
+            .map(move |feature| format!("{name} has no feature {feature}"))
+    });
+    missing.chain(features).collect()
+}
+
+#[test]
+fn the_dependencies_of_the_readme_are_those_of_its_example() {
+    let readme = read("README.md");
+    let blocks = blocks(&readme);
+    let manifest = blocks.iter().find(|block| is_manifest(block)).expect("a block of dependencies");
+    none(wrong_dependencies(&manifest.text, &read("crates/realtime-service/examples/embed_axum.rs")));
 }
 
 /// Rust that is no excerpt of an example, and so may not compile.

@@ -89,3 +89,12 @@ fn an_architecture_that_has_moved_on_is_found() {
     assert_eq!(wrong_excerpts("```rust\nlet a = 1;\nlet b = 2;\n```", &example), [""; 0]);
     assert_eq!(wrong_excerpts("```rust\nlet b = 2;\nlet a = 1;\n```", &example).len(), 1);
 }
+
+#[test]
+fn a_dependency_that_is_not_named_and_a_feature_that_there_is_not_are_found() {
+    let example = "use std::sync::Arc;\nuse axum::Router;\nuse realtime_ports::Clock;";
+    let manifest =
+        "[dependencies]\naxum = \"0.8\"\nrealtime-ports = { path = \"\", features = [\"mocks\", \"magic\"] }";
+    let found = wrong_dependencies(manifest, example);
+    assert_eq!(found, ["tokio is used and not named", "realtime-ports has no feature magic"]);
+}
