@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A measurement that has lasted this long ends before its last burst: the slow ones have enough to show.
-const LONG_ENOUGH: Duration = Duration::from_secs(2);
+const LONG_ENOUGH: Duration = Duration::from_secs(1);
 /// But not before so many bursts.
 const FEWEST_BURSTS: usize = 3;
 /// The topic that everybody subscribes to.
@@ -119,7 +119,7 @@ impl Crowd<'_> {
                 let messages = if size > 8_000 { 64 } else { 192 } * scale * burst.min(8);
                 (size, burst, 4, messages / burst, None)
             }
-            Kind::Rate(_) => (128, 1, 15, 90 * scale, Some(Duration::from_micros(33_333))),
+            Kind::Rate(_) => (128, 1, 15, 60 * scale, Some(Duration::from_micros(33_333))),
             Kind::Role => (128, 1, 10, 100 * scale, None),
             Kind::Topics | Kind::TopicsBatch => (128, self.count, 1, 10 * scale, None),
             Kind::User => (128, 1, 50, 1_000 * scale, None),

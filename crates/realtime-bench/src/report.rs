@@ -78,6 +78,11 @@ impl Report {
         measured.runs.entry(server.to_owned()).or_default().push(figures);
     }
 
+    /// Takes a case back that could not be measured to its end.
+    pub(crate) fn forget(&mut self, case: &str) {
+        self.cases.retain(|measured| measured.case != case);
+    }
+
     /// What was measured in a case, if it was run.
     pub(crate) fn case(&self, name: &str) -> Option<&Measured> {
         self.cases.iter().find(|measured| measured.case == name)

@@ -265,8 +265,9 @@ impl<S: Socket> Driver<S> {
     }
 
     /// Writes what waits, after the gaps that are to be told before it, as far as the kernel takes it at once.
-    /// `batch` is empty, and left so.
     fn write(&mut self, context: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Wrote {
+        // What a panic left of another connection's is not for this one.
+        batch.clear();
         let Work { next, listen } = self.outbound.work(context.waker(), batch);
         self.listen |= listen;
         let last = match next {
@@ -288,10 +289,7 @@ impl<S: Socket> Driver<S> {
         match self.socket.poll_send(context, batch) {
             Poll::Ready(Ok(())) if last => Wrote::AllButGoodbye,
             Poll::Ready(Ok(())) => Wrote::All,
-            Poll::Ready(Err(_)) => {
-                batch.clear();
-                Wrote::Not(Turn::End(End::Gone))
-            }
+            Poll::Ready(Err(_)) => Wrote::Not(Turn::End(End::Gone)),
             Poll::Pending => Wrote::Not(Turn::Blocked(mem::take(batch))),
         }
     }

@@ -1,15 +1,20 @@
-//! A real WebSocket over a narrow pipe: whatever the peer waits with, what it said is heard.
+//! Sockets that make it difficult: what a peer said is heard, and what one is sent goes to no other.
 
 mod support;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
 use realtime_adapters::ws::{WsConfig, WsSocket};
-use realtime_core::auth::ConnectRequest;
-use realtime_ports::RealtimeService;
-use realtime_schema::{Payload, PublishRequest, Route};
+use realtime_core::{Frame, auth::ConnectRequest};
+use realtime_ports::{Incoming, RealtimeService, Socket, SocketError};
+use realtime_schema::{CloseCode, Payload, PublishRequest, Route};
 use realtime_service::Settings;
-use support::service;
+use support::{connect, service};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, join, simplex},
     time::{sleep, timeout},
@@ -81,4 +86,41 @@ async fn pings_that_fill_the_pipe_are_all_answered_and_the_command_behind_them_t
 #[tokio::test(start_paused = true)]
 async fn so_they_are_when_a_publication_waits_behind_the_pongs() {
     assert_eq!(what_comes_when_it_reads_again(true).await, (57, 2));
+}
+
+/// Panics in the midst of its second write.
+struct Panics(bool);
+
+impl Socket for Panics {
+    fn poll_receive(&mut self, _: &mut Context<'_>) -> Poll<Result<Incoming, SocketError>> {
+        Poll::Pending
+    }
+
+    fn poll_send(&mut self, _: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<Result<(), SocketError>> {
+        assert!(!std::mem::replace(&mut self.0, true), "on purpose");
+        batch.clear();
+        Poll::Ready(Ok(()))
+    }
+
+    async fn ping(&mut self) -> Result<(), SocketError> {
+        Ok(())
+    }
+
+    async fn close(&mut self, _: CloseCode, _: &str, _: Duration) {}
+}
+
+#[tokio::test]
+async fn what_a_panic_leaves_unwritten_goes_to_nobody_else() {
+    let service = service(Settings::default()).await;
+    let admission = service.admit(&ConnectRequest::with_token("alice")).await.expect("let in");
+    let panics = tokio::spawn(service.serve(admission, Panics(false)));
+    let mut bob = connect(&service, "bob").await;
+    let to = |user: &str, kind: &str| {
+        let route = Route::User(user.parse().expect("a user"));
+        PublishRequest::new(route, kind.parse().expect("a type"), Payload::of(&1).expect("JSON"))
+    };
+    service.publish(to("alice", "for-alice")).await.expect("published");
+    assert!(panics.await.expect_err("it panics").is_panic());
+    service.publish(to("bob", "for-bob")).await.expect("published");
+    bob.expects("for-bob").await;
 }

@@ -13,6 +13,9 @@ const KEY: &str = "an-api-key-of-the-benchmarks";
 /// More than any case has: all come from one address here.
 const MOST_CONNECTIONS: &str = "20000";
 
+/// Room for the largest burst of the cases in one batch: 64 messages of 16 KiB.
+const LARGEST_BATCH: &str = "4194304";
+
 /// Bytes that a frame of the cases' topic has beside its payload: the id, the topic, the type and the time.
 pub(super) const ENVELOPE: usize = 128;
 
@@ -28,6 +31,7 @@ pub(super) fn command(options: &Options, start: &Start, folder: &Path, address: 
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env(name, value)
         .env("REALTIME_API__KEYS", KEY)
+        .env("REALTIME_API__MAX_BODY_BYTES", LARGEST_BATCH)
         .env("REALTIME_LIMITS__CONNECTIONS", MOST_CONNECTIONS)
         .env("REALTIME_LIMITS__CONNECTIONS_PER_ADDRESS", MOST_CONNECTIONS);
     Ok(command)
