@@ -26,7 +26,10 @@ const fn table(room: &'static str, name: &'static str) -> Part {
 /// it; of one frame the first rule that fits decides. Types come before files: a type says what the block *is*, a
 /// file only who made it.
 const RULES: &[(&str, Part)] = &[
-    ("Cell<realtime_service::connection::serve::", part("task", "task cell, with session, socket and timer in it")),
+    (
+        "Cell<realtime_service::connection::running::Running<",
+        part("task", "task cell, with session, socket and timer in it"),
+    ),
     ("ArcInner<tokio::runtime::io::scheduled_io::ScheduledIo>", part("socket", "tokio's registration")),
     ("ArcInner<realtime_service::outbound::Outbound>", part("queue", "Outbound")),
     ("ArcInner<realtime_schema::connection::Connection>", part("session", "connection record")),
