@@ -16,8 +16,9 @@ use std::{
 };
 
 use http::{Request, Response};
-use realtime_adapters::ws::{
-    AcceptorConfig, Handshake, Origins, PendingSocket, RequestBody, ResponseBody, WsConfig, serve,
+use realtime_adapters::{
+    front::{AcceptorConfig, RequestBody, serve},
+    ws::{Handshake, Origins, PendingSocket, ResponseBody, WsConfig},
 };
 use realtime_ports::{Incoming, Socket, SocketError};
 use realtime_schema::CloseCode;

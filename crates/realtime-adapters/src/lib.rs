@@ -1,10 +1,12 @@
-//! Adapters of the ports, one feature each: sockets over tokio-tungstenite (`ws`), tokens over jsonwebtoken
-//! (`jwt`, `jwks`), and the single node in memory (`memory`). Test doubles are behind `testing`.
+//! Adapters of the ports, one feature each: the HTTP front door and sockets over tokio-tungstenite (`ws`), tokens over jsonwebtoken
+//! (`jwt`, `jwks`), and the single node (`local`). Test doubles are behind `testing`.
 
+#[cfg(feature = "ws")]
+pub mod front;
 #[cfg(feature = "jwt")]
 pub mod jwt;
-#[cfg(feature = "memory")]
-pub mod memory;
+#[cfg(feature = "local")]
+pub mod local;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "ws")]

@@ -1,5 +1,5 @@
 //! Each suite notices an adapter that breaks a promise: a suite that can't fail would protect nobody.
-#![cfg(all(feature = "memory", feature = "testing"))]
+#![cfg(all(feature = "local", feature = "testing"))]
 
 use std::{
     future::Future,
@@ -16,7 +16,7 @@ use std::{
 
 use async_trait::async_trait;
 use realtime_adapters::{
-    memory::{MemoryBus, MemoryPubSub, MemoryRegistry, SystemClock, UuidGenerator},
+    local::{LocalBus, LocalPubSub, LocalRegistry, SystemClock, UuidGenerator},
     testing::TestWebSocketConnection,
 };
 use realtime_core::connection::ConnectionUpdate;
@@ -64,7 +64,7 @@ enum RegistryFault {
     Miscounts,
 }
 
-impl ConnectionRegistry for Faulty<MemoryRegistry, RegistryFault> {
+impl ConnectionRegistry for Faulty<LocalRegistry, RegistryFault> {
     fn register(&self, connection: Arc<Connection>, socket: Arc<dyn WebSocketConnection>) -> Result<(), RegisterError> {
         if self.fault == RegistryFault::TakesAnIdTwice {
             self.inner.unregister(connection.id);
@@ -108,7 +108,7 @@ impl ConnectionRegistry for Faulty<MemoryRegistry, RegistryFault> {
 #[test]
 fn a_registry_with_a_fault_is_caught() {
     use RegistryFault as Fault;
-    let run = |fault| fails(|| registry_conformance(|| Faulty { inner: MemoryRegistry::new(), fault }));
+    let run = |fault| fails(|| registry_conformance(|| Faulty { inner: LocalRegistry::new(), fault }));
     assert!(!run(Fault::None), "the wrapper itself breaks nothing");
     for fault in [Fault::ShowsTwice, Fault::TakesAnIdTwice, Fault::KeepsLostRoles, Fault::Miscounts] {
         assert!(run(fault), "{fault:?} was not noticed");
@@ -130,7 +130,7 @@ enum PubSubFault {
     Miscounts,
 }
 
-impl PubSubManager for Faulty<MemoryPubSub, PubSubFault> {
+impl PubSubManager for Faulty<LocalPubSub, PubSubFault> {
     fn attach(&self, socket: Arc<dyn WebSocketConnection>, max_topics: u32) {
         let max_topics = if self.fault == PubSubFault::HasNoLimit { u32::MAX } else { max_topics };
         self.inner.attach(socket, max_topics);
@@ -188,7 +188,7 @@ impl PubSubManager for Faulty<MemoryPubSub, PubSubFault> {
 #[test]
 fn a_pubsub_manager_with_a_fault_is_caught() {
     use PubSubFault as Fault;
-    let run = |fault| fails(|| pubsub_conformance(|| Faulty { inner: MemoryPubSub::new(), fault }));
+    let run = |fault| fails(|| pubsub_conformance(|| Faulty { inner: LocalPubSub::new(), fault }));
     assert!(!run(Fault::None), "the wrapper itself breaks nothing");
     for fault in [
         Fault::ShowsTwice,
@@ -225,7 +225,7 @@ impl Delivery for Nowhere {
 }
 
 #[async_trait]
-impl MessageBus for Faulty<MemoryBus, BusFault> {
+impl MessageBus for Faulty<LocalBus, BusFault> {
     async fn start(&self, delivery: Arc<dyn Delivery>) -> Result<(), BusError> {
         match self.fault {
             BusFault::StartsTwice => self.inner.start(delivery).await.or(Ok(())),
@@ -262,7 +262,7 @@ fn now<T>(future: impl Future<Output = T>) -> T {
 #[test]
 fn a_bus_with_a_fault_is_caught() {
     use BusFault as Fault;
-    let run = |fault| fails(|| now(bus_conformance(|| Faulty { inner: MemoryBus::new(), fault })));
+    let run = |fault| fails(|| now(bus_conformance(|| Faulty { inner: LocalBus::new(), fault })));
     assert!(!run(Fault::None), "the wrapper itself breaks nothing");
     for fault in [Fault::StartsTwice, Fault::DeliversTwice, Fault::DeliversNothing, Fault::Miscounts, Fault::Scrambles]
     {

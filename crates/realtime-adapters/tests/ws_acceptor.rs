@@ -12,7 +12,10 @@ use std::{
 
 use http::{Request, Response};
 use http_body_util::BodyExt;
-use realtime_adapters::ws::{AcceptorConfig, RequestBody, ResponseBody, WsConfig};
+use realtime_adapters::{
+    front::{AcceptorConfig, RequestBody},
+    ws::{ResponseBody, WsConfig},
+};
 use tokio::sync::Semaphore;
 use ws_support::{Peer, Server, handshake, in_time};
 

@@ -6,7 +6,10 @@ mod ws_support;
 
 use std::{sync::Arc, time::Duration};
 
-use realtime_adapters::ws::{AcceptorConfig, Handshake, WsConfig};
+use realtime_adapters::{
+    front::AcceptorConfig,
+    ws::{Handshake, WsConfig},
+};
 use realtime_ports::Socket;
 use realtime_schema::CloseCode;
 use tokio::sync::mpsc;

@@ -6,7 +6,10 @@ mod ws_support;
 
 use std::{sync::Arc, time::Duration};
 
-use realtime_adapters::ws::{AcceptorConfig, Handshake, Origins, ResponseBody, WsConfig, refused, turn_away};
+use realtime_adapters::{
+    front::AcceptorConfig,
+    ws::{Handshake, Origins, ResponseBody, WsConfig, refused, turn_away},
+};
 use realtime_core::auth::{Refusal, select_protocol};
 use realtime_schema::{CloseCode, ErrorCode, Timestamp};
 use tokio::time::Instant;

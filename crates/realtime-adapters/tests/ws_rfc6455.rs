@@ -4,7 +4,7 @@
 
 mod ws_support;
 
-use realtime_adapters::ws::{AcceptorConfig, WsConfig};
+use realtime_adapters::{front::AcceptorConfig, ws::WsConfig};
 use ws_support::{Peer, Server, Wire, close, frame, frame_in_form, text};
 
 const PROTOCOL: u16 = 1002;

@@ -6,8 +6,8 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 use crate::{
     code::ErrorCode,
     connection::{Connection, Subscription},
+    field_error::FieldError,
     id::MessageId,
-    invalid::FieldError,
     message::{Audience, Message, Payload},
     position::StreamPosition,
     text::{ClientId, MessageType},

@@ -8,8 +8,8 @@ use crate::{
     Disconnected, Envelope, ErrorReply, Gap, JwtClaims, Message, MessageId, MessageType, Payload, Ping, Presence,
     Problem, PublishRequest, QueryParams, Receipt, Subscribed, Subscription, SubscriptionChange, Timestamp, Topic,
     TopicPage, TopicQuery, Unsubscribed, Welcome,
+    contract::Contract,
     server::{Closing, Control},
-    way::Way,
 };
 
 mod examples;
@@ -28,32 +28,32 @@ pub fn catalog() -> Vec<CatalogEntry> {
     let mut entries = frames();
     entries.push(server_frame(&entries));
     entries.extend([
-        entry::<ClientCommand>("client-command", Way::In),
-        entry::<QueryParams>("query-params", Way::In),
-        entry::<JwtClaims>("jwt-claims", Way::In),
-        entry::<Topic>("topic", Way::In),
-        entry::<Connection>("connection", Way::Out),
-        entry::<Subscription>("subscription", Way::Out),
-        entry::<Message>("message", Way::Out),
-        entry::<Envelope>("envelope", Way::Out),
-        entry::<PublishRequest>("publish-request", Way::In),
-        entry::<Receipt>("receipt", Way::Out),
-        entry::<BatchRequest>("batch-request", Way::In),
-        entry::<BatchResponse>("batch-response", Way::Out),
-        entry::<ConnectionInfo>("connection-info", Way::Out),
-        entry::<ConnectionList>("connection-list", Way::Out),
-        entry::<DisconnectRequest>("disconnect-request", Way::In),
-        entry::<Disconnected>("disconnected", Way::Out),
-        entry::<TopicQuery>("topic-query", Way::In),
-        entry::<TopicPage>("topic-page", Way::Out),
-        entry::<SubscriptionChange>("subscription-change", Way::Out),
-        entry::<Problem>("problem", Way::Out),
+        entry::<ClientCommand>("client-command", Contract::In),
+        entry::<QueryParams>("query-params", Contract::In),
+        entry::<JwtClaims>("jwt-claims", Contract::In),
+        entry::<Topic>("topic", Contract::In),
+        entry::<Connection>("connection", Contract::Out),
+        entry::<Subscription>("subscription", Contract::Out),
+        entry::<Message>("message", Contract::Out),
+        entry::<Envelope>("envelope", Contract::Out),
+        entry::<PublishRequest>("publish-request", Contract::In),
+        entry::<Receipt>("receipt", Contract::Out),
+        entry::<BatchRequest>("batch-request", Contract::In),
+        entry::<BatchResponse>("batch-response", Contract::Out),
+        entry::<ConnectionInfo>("connection-info", Contract::Out),
+        entry::<ConnectionList>("connection-list", Contract::Out),
+        entry::<DisconnectRequest>("disconnect-request", Contract::In),
+        entry::<Disconnected>("disconnected", Contract::Out),
+        entry::<TopicQuery>("topic-query", Contract::In),
+        entry::<TopicPage>("topic-page", Contract::Out),
+        entry::<SubscriptionChange>("subscription-change", Contract::Out),
+        entry::<Problem>("problem", Contract::Out),
     ]);
     entries
 }
 
-fn entry<T: JsonSchema>(name: &'static str, way: Way) -> CatalogEntry {
-    let mut schema: Value = way.generator("/$defs").into_root_schema_for::<T>().into();
+fn entry<T: JsonSchema>(name: &'static str, contract: Contract) -> CatalogEntry {
+    let mut schema: Value = contract.generator("/$defs").into_root_schema_for::<T>().into();
     schema["$id"] = id_of(name);
     CatalogEntry { name, schema }
 }
@@ -73,7 +73,7 @@ fn frames() -> Vec<CatalogEntry> {
 /// The schema of one control frame, made of its payload's.
 fn control_frame(example: &Control) -> CatalogEntry {
     let name = example.kind();
-    let mut generator = Way::Out.generator("/$defs");
+    let mut generator = Contract::Out.generator("/$defs");
     let payload = match example {
         Control::Welcome(_) => generator.subschema_for::<Welcome>(),
         Control::Ack(_) => generator.subschema_for::<Ack>(),
@@ -118,7 +118,7 @@ fn sentence(text: &str) -> String {
 
 fn publication() -> CatalogEntry {
     let name = "publication";
-    let mut generator = Way::Out.generator("/$defs");
+    let mut generator = Contract::Out.generator("/$defs");
     let (kind, payload) = (generator.subschema_for::<MessageType>(), generator.subschema_for::<Payload>());
     let (timestamp, id) = (generator.subschema_for::<Timestamp>(), generator.subschema_for::<MessageId>());
     let topic = generator.subschema_for::<Topic>();

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::invalid::FieldError;
+use crate::field_error::FieldError;
 
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $field:literal) => {

@@ -9,9 +9,10 @@ mod claims;
 mod client;
 mod code;
 mod connection;
+mod contract;
 mod envelope;
+mod field_error;
 mod id;
-mod invalid;
 mod limits;
 mod message;
 mod openapi;
@@ -21,7 +22,6 @@ mod server;
 mod text;
 mod timestamp;
 mod topic;
-mod way;
 
 pub use api::{
     BatchRequest, BatchResponse, BatchResult, ConnectionInfo, ConnectionList, DisconnectRequest, Disconnected, Problem,
@@ -33,8 +33,8 @@ pub use client::{ClientCommand, CommandId};
 pub use code::{CloseAdvice, CloseCode, ErrorCode};
 pub use connection::{Connection, Origin, Subscription};
 pub use envelope::Envelope;
+pub use field_error::FieldError;
 pub use id::{ConnectionId, MessageId, NodeId};
-pub use invalid::FieldError;
 pub use limits::ClientLimits;
 pub use message::{Audience, Message, Payload, Route};
 pub use openapi::openapi;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     ErrorCode, Problem,
-    way::{requires, without_null},
+    contract::{requires, without_null},
 };
 
 mod components;

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 use crate::{
     client::CommandId,
     code::{CloseCode, ErrorCode},
+    field_error::FieldError,
     id::ConnectionId,
-    invalid::FieldError,
     limits::ClientLimits,
     position::StreamPosition,
     text::{ClientId, Role, UserId},

@@ -5,7 +5,7 @@
 use schemars::{Schema, json_schema};
 use serde_json::{Value, json};
 
-use crate::invalid::FieldError;
+use crate::field_error::FieldError;
 
 /// Why `text` can't be a name of at most `max` characters, if it can't.
 pub(crate) fn check_name(field: &str, text: &str, max: usize) -> Result<(), FieldError> {

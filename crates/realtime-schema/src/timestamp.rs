@@ -5,7 +5,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::invalid::FieldError;
+use crate::field_error::FieldError;
 
 /// Milliseconds since 1970-01-01T00:00:00Z, shown as `2026-11-23T13:00:00.123Z` (RFC 3339).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::json;
 
 use crate::{
-    invalid::FieldError,
+    field_error::FieldError,
     text::{HIDDEN, check_name, name, name_schema},
 };
 

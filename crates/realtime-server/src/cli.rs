@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use realtime_adapters::memory::SystemClock;
+use realtime_adapters::local::SystemClock;
 use realtime_ports::Clock;
 use realtime_schema::{Grant, Permission, Role, UserId, catalog, openapi};
 use tokio_util::sync::CancellationToken;

@@ -6,7 +6,7 @@ use std::{
     sync::{Arc, atomic::Ordering::Release},
 };
 
-use realtime_adapters::ws;
+use realtime_adapters::front;
 use realtime_ports::ConnectionHandler;
 use realtime_service::{BuildError, Service};
 use tokio::{
@@ -136,7 +136,7 @@ impl Server {
         let accepting = CancellationToken::new();
         let router = router(app.clone());
         let door = app.config.acceptor();
-        let handler = move |request: axum::http::Request<ws::RequestBody>, remote| {
+        let handler = move |request: axum::http::Request<front::RequestBody>, remote| {
             let router = router.clone();
             async move {
                 let (mut parts, body) = request.into_parts();
@@ -145,7 +145,7 @@ impl Server {
                 router.oneshot(request).await.unwrap_or_else(|never| match never {})
             }
         };
-        let mut accept = tokio::spawn(ws::serve(listener, door, handler, accepting.clone()));
+        let mut accept = tokio::spawn(front::serve(listener, door, handler, accepting.clone()));
         tracing::info!(address = %local, "serving");
         tokio::select! {
             () = shutdown.cancelled() => {}

@@ -194,7 +194,7 @@ impl Inner {
         let token = extract_token(request)?;
         let mut claims = self.verified(token).await?;
         self.names.share(&mut claims);
-        let max = self.settings.max_connections_per_user;
+        let max = self.settings.admission.connections_per_user;
         if !self.admissions.users.enter(&claims.sub, max) {
             return Err(self.over_limit("limits.connections_per_user", max));
         }
@@ -205,7 +205,7 @@ impl Inner {
 
     /// Takes a place in all and for the address.
     fn place(&self, address: Option<IpAddr>) -> Result<Permit, Refusal> {
-        let max = self.settings.max_connections;
+        let max = self.settings.admission.connections;
         if self.admissions.total.fetch_add(1, Ordering::AcqRel) >= max {
             // Given back by the permit's own way, so that nobody waits for a place that is not held.
             drop(Permit { admissions: self.admissions.clone(), address: None, user: None });
@@ -214,7 +214,7 @@ impl Inner {
         }
         let mut permit = Permit { admissions: self.admissions.clone(), address: None, user: None };
         if let Some(address) = address {
-            let max = self.settings.max_connections_per_address;
+            let max = self.settings.admission.connections_per_address;
             if !self.admissions.addresses.enter(&address, max) {
                 return Err(self.over_limit("limits.connections_per_address", max));
             }
@@ -235,12 +235,12 @@ impl Inner {
             let _place = self.admissions.verifications.acquire().await;
             self.verifier.verify(token).await
         };
-        let claims = match tokio::time::timeout(self.settings.verify_timeout, verify).await {
+        let claims = match tokio::time::timeout(self.settings.admission.verify_timeout, verify).await {
             Ok(Ok(claims)) => claims,
             Ok(Err(error)) => return Err(self.refusal_of(&error)),
             Err(_) => return Err(unavailable("tokens can't be verified in time now; come back")),
         };
-        self.settings.policy.authorize(&claims, self.clock.now())?;
+        self.settings.admission.policy.authorize(&claims, self.clock.now())?;
         Ok(claims)
     }
 

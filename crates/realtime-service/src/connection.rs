@@ -351,7 +351,7 @@ impl<S: Socket> Driver<S> {
     }
 
     async fn ping(&mut self) -> Result<(), End> {
-        let patience = self.inner.settings.write_timeout;
+        let patience = self.inner.settings.liveness.write_timeout;
         match timeout(patience, self.socket.ping()).await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) | Err(_) => Err(End::Gone),
@@ -408,7 +408,7 @@ enum Heard {
 
 /// Says why, closes, and waits for the peer to have heard it. Answers with the code of the close.
 async fn goodbye<S: Socket>(inner: &Inner, socket: &mut S, end: End) -> Option<CloseCode> {
-    let patience = inner.settings.close_timeout;
+    let patience = inner.settings.liveness.close_timeout;
     match end {
         End::Gone => None,
         End::Theirs(code) => {

@@ -4,7 +4,7 @@ use std::{net::IpAddr, sync::Arc};
 
 use http::{Request, Response};
 use realtime_adapters::{
-    memory::{MemoryBus, MemoryPubSub, MemoryRegistry, SystemClock, UuidGenerator},
+    local::{LocalBus, LocalPubSub, LocalRegistry, SystemClock, UuidGenerator},
     ws::{Handshake, ResponseBody, WsConfig, refused, turn_away},
 };
 use realtime_core::auth::{Refusal, select_protocol};
@@ -14,9 +14,9 @@ use crate::{builder::ServiceBuilder, service::Service};
 /// Gives every port that has no adapter yet the one of the in-memory node.
 pub(crate) fn complete(builder: ServiceBuilder) -> ServiceBuilder {
     builder.defaults(
-        || Arc::new(MemoryRegistry::default()),
-        || Arc::new(MemoryPubSub::default()),
-        || Arc::new(MemoryBus::default()),
+        || Arc::new(LocalRegistry::default()),
+        || Arc::new(LocalPubSub::default()),
+        || Arc::new(LocalBus::default()),
         || Arc::new(SystemClock::default()),
         || Arc::new(UuidGenerator::default()),
     )
@@ -63,7 +63,7 @@ pub fn refuse(service: &Service, handshake: Handshake, refusal: Refusal) -> Resp
     let Some(place) = service.0.admissions.turning_away() else { return refused(&refusal) };
     let (response, pending) = handshake.refuse(&refusal);
     if let Some(pending) = pending {
-        let (now, patience) = (service.0.clock.now(), service.settings().close_timeout);
+        let (now, patience) = (service.0.clock.now(), service.settings().liveness.close_timeout);
         tokio::spawn(async move {
             turn_away(pending, refusal, now, patience).await;
             drop(place);

@@ -31,8 +31,8 @@ use crate::{
     builder::ServiceBuilder,
     connection,
     idempotency::Receipts,
+    intern::Names,
     metrics::{Metrics, MetricsSnapshot, add},
-    names::Names,
     outbound::OutboundShared,
     settings::Settings,
 };
@@ -192,7 +192,7 @@ impl Inner {
 
     /// Judges a request by the limits.
     pub(crate) fn check(&self, request: &PublishRequest) -> Result<(), PublishError> {
-        let (size, limit) = (request.payload.as_str().len(), self.settings.max_publish_bytes);
+        let (size, limit) = (request.payload.as_str().len(), self.settings.publishing.max_bytes);
         if size > limit {
             return Err(PublishError::TooLarge { size, limit });
         }

@@ -11,7 +11,7 @@ use realtime_core::{
 use realtime_ports::{PublishError, RealtimeService};
 use realtime_schema::{Audience, ClientId, Payload, PublishRequest, Route, Topic};
 use realtime_service::{Service, Settings};
-use support::{Peer, connect, service, try_connect};
+use support::{Peer, connect, service, try_connect, with};
 use tokio::time::timeout;
 
 fn tick(to: impl Into<Audience>, n: u32) -> PublishRequest {
@@ -62,7 +62,7 @@ async fn everyone_gets_what_is_theirs_in_the_order_of_the_batch() {
 
 #[tokio::test]
 async fn one_that_is_refused_spoils_no_other_and_a_key_still_works_once() {
-    let service = service(Settings { max_publish_bytes: 10, ..Settings::default() }).await;
+    let service = service(with(|settings| settings.publishing.max_bytes = 10)).await;
     let mut alice = connect(&service, "alice").await;
     let keyed = PublishRequest { idempotency_key: Some("once".into()), ..tick(Route::All, 2) };
     let large = PublishRequest { payload: Payload::of(&"x".repeat(20)).expect("JSON"), ..tick(Route::All, 9) };
@@ -99,7 +99,8 @@ async fn a_queue_that_keeps_the_latest_is_handed_each_message() {
         subscribe: SubscribePolicy::Granted,
         overflow: Overflow::Latest,
     };
-    let mut settings = Settings { namespaces: Namespaces::new(vec![gauges], Overflow::Close), ..Settings::default() };
+    let mut settings = Settings::default();
+    settings.namespaces = Namespaces::new(vec![gauges], Overflow::Close);
     settings.limits.queue_messages = 4;
     let service = service(settings).await;
     let mut alice = connect(&service, "alice").await;
@@ -124,7 +125,7 @@ async fn a_queue_that_keeps_the_latest_is_handed_each_message() {
 async fn nobody_is_too_slow_who_had_no_turn() {
     const READERS: usize = 600;
     const EACH: u32 = 500;
-    let service = service(Settings { max_connections_per_user: READERS, ..Settings::default() }).await;
+    let service = service(with(|settings| settings.admission.connections_per_user = READERS)).await;
     let mut crowd = Vec::new();
     for _ in 0..READERS {
         crowd.push(connect(&service, "alice").await);

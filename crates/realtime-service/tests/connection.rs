@@ -12,7 +12,7 @@ use realtime_schema::{
 };
 use realtime_service::{Service, Settings};
 use serde_json::json;
-use support::{Peer, WALL_S, Written, builder, claims, connect, service, try_connect};
+use support::{Peer, WALL_S, Written, builder, claims, connect, service, try_connect, with};
 use tokio::{sync::mpsc, time::timeout};
 
 fn topic(text: &str) -> Topic {
@@ -161,7 +161,7 @@ async fn a_peer_that_answers_no_ping_is_closed() {
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_stalls_is_closed_as_too_slow_and_the_others_notice_nothing() {
     let limits = ClientLimits { queue_messages: 5, ..ClientLimits::default() };
-    let service = service(Settings { limits, ..Settings::default() }).await;
+    let service = service(with(|settings| settings.limits = limits)).await;
     let mut slow = connect(&service, "alice").await;
     let mut quick = connect(&service, "bob").await;
     slow.stalled.send_replace(true);
@@ -210,7 +210,7 @@ async fn a_drain_tells_everyone_and_lets_nobody_in() {
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_ends_at_its_deadline_and_says_who_was_left() {
-    let service = service(Settings { close_timeout: Duration::from_secs(60), ..Settings::default() }).await;
+    let service = service(with(|settings| settings.liveness.close_timeout = Duration::from_secs(60))).await;
     let stuck = connect(&service, "alice").await;
     stuck.stalled.send_replace(true);
     assert_eq!(service.drain(Duration::from_secs(1)).await, 1);
@@ -218,12 +218,11 @@ async fn a_drain_ends_at_its_deadline_and_says_who_was_left() {
 
 #[tokio::test(start_paused = true)]
 async fn each_limit_of_admission_is_refused_by_its_name_and_given_back() {
-    let settings = Settings {
-        max_connections: 3,
-        max_connections_per_user: 1,
-        max_connections_per_address: 2,
-        ..Settings::default()
-    };
+    let settings = with(|settings| {
+        settings.admission.connections = 3;
+        settings.admission.connections_per_user = 1;
+        settings.admission.connections_per_address = 2;
+    });
     let service = service(settings).await;
     let from = |token: &str, last: u8| {
         let mut request = ConnectRequest::with_token(token);
@@ -312,7 +311,7 @@ async fn a_socket_of_ones_own_connects_gets_messages_and_is_disconnected() {
 
 #[tokio::test]
 async fn what_is_too_large_or_not_valid_is_not_published() {
-    let service = service(Settings { max_publish_bytes: 10, ..Settings::default() }).await;
+    let service = service(with(|settings| settings.publishing.max_bytes = 10)).await;
     let kind = || "tick".parse().expect("a type");
     let large = service.send_to_all(kind(), Payload::of(&"x".repeat(20)).expect("JSON")).await;
     assert!(large.expect_err("too large").to_string().contains("limits.max_publish_bytes is 10"));
@@ -348,7 +347,10 @@ async fn whoever_is_sent_a_lot_without_pause_is_still_heard() {
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_takes_its_time_is_no_missing_pong() {
-    let settings = Settings { ping_interval: Duration::from_secs(1), pong_misses: 1, ..Settings::default() };
+    let settings = with(|settings| {
+        settings.liveness.ping_interval = Duration::from_secs(1);
+        settings.liveness.pong_misses = 1;
+    });
     let service = service(settings).await;
     let mut peer = connect(&service, "alice").await;
     peer.stalled.send_replace(true);

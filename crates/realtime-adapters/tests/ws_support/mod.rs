@@ -14,7 +14,10 @@ use std::{
 };
 
 use http::{Request, Response};
-use realtime_adapters::ws::{AcceptorConfig, RequestBody, ResponseBody, WsConfig, serve};
+use realtime_adapters::{
+    front::{AcceptorConfig, RequestBody, serve},
+    ws::{ResponseBody, WsConfig},
+};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value};
 
-use crate::way::Way;
+use crate::contract::Contract;
 
 /// Where the schemas of answers are, and in the end all.
 const SCHEMAS: &str = "/components/schemas";
@@ -20,7 +20,7 @@ pub(super) struct Components {
 
 impl Components {
     pub(super) fn new() -> Self {
-        Self { requests: Way::In.generator(REQUESTS), answers: Way::Out.generator(SCHEMAS) }
+        Self { requests: Contract::In.generator(REQUESTS), answers: Contract::Out.generator(SCHEMAS) }
     }
 
     /// The schema of what a backend sends.

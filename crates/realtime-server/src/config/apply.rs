@@ -3,8 +3,9 @@
 use std::{fs, str::FromStr, sync::Arc, time::Duration};
 
 use realtime_adapters::{
+    front::AcceptorConfig,
     jwt::{Algorithm, ClaimPaths, JwksConfig, JwksSource, JwtConfig, Key, KeyError, KeySet, TokenVerifier},
-    ws::{AcceptorConfig, Origins, WsConfig},
+    ws::{Origins, WsConfig},
 };
 use realtime_core::{
     auth::ConnectionPolicy,
@@ -191,49 +192,45 @@ impl Config {
             problems.add("reconnect.min", "is longer than reconnect.max");
         }
         let ms = |span: super::Span| u64::try_from(span.0.as_millis()).unwrap_or(u64::MAX);
-        Settings {
-            limits: ClientLimits {
-                max_message_bytes: limits.max_message_bytes,
-                subscriptions: limits.subscriptions,
-                topic_chars: limits.topic_chars,
-                messages_per_second: limits.messages_per_second,
-                burst: limits.burst,
-                queue_messages: limits.queue_messages,
-                queue_bytes: limits.queue_bytes,
-            },
-            max_connections: limits.connections,
-            max_connections_per_user: limits.connections_per_user,
-            max_connections_per_address: limits.connections_per_address,
-            max_publish_bytes: limits.max_publish_bytes,
-            max_verifications: limits.verifications,
-            policy: ConnectionPolicy {
-                required_roles: problems.each("auth.required_roles", &auth.required_roles),
-                required_permissions: problems.each("auth.required_permissions", &auth.required_permissions),
-                allow_expired: auth.allow_expired,
-                leeway_s: auth.leeway.0.as_secs(),
-            },
-            namespaces: Namespaces::new(
-                self.namespaces
-                    .iter()
-                    .map(|n| Namespace { pattern: n.pattern.clone(), subscribe: n.subscribe, overflow: n.overflow })
-                    .collect(),
-                self.delivery.overflow,
-            ),
-            ping_interval: liveness.ping_interval.0,
-            pong_misses: liveness.pong_misses,
-            write_timeout: liveness.write_timeout.0,
-            close_timeout: liveness.close_timeout.0,
-            verify_timeout: limits.verify_timeout.0,
-            reconnect: Reconnect {
-                min_ms: ms(reconnect.min),
-                max_ms: ms(reconnect.max),
-                spread_ms: ms(reconnect.spread),
-            },
-            drain_rate: reconnect.drain_rate,
-            idempotency_window: api.idempotency_window.0,
-            idempotency_keys: api.idempotency_keys,
-            ..Settings::default()
-        }
+        let mut settings = Settings::default();
+        settings.limits = ClientLimits {
+            max_message_bytes: limits.max_message_bytes,
+            subscriptions: limits.subscriptions,
+            topic_chars: limits.topic_chars,
+            messages_per_second: limits.messages_per_second,
+            burst: limits.burst,
+            queue_messages: limits.queue_messages,
+            queue_bytes: limits.queue_bytes,
+        };
+        settings.admission.connections = limits.connections;
+        settings.admission.connections_per_user = limits.connections_per_user;
+        settings.admission.connections_per_address = limits.connections_per_address;
+        settings.admission.verifications = limits.verifications;
+        settings.admission.verify_timeout = limits.verify_timeout.0;
+        settings.admission.policy = ConnectionPolicy {
+            required_roles: problems.each("auth.required_roles", &auth.required_roles),
+            required_permissions: problems.each("auth.required_permissions", &auth.required_permissions),
+            allow_expired: auth.allow_expired,
+            leeway_s: auth.leeway.0.as_secs(),
+        };
+        settings.namespaces = Namespaces::new(
+            self.namespaces
+                .iter()
+                .map(|n| Namespace { pattern: n.pattern.clone(), subscribe: n.subscribe, overflow: n.overflow })
+                .collect(),
+            self.delivery.overflow,
+        );
+        settings.liveness.ping_interval = liveness.ping_interval.0;
+        settings.liveness.pong_misses = liveness.pong_misses;
+        settings.liveness.write_timeout = liveness.write_timeout.0;
+        settings.liveness.close_timeout = liveness.close_timeout.0;
+        settings.publishing.max_bytes = limits.max_publish_bytes;
+        settings.publishing.idempotency_window = api.idempotency_window.0;
+        settings.publishing.idempotency_keys = api.idempotency_keys;
+        settings.reconnect =
+            Reconnect { min_ms: ms(reconnect.min), max_ms: ms(reconnect.max), spread_ms: ms(reconnect.spread) };
+        settings.drain_rate = reconnect.drain_rate;
+        settings
     }
 
     fn trust_into(&self, problems: &mut Problems) -> Option<Trust> {

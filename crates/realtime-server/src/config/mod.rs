@@ -267,8 +267,8 @@ impl Default for ApiConfig {
             keys: Vec::new(),
             timeout: Span::secs(10),
             max_body_bytes: 1024 * 1024,
-            idempotency_window: settings.idempotency_window.into(),
-            idempotency_keys: settings.idempotency_keys,
+            idempotency_window: settings.publishing.idempotency_window.into(),
+            idempotency_keys: settings.publishing.idempotency_keys,
         }
     }
 }
@@ -324,19 +324,20 @@ pub struct LimitsConfig {
 impl Default for LimitsConfig {
     fn default() -> Self {
         let (settings, client) = (Settings::default(), ClientLimits::default());
-        let (ws, door) = (realtime_adapters::ws::WsConfig::default(), realtime_adapters::ws::AcceptorConfig::default());
+        let (ws, door) =
+            (realtime_adapters::ws::WsConfig::default(), realtime_adapters::front::AcceptorConfig::default());
         Self {
-            connections: settings.max_connections,
-            connections_per_user: settings.max_connections_per_user,
-            connections_per_address: settings.max_connections_per_address,
+            connections: settings.admission.connections,
+            connections_per_user: settings.admission.connections_per_user,
+            connections_per_address: settings.admission.connections_per_address,
             http_sockets: door.max_http_sockets,
             header_bytes: door.max_header_bytes,
             headers: door.max_headers,
             header_timeout: door.header_read_timeout.into(),
             answer_timeout: door.answer_timeout.into(),
             upgrade_timeout: ws.upgrade_timeout.into(),
-            verifications: settings.max_verifications,
-            verify_timeout: settings.verify_timeout.into(),
+            verifications: settings.admission.verifications,
+            verify_timeout: settings.admission.verify_timeout.into(),
             max_message_bytes: client.max_message_bytes,
             max_frame_bytes: ws.max_frame_bytes,
             max_fragments: ws.max_fragments,
@@ -346,7 +347,7 @@ impl Default for LimitsConfig {
             burst: client.burst,
             queue_messages: client.queue_messages,
             queue_bytes: client.queue_bytes,
-            max_publish_bytes: settings.max_publish_bytes,
+            max_publish_bytes: settings.publishing.max_bytes,
         }
     }
 }
@@ -370,10 +371,10 @@ impl Default for LivenessConfig {
     fn default() -> Self {
         let settings = Settings::default();
         Self {
-            ping_interval: settings.ping_interval.into(),
-            pong_misses: settings.pong_misses,
-            write_timeout: settings.write_timeout.into(),
-            close_timeout: settings.close_timeout.into(),
+            ping_interval: settings.liveness.ping_interval.into(),
+            pong_misses: settings.liveness.pong_misses,
+            write_timeout: settings.liveness.write_timeout.into(),
+            close_timeout: settings.liveness.close_timeout.into(),
         }
     }
 }

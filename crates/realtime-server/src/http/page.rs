@@ -10,7 +10,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
     routing::{get, post},
 };
-use realtime_adapters::memory::SystemClock;
+use realtime_adapters::local::SystemClock;
 use realtime_ports::Clock;
 use realtime_schema::{ErrorCode, Grant, Role, UserId};
 use serde::{Deserialize, Serialize};

@@ -25,7 +25,7 @@ impl Waiting<'_> {
         mut send: Pin<&mut impl Future<Output = Result<(), SocketError>>>,
     ) -> Result<(), End> {
         let settings = &self.inner.settings;
-        let mut patience = Instant::now() + settings.write_timeout;
+        let mut patience = Instant::now() + settings.liveness.write_timeout;
         let mut closing = false;
         loop {
             // No ping can be written between the halves of a message, so none is due: `patience` bounds the silence.
@@ -37,7 +37,7 @@ impl Waiting<'_> {
                 sent = &mut send => return sent.map_err(|_| End::Gone),
                 () = self.outbound.closing(), if !closing => {
                     closing = true;
-                    patience = patience.min(Instant::now() + settings.close_timeout);
+                    patience = patience.min(Instant::now() + settings.liveness.close_timeout);
                 }
                 () = sleep_until(due) => {
                     if Instant::now() >= patience {

@@ -174,6 +174,13 @@ pub fn builder(settings: Settings) -> ServiceBuilder {
     Service::builder().verifier(Arc::new(verifier())).clock(RuntimeClock::new()).settings(settings)
 }
 
+/// The default settings with a change.
+pub fn with(change: impl FnOnce(&mut Settings)) -> Settings {
+    let mut settings = Settings::default();
+    change(&mut settings);
+    settings
+}
+
 pub async fn service(settings: Settings) -> Service {
     builder(settings).build().await.expect("a service")
 }

@@ -14,20 +14,20 @@ use super::{Listener, shards::Shards};
 /// connection holds the connection's shard throughout, so that its user and roles follow its record whoever else
 /// changes it at the same time. Visiting takes one lock and no other.
 #[derive(Default)]
-pub struct MemoryRegistry {
+pub struct LocalRegistry {
     connections: Shards<ConnectionTable<Listener>>,
     users: Shards<ListenerIndex<UserId, Listener>>,
     roles: Shards<ListenerIndex<Role, Listener>>,
 }
 
-impl MemoryRegistry {
+impl LocalRegistry {
     /// No connections.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
-impl ConnectionRegistry for MemoryRegistry {
+impl ConnectionRegistry for LocalRegistry {
     fn register(&self, connection: Arc<Connection>, socket: Arc<dyn WebSocketConnection>) -> Result<(), RegisterError> {
         let id = connection.id;
         let mut connections = self.connections.write(&id);
@@ -93,7 +93,7 @@ impl ConnectionRegistry for MemoryRegistry {
 }
 
 #[cfg(test)]
-impl MemoryRegistry {
+impl LocalRegistry {
     /// How many users and roles are indexed.
     pub(super) fn indexed(&self) -> (usize, usize) {
         (self.users.each().map(|users| users.keys()).sum(), self.roles.each().map(|roles| roles.keys()).sum())

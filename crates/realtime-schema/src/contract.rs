@@ -9,12 +9,12 @@ use serde_json::Value;
 
 /// Which way a type travels; fields with defaults are optional on the way in and always there on the way out.
 #[derive(Clone, Copy)]
-pub(crate) enum Way {
+pub(crate) enum Contract {
     In,
     Out,
 }
 
-impl Way {
+impl Contract {
     /// A generator of draft 2020-12 whose references point into `definitions`, such as `/$defs`.
     pub(crate) fn generator(self, definitions: &'static str) -> SchemaGenerator {
         let settings = SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = definitions.into());

@@ -13,11 +13,11 @@ use std::sync::Arc;
 
 use realtime_ports::WebSocketConnection;
 
-pub use bus::MemoryBus;
+pub use bus::LocalBus;
 pub use clock::SystemClock;
 pub use ids::UuidGenerator;
-pub use pubsub::MemoryPubSub;
-pub use registry::MemoryRegistry;
+pub use pubsub::LocalPubSub;
+pub use registry::LocalRegistry;
 
 /// What is kept under every key: the socket itself, so that fan-out looks nothing up.
 type Listener = Arc<dyn WebSocketConnection>;

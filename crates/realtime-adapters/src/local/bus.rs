@@ -10,11 +10,11 @@ use realtime_schema::Envelope;
 ///
 /// It queues nothing, so that what one caller publishes keeps its order.
 #[derive(Default)]
-pub struct MemoryBus {
+pub struct LocalBus {
     delivery: OnceLock<Arc<dyn Delivery>>,
 }
 
-impl MemoryBus {
+impl LocalBus {
     /// A bus that is still to be started.
     pub fn new() -> Self {
         Self::default()
@@ -30,7 +30,7 @@ fn here(delivered: u64) -> Published {
 }
 
 #[async_trait]
-impl MessageBus for MemoryBus {
+impl MessageBus for LocalBus {
     async fn start(&self, delivery: Arc<dyn Delivery>) -> Result<(), BusError> {
         self.delivery.set(delivery).map_err(|_| BusError::Misused("started twice"))
     }

@@ -1,4 +1,4 @@
-//! A stream whose peer has to take what it is sent: without that, whoever asks and never reads holds its place for ever.
+//! A stream with a write deadline: a peer that never reads its response is dropped.
 
 use std::{
     future::Future,
@@ -15,27 +15,27 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::exchange::Exchange;
+use super::in_flight::InFlight;
 
 /// A TCP stream that fails when its peer has not taken a whole answer within a time.
 ///
 /// The time begins when the kernel first takes no more, and ends with the flush that follows an answer: a peer that
 /// takes a byte now and then gains nothing.
 #[derive(Debug)]
-pub(super) struct Patient {
+pub(crate) struct WriteDeadline {
     stream: TcpStream,
     patience: Duration,
     waiting: Option<Pin<Box<Sleep>>>,
     /// Is told whether the peer has taken everything.
-    exchange: Arc<Exchange>,
+    in_flight: Arc<InFlight>,
 }
 
-impl Patient {
-    pub(super) fn new(stream: TcpStream, patience: Duration, exchange: Arc<Exchange>) -> Self {
-        Self { stream, patience, waiting: None, exchange }
+impl WriteDeadline {
+    pub(super) fn new(stream: TcpStream, patience: Duration, in_flight: Arc<InFlight>) -> Self {
+        Self { stream, patience, waiting: None, in_flight }
     }
 
-    pub(super) fn into_inner(self) -> TcpStream {
+    pub(crate) fn into_inner(self) -> TcpStream {
         self.stream
     }
 
@@ -43,7 +43,7 @@ impl Patient {
     fn bounded<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         if self.waiting.is_none() && written.is_pending() {
             self.waiting = Some(Box::pin(sleep(self.patience)));
-            self.exchange.set_untaken(true);
+            self.in_flight.set_unflushed(true);
         }
         if self.waiting.as_mut().is_some_and(|waiting| waiting.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the peer does not take its answer")));
@@ -52,13 +52,13 @@ impl Patient {
     }
 }
 
-impl AsyncRead for Patient {
+impl AsyncRead for WriteDeadline {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Patient {
+impl AsyncWrite for WriteDeadline {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.bounded(cx, written)
@@ -80,7 +80,7 @@ impl AsyncWrite for Patient {
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // The HTTP server flushes when all of an answer was written.
         self.waiting = None;
-        self.exchange.set_untaken(false);
+        self.in_flight.set_unflushed(false);
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 

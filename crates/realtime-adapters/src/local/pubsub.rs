@@ -14,19 +14,19 @@ use super::{Listener, shards::Shards};
 /// subscriptions holds its shard throughout, so that no topic ever keeps a connection that is gone. Visiting takes
 /// the topic's lock and no other; whoever unsubscribes waits for it, and so knows that the last message has passed.
 #[derive(Default)]
-pub struct MemoryPubSub {
+pub struct LocalPubSub {
     connections: Shards<AttachedTable<Listener>>,
     topics: Shards<TopicTable<Listener>>,
 }
 
-impl MemoryPubSub {
+impl LocalPubSub {
     /// No connections, no topics.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
-impl PubSubManager for MemoryPubSub {
+impl PubSubManager for LocalPubSub {
     fn attach(&self, socket: Arc<dyn WebSocketConnection>, max_topics: u32) {
         let id = socket.id();
         self.connections.write(&id).insert(id, socket, max_topics);
@@ -98,7 +98,7 @@ impl PubSubManager for MemoryPubSub {
 }
 
 #[cfg(test)]
-impl MemoryPubSub {
+impl LocalPubSub {
     /// How many connections are attached.
     pub(super) fn attached(&self) -> usize {
         self.connections.each().map(|connections| connections.count()).sum()

@@ -29,8 +29,8 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
     config::AcceptorConfig,
-    exchange::{Exchange, RequestBody},
-    patient::Patient,
+    in_flight::{InFlight, RequestBody},
+    write_deadline::WriteDeadline,
 };
 
 /// How long accepting pauses when the process is out of file descriptors or memory.
@@ -41,8 +41,8 @@ const LOG_EVERY: Duration = Duration::from_secs(1);
 const MAX_TOLD: usize = 256;
 /// How long one of them may take to hear it.
 const TELL_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a request may still take to arrive once accepting has ended. Whoever sends half of one must not hold up the end.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long a request may still take to arrive once accepting has ended. A half-sent request must not delay shutdown.
+const REQUEST_GRACE: Duration = Duration::from_secs(1);
 /// When to come back to a server without room.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -100,11 +100,11 @@ where
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let exchange = Arc::new(Exchange::default());
-        let stream = Patient::new(stream, config.answer_timeout, exchange.clone());
+        let in_flight = Arc::new(InFlight::default());
+        let stream = WriteDeadline::new(stream, config.answer_timeout, in_flight.clone());
         let (handler, http, shutdown) = (handler.clone(), http.clone(), shutdown.clone());
         tasks.spawn(async move {
-            serve_one(stream, remote, exchange, http, handler, shutdown).await;
+            serve_one(stream, remote, in_flight, http, handler, shutdown).await;
             drop(place);
         });
     }
@@ -114,9 +114,9 @@ where
 }
 
 async fn serve_one<H, F, B>(
-    stream: Patient,
+    stream: WriteDeadline,
     remote: SocketAddr,
-    exchange: Arc<Exchange>,
+    in_flight: Arc<InFlight>,
     http: http1::Builder,
     handler: H,
     shutdown: CancellationToken,
@@ -127,7 +127,7 @@ async fn serve_one<H, F, B>(
     B::Data: Send,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
-    let asked = exchange.clone();
+    let asked = in_flight.clone();
     let service = service_fn(move |request: Request<Incoming>| {
         let asked = asked.clone();
         let answer = handler(request.map(|body| RequestBody::new(body, asked.clone())), remote);
@@ -139,10 +139,10 @@ async fn serve_one<H, F, B>(
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
             loop {
-                match timeout(LAST_WORDS, connection.as_mut()).await {
+                match timeout(REQUEST_GRACE, connection.as_mut()).await {
                     Ok(ended) => break ended,
                     // However slow it is, it has `answer_timeout` to take its answer.
-                    Err(_) if exchange.is_being_answered() => {}
+                    Err(_) if in_flight.is_response_pending() => {}
                     Err(_) => {
                         tracing::trace!(%remote, "a request did not arrive before the end");
                         return;

@@ -14,23 +14,23 @@ use http::Response;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
-/// What is known of the exchange that a socket is in. Between two of them, and while a request arrives, nothing is due.
+/// What a socket's current request is waiting for. Both false between requests and while one arrives.
 #[derive(Debug, Default)]
-pub(super) struct Exchange {
+pub(super) struct InFlight {
     /// A request arrived whole, and not all of its answer was handed over to be written.
-    owed: AtomicBool,
+    response_pending: AtomicBool,
     /// The peer has not taken all that was written.
-    untaken: AtomicBool,
+    unflushed: AtomicBool,
 }
 
-impl Exchange {
+impl InFlight {
     /// Whether there is an answer that the peer has a right to.
-    pub(super) fn is_being_answered(&self) -> bool {
-        self.owed.load(Relaxed) || self.untaken.load(Relaxed)
+    pub(super) fn is_response_pending(&self) -> bool {
+        self.response_pending.load(Relaxed) || self.unflushed.load(Relaxed)
     }
 
-    pub(super) fn set_untaken(&self, untaken: bool) {
-        self.untaken.store(untaken, Relaxed);
+    pub(super) fn set_unflushed(&self, unflushed: bool) {
+        self.unflushed.store(unflushed, Relaxed);
     }
 
     /// Marks an answer as owed until its body is dropped, which is when the HTTP server holds all of it.
@@ -38,12 +38,12 @@ impl Exchange {
         self: Arc<Self>,
         response: Response<B>,
     ) -> Response<impl Body<Data = B::Data, Error = B::Error>> {
-        self.owed.store(true, Relaxed);
-        let owed = Owed(self);
+        self.response_pending.store(true, Relaxed);
+        let pending = Pending(self);
         // The closure changes no error: it is there because it lives as long as the body.
         response.map(|body| {
             body.map_err(move |error| {
-                let _lives_on = &owed;
+                let _lives_on = &pending;
                 error
             })
         })
@@ -51,11 +51,11 @@ impl Exchange {
 }
 
 /// An answer that is owed as long as this lives.
-struct Owed(Arc<Exchange>);
+struct Pending(Arc<InFlight>);
 
-impl Drop for Owed {
+impl Drop for Pending {
     fn drop(&mut self) {
-        self.0.owed.store(false, Relaxed);
+        self.0.response_pending.store(false, Relaxed);
     }
 }
 
@@ -63,12 +63,12 @@ impl Drop for Owed {
 #[derive(Debug)]
 pub struct RequestBody {
     arriving: Incoming,
-    exchange: Arc<Exchange>,
+    in_flight: Arc<InFlight>,
 }
 
 impl RequestBody {
-    pub(super) fn new(arriving: Incoming, exchange: Arc<Exchange>) -> Self {
-        let body = Self { arriving, exchange };
+    pub(super) fn new(arriving: Incoming, in_flight: Arc<InFlight>) -> Self {
+        let body = Self { arriving, in_flight };
         body.note(body.arriving.is_end_stream());
         body
     }
@@ -76,7 +76,7 @@ impl RequestBody {
     /// From its last byte on the server owes an answer.
     fn note(&self, whole: bool) {
         if whole {
-            self.exchange.owed.store(true, Relaxed);
+            self.in_flight.response_pending.store(true, Relaxed);
         }
     }
 }

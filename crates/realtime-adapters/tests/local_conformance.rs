@@ -1,10 +1,10 @@
 //! The single node in memory keeps every promise of its ports, and so does the socket that tests use.
-#![cfg(all(feature = "memory", feature = "testing"))]
+#![cfg(all(feature = "local", feature = "testing"))]
 
 use std::sync::Arc;
 
 use realtime_adapters::{
-    memory::{MemoryBus, MemoryPubSub, MemoryRegistry, SystemClock, UuidGenerator},
+    local::{LocalBus, LocalPubSub, LocalRegistry, SystemClock, UuidGenerator},
     testing::TestWebSocketConnection,
 };
 use realtime_ports::conformance::{
@@ -18,17 +18,17 @@ use realtime_ports::conformance::{
 
 #[test]
 fn the_registry_keeps_the_ports_promises() {
-    registry_conformance(MemoryRegistry::new);
+    registry_conformance(LocalRegistry::new);
 }
 
 #[test]
 fn the_pubsub_manager_keeps_the_ports_promises() {
-    pubsub_conformance(MemoryPubSub::new);
+    pubsub_conformance(LocalPubSub::new);
 }
 
 #[tokio::test]
 async fn the_bus_keeps_the_ports_promises() {
-    bus_conformance(MemoryBus::new).await;
+    bus_conformance(LocalBus::new).await;
 }
 
 #[test]

@@ -16,7 +16,7 @@ use realtime_ports::{ConnectionRegistry, PubSubManager, PubSubStats, SendError, 
 use realtime_schema::{ClientId, Closing, ConnectionId, JwtClaims, Origin, Role, Timestamp, Topic, UserId};
 use uuid::Uuid;
 
-use super::{MemoryPubSub, MemoryRegistry, UuidGenerator};
+use super::{LocalPubSub, LocalRegistry, UuidGenerator};
 
 struct Counting {
     id: ConnectionId,
@@ -76,7 +76,7 @@ fn dice(seed: usize) -> impl FnMut(usize) -> usize {
 
 #[test]
 fn many_threads_at_random_leave_no_trace_in_any_index() {
-    let (registry, pubsub) = (MemoryRegistry::new(), MemoryPubSub::new());
+    let (registry, pubsub) = (LocalRegistry::new(), LocalPubSub::new());
     thread::scope(|scope| {
         for seed in 0..8 {
             let (registry, pubsub) = (&registry, &pubsub);
@@ -123,7 +123,7 @@ fn many_threads_at_random_leave_no_trace_in_any_index() {
 
 #[test]
 fn nothing_is_sent_after_unsubscribe_has_returned_however_busy_the_topic_is() {
-    let pubsub = MemoryPubSub::new();
+    let pubsub = LocalPubSub::new();
     let sockets: Vec<_> = (0..8).map(Counting::new).collect();
     for socket in &sockets {
         pubsub.attach(Arc::clone(socket) as _, 10);
