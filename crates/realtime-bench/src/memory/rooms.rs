@@ -57,7 +57,7 @@ const RULES: &[(&str, Part)] = &[
     ("realtime-adapters/src/jwt/", part("session", "claims")),
     ("realtime-service/src/names.rs", table("session", "names that tokens share")),
     ("realtime-core/src/pubsub.rs", part("registry", "subscriptions of a connection")),
-    ("realtime-adapters/src/memory/", part("registry", "shards")),
+    ("realtime-adapters/src/local/", part("registry", "shards")),
     ("realtime-adapters/src/ws/", part("socket", "WebSocket under way, handshake")),
     ("hyper-", part("socket", "HTTP of the handshake")),
     ("realtime-service/src/", part("session", "the service's rest")),
