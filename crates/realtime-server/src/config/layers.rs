@@ -1,66 +1,17 @@
 //! From the layers (defaults, file, environment, flags) to one config, or to everything that is wrong with them.
 
-use std::{
-    fmt, fs, io,
-    path::{Path, PathBuf},
-};
+use std::{fs, path::Path};
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::{
-    Config,
+    Config, ConfigError, Problem,
     shape::{Shape, nearest},
 };
 
 /// What every setting's environment variable begins with.
 const PREFIX: &str = "REALTIME_";
-
-/// Something that is wrong with a setting, and what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The setting, as a path or as an environment variable.
-    pub key: String,
-    /// What is wrong.
-    pub what: String,
-}
-
-impl Problem {
-    /// A problem of `key`.
-    pub fn new(key: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { key: key.into(), what: what.into() }
-    }
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.what)
-    }
-}
-
-/// Why there is no config.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file can't be read.
-    #[error("the config file {} can't be read", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The file is not TOML.
-    #[error("the config file {} is not TOML: {problem}", path.display())]
-    Toml {
-        /// The file.
-        path: PathBuf,
-        /// Where and why.
-        problem: String,
-    },
-    /// Settings are wrong: all of them, each with what to do.
-    #[error("the config is not usable:{}", .0.iter().map(|problem| format!("\n  {problem}")).collect::<String>())]
-    Problems(Vec<Problem>),
-}
 
 impl Config {
     /// Reads the layers, each over the one before: the defaults, `file`, `env` and `flags` (paths with values).

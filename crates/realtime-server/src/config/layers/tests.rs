@@ -1,5 +1,7 @@
 //! What a user finds when a setting is right, overridden, or mistyped.
 
+use std::path::PathBuf;
+
 use super::*;
 
 fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {

@@ -3,7 +3,6 @@
 use secrecy::SecretString;
 
 use super::*;
-use crate::config::Span;
 
 fn usable() -> Config {
     let mut config = Config::default();

@@ -1,0 +1,163 @@
+//! `[limits]`: every limit, by name.
+
+use realtime_adapters::{front::AcceptorConfig, ws::WsConfig};
+use realtime_schema::{ClientLimits, Topic};
+use realtime_service::Settings;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Span,
+    problems::{Problems, count},
+};
+
+/// Every limit, by name.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Most connections of this node. Over it: 503.
+    pub connections: usize,
+    /// Most connections of one user. Over it: 429.
+    pub connections_per_user: usize,
+    /// Most connections from one address. Over it: 429.
+    pub connections_per_address: usize,
+    /// Most sockets that speak HTTP at once; WebSockets don't count. Over it: 503.
+    pub http_sockets: usize,
+    /// Most bytes of a request's head. Over it: 431. At least 8192.
+    pub header_bytes: usize,
+    /// Most header lines of a request. Over it: 431.
+    pub headers: usize,
+    /// How long the head of a request may take to arrive, and how long a socket may idle between requests.
+    pub header_timeout: Span,
+    /// How long a client may take to take an HTTP answer whole, once the kernel holds no more of it. Over it: hung up.
+    pub answer_timeout: Span,
+    /// How long a peer may take to take over its upgraded socket.
+    pub upgrade_timeout: Span,
+    /// Tokens that are verified at once; more wait for `limits.verify_timeout`.
+    pub verifications: usize,
+    /// How long the verification of a token may take. Over it: 503.
+    pub verify_timeout: Span,
+    /// Largest message from a client, in bytes. Over it: close 1009.
+    pub max_message_bytes: u64,
+    /// Largest WebSocket frame from a client, in bytes. Over it: close 1009.
+    pub max_frame_bytes: usize,
+    /// Most frames that a message may be cut into. Over it: close 1009.
+    pub max_fragments: u32,
+    /// Most topics that one connection may be subscribed to; 0 for none. Over it: `limit_exceeded`.
+    pub subscriptions: u32,
+    /// Longest topic that a client may name, in characters: at most 255. Over it: `payload_invalid`.
+    pub topic_chars: u32,
+    /// Commands per second that a connection may send in the long run. Over it: `rate_limited`, then close 4529.
+    pub messages_per_second: u32,
+    /// Commands that may come at once after a quiet time.
+    pub burst: u32,
+    /// Messages that may wait for a slow reader. Over it, `delivery.overflow` decides.
+    pub queue_messages: u32,
+    /// Bytes that may wait for a slow reader. Over it, `delivery.overflow` decides.
+    pub queue_bytes: u64,
+    /// Largest payload that is published, in bytes. Over it: `too_large`.
+    pub max_publish_bytes: usize,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        let (settings, client) = (Settings::default(), ClientLimits::default());
+        let (ws, front) = (WsConfig::default(), AcceptorConfig::default());
+        Self {
+            connections: settings.admission.connections,
+            connections_per_user: settings.admission.connections_per_user,
+            connections_per_address: settings.admission.connections_per_address,
+            http_sockets: front.max_http_sockets,
+            header_bytes: front.max_header_bytes,
+            headers: front.max_headers,
+            header_timeout: front.header_read_timeout.into(),
+            answer_timeout: front.answer_timeout.into(),
+            upgrade_timeout: ws.upgrade_timeout.into(),
+            verifications: settings.admission.verifications,
+            verify_timeout: settings.admission.verify_timeout.into(),
+            max_message_bytes: client.max_message_bytes,
+            max_frame_bytes: ws.max_frame_bytes,
+            max_fragments: ws.max_fragments,
+            subscriptions: client.subscriptions,
+            topic_chars: client.topic_chars,
+            messages_per_second: client.messages_per_second,
+            burst: client.burst,
+            queue_messages: client.queue_messages,
+            queue_bytes: client.queue_bytes,
+            max_publish_bytes: settings.publishing.max_bytes,
+        }
+    }
+}
+
+impl LimitsConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        problems.at_least_one(&[
+            ("limits.connections", count(self.connections)),
+            ("limits.connections_per_user", count(self.connections_per_user)),
+            ("limits.connections_per_address", count(self.connections_per_address)),
+            ("limits.http_sockets", count(self.http_sockets)),
+            ("limits.headers", count(self.headers)),
+            ("limits.verifications", count(self.verifications)),
+            ("limits.max_message_bytes", self.max_message_bytes),
+            ("limits.max_frame_bytes", count(self.max_frame_bytes)),
+            ("limits.max_fragments", self.max_fragments.into()),
+            ("limits.messages_per_second", self.messages_per_second.into()),
+            ("limits.burst", self.burst.into()),
+            ("limits.queue_messages", self.queue_messages.into()),
+            ("limits.queue_bytes", self.queue_bytes),
+            ("limits.max_publish_bytes", count(self.max_publish_bytes)),
+        ]);
+        problems.waits(&[
+            ("limits.header_timeout", self.header_timeout),
+            ("limits.answer_timeout", self.answer_timeout),
+            ("limits.upgrade_timeout", self.upgrade_timeout),
+            ("limits.verify_timeout", self.verify_timeout),
+        ]);
+        if self.header_bytes < 8192 {
+            problems.add("limits.header_bytes", "is under 8192, which the HTTP library needs");
+        }
+        if self.topic_chars == 0 || self.topic_chars as usize > Topic::MAX_CHARS {
+            problems.add("limits.topic_chars", format!("must be 1 to {}", Topic::MAX_CHARS));
+        }
+    }
+
+    pub(super) fn apply(&self, settings: &mut Settings) {
+        settings.limits = ClientLimits {
+            max_message_bytes: self.max_message_bytes,
+            subscriptions: self.subscriptions,
+            topic_chars: self.topic_chars,
+            messages_per_second: self.messages_per_second,
+            burst: self.burst,
+            queue_messages: self.queue_messages,
+            queue_bytes: self.queue_bytes,
+        };
+        settings.admission.connections = self.connections;
+        settings.admission.connections_per_user = self.connections_per_user;
+        settings.admission.connections_per_address = self.connections_per_address;
+        settings.admission.verifications = self.verifications;
+        settings.admission.verify_timeout = self.verify_timeout.0;
+        settings.publishing.max_bytes = self.max_publish_bytes;
+    }
+
+    /// The WebSocket endpoint's part; which pages may connect stands in `[server]`.
+    pub(super) fn ws(&self) -> WsConfig {
+        WsConfig {
+            max_message_bytes: usize::try_from(self.max_message_bytes).unwrap_or(usize::MAX),
+            max_frame_bytes: self.max_frame_bytes,
+            max_fragments: self.max_fragments,
+            upgrade_timeout: self.upgrade_timeout.0,
+            ..WsConfig::default()
+        }
+    }
+
+    /// The HTTP front end's part.
+    pub(super) fn acceptor(&self) -> AcceptorConfig {
+        AcceptorConfig {
+            header_read_timeout: self.header_timeout.0,
+            answer_timeout: self.answer_timeout.0,
+            max_header_bytes: self.header_bytes,
+            max_headers: self.headers,
+            max_http_sockets: self.http_sockets,
+        }
+    }
+}

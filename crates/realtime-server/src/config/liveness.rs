@@ -1,0 +1,52 @@
+//! `[liveness]`: how dead and stalled connections are found.
+
+use realtime_service::Settings;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Span, problems::Problems};
+
+/// How dead and stalled connections are found.
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LivenessConfig {
+    /// Time between the server's pings; each connection moves it by up to a tenth.
+    pub ping_interval: Span,
+    /// Pings in a row that may go unanswered before the connection is closed with 4508.
+    pub pong_misses: u32,
+    /// How long one write may take before its reader counts as too slow and its connection is cut: what it did not
+    /// take leaves no room to say why.
+    pub write_timeout: Span,
+    /// How long the peer of a closed connection has to say goodbye.
+    pub close_timeout: Span,
+}
+
+impl Default for LivenessConfig {
+    fn default() -> Self {
+        let settings = Settings::default();
+        Self {
+            ping_interval: settings.liveness.ping_interval.into(),
+            pong_misses: settings.liveness.pong_misses,
+            write_timeout: settings.liveness.write_timeout.into(),
+            close_timeout: settings.liveness.close_timeout.into(),
+        }
+    }
+}
+
+impl LivenessConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        problems.at_least_one(&[("liveness.pong_misses", self.pong_misses.into())]);
+        problems.waits(&[
+            ("liveness.ping_interval", self.ping_interval),
+            ("liveness.write_timeout", self.write_timeout),
+            ("liveness.close_timeout", self.close_timeout),
+        ]);
+    }
+
+    pub(super) fn apply(&self, settings: &mut Settings) {
+        settings.liveness.ping_interval = self.ping_interval.0;
+        settings.liveness.pong_misses = self.pong_misses;
+        settings.liveness.write_timeout = self.write_timeout.0;
+        settings.liveness.close_timeout = self.close_timeout.0;
+    }
+}
