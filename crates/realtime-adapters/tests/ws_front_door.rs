@@ -43,11 +43,10 @@ const REFUSED: &[Refused] = &[
     ("an upgrade to something else", "Upgrade", &["Upgrade: h2c"], 426, "this is a WebSocket endpoint"),
     ("no connection", "Connection", &[], 426, "this is a WebSocket endpoint"),
     ("a connection without upgrade", "Connection", &["Connection: keep-alive"], 426, "WebSocket endpoint"),
-    ("a length of nothing", "", &["Content-Length: 0"], 400, "has no body"),
     ("a body", "", &["Content-Length: 5"], 400, "has no body"),
     ("a chunked body", "", &["Transfer-Encoding: chunked"], 400, "has no body"),
     ("a body in two ways", "", &["Transfer-Encoding: chunked", "Content-Length: 0"], 400, "has no body"),
-    ("two lengths that agree", "", &["Content-Length: 0", "Content-Length: 0"], 400, "has no body"),
+    ("two lengths of a body that agree", "", &["Content-Length: 5", "Content-Length: 5"], 400, "has no body"),
     ("POST", "GET", &["POST /ws HTTP/1.1"], 405, "is a GET"),
     ("CONNECT", "GET", &["CONNECT localhost:80 HTTP/1.1"], 405, "is a GET"),
     ("OPTIONS", "GET", &["OPTIONS /ws HTTP/1.1"], 405, "is a GET"),
@@ -78,12 +77,17 @@ async fn every_wrong_handshake_gets_an_http_answer_with_the_reason() {
 #[tokio::test]
 async fn what_a_handshake_may_be_written_like_is_accepted() {
     let server = echoing().await;
-    let accepted: [(&str, &str, &[&str]); 6] = [
+    let accepted: [(&str, &str, &[&str]); 11] = [
         ("as the RFC writes it", "", &[]),
         ("names and tokens in any case", "Upgrade", &["uPGRADE: WebSocket"]),
         ("Firefox's connection", "Connection", &["Connection: keep-alive, Upgrade"]),
         ("a connection in two lines", "", &["Connection: keep-alive"]),
         ("an upgrade that is a list", "Upgrade", &["Upgrade: h2c, websocket"]),
+        ("an empty body, as the JDK's client says", "", &["Content-Length: 0"]),
+        ("an empty body, said twice", "", &["Content-Length: 0", "Content-Length: 0"]),
+        ("a password of a proxy in front", "", &["Authorization: Basic dTpw"]),
+        ("a password of a proxy beside a token", "", &["Authorization: Basic dTpw", "Authorization: Bearer t"]),
+        ("passwords of two proxies", "", &["Authorization: Basic dTpw", "Authorization: Digest x"]),
         ("compression, which is not taken", "", &["Sec-WebSocket-Extensions: permessage-deflate"]),
     ];
     for (story, without, with) in accepted {
@@ -167,13 +171,23 @@ async fn who_takes_too_long_over_a_request_is_cut_and_no_sooner() {
 }
 
 #[tokio::test]
-async fn only_the_pages_that_are_listed_may_connect() {
-    let listed = || Origins::Listed(vec!["https://app.example".into(), "http://localhost:5173".into()]);
-    let stories: [(Origins, &[&str], u16); 11] = [
+async fn only_the_own_host_and_the_origins_that_are_listed_may_connect() {
+    let listed =
+        || Origins::parse(&["https://app.example", "http://localhost:5173", "https://*.pages.example"]).unwrap();
+    let stories: [(Origins, &[&str], u16); 19] = [
         (listed(), &["Origin: https://app.example"], 101),
         (listed(), &["Origin: HTTPS://APP.example"], 101),
         (listed(), &["Origin: http://localhost:5173"], 101),
-        (listed(), &["Origin: http://localhost"], 403),
+        (listed(), &["Origin: https://a.pages.example"], 101),
+        (listed(), &["Origin: https://pages.example"], 403),
+        (listed(), &["Origin: https://a.b.pages.example"], 403),
+        (listed(), &["Origin: https://a.pages.example.evil.example"], 403),
+        // The host that the request itself names, as native clients send it.
+        (listed(), &["Origin: http://localhost"], 101),
+        (Origins::None, &["Origin: http://localhost"], 101),
+        (Origins::None, &["Origin: https://localhost"], 101),
+        (Origins::None, &["Origin: https://localhost:8443"], 403),
+        (Origins::None, &["Origin: http://localhost", "Origin: http://localhost"], 403),
         (listed(), &["Origin: http://app.example"], 403),
         (listed(), &["Origin: https://app.example.evil.example"], 403),
         (listed(), &["Origin: null"], 403),

@@ -84,27 +84,29 @@ pub fn select_protocol(offered: &[String]) -> Result<Option<&'static str>, Refus
     ))
 }
 
-/// The one token of a request: from the query, else `Authorization: Bearer`, else a `bearer.<jwt>` subprotocol.
+/// The one token of a request: from the query, `Authorization: Bearer`, or a `bearer.<jwt>` subprotocol.
+///
+/// Only the `Bearer` scheme names a token. Credentials of another scheme, such as the password of a proxy in front,
+/// are ignored.
 ///
 /// # Errors
 /// No token at all, an empty one, or more than one.
 pub fn extract_token(request: &ConnectRequest) -> Result<&str, Refusal> {
-    let header = match request.authorization.as_deref() {
-        None => None,
-        Some(value) => Some(bearer(value).ok_or_else(|| {
-            Refusal::unauthorized("the Authorization header is not of the form `Bearer <token>` (RFC 6750 section 2.1)")
-        })?),
-    };
     let mut tokens = request
         .query
         .token
         .as_deref()
         .into_iter()
-        .chain(header)
+        .chain(request.authorization.as_deref().and_then(bearer))
         .chain(request.protocols.iter().filter_map(|entry| entry.strip_prefix(BEARER_PROTOCOL)));
     let Some(token) = tokens.next() else {
+        // The scheme is not repeated: where there is none, it would be the token itself.
+        let found = match request.authorization {
+            None => "no token",
+            Some(_) => "no token; the Authorization header has another scheme than `Bearer`",
+        };
         return Err(Refusal::unauthorized(format!(
-            "no token; give ?token=<jwt>, `Authorization: Bearer <jwt>`, or the subprotocols `{PROTOCOL}, {BEARER_PROTOCOL}<jwt>`"
+            "{found}; give ?token=<jwt>, `Authorization: Bearer <jwt>`, or the subprotocols `{PROTOCOL}, {BEARER_PROTOCOL}<jwt>`"
         )));
     };
     if tokens.next().is_some() {
@@ -116,9 +118,11 @@ pub fn extract_token(request: &ConnectRequest) -> Result<&str, Refusal> {
     Ok(token)
 }
 
-/// The credentials of a `Bearer` authorization; the scheme's case does not matter (RFC 9110 section 11.1).
+/// The credentials of a `Bearer` authorization, empty if it has none; `None` for another scheme. The case of the
+/// scheme does not matter (RFC 9110 section 11.1).
 pub fn bearer(value: &str) -> Option<&str> {
-    let (scheme, credentials) = value.split_once(' ')?;
+    let value = value.trim_matches(' ');
+    let (scheme, credentials) = value.split_once(' ').unwrap_or((value, ""));
     scheme.eq_ignore_ascii_case("bearer").then(|| credentials.trim_matches(' '))
 }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 
+use super::origins::Origins;
+
 /// What tungstenite reads at once. Sockets are read into a buffer of the thread, so this is only its staging area.
 const STAGING_BYTES: usize = 256;
 
@@ -16,14 +18,14 @@ pub struct WsConfig {
     pub max_frame_bytes: usize,
     /// Most frames that one message may be cut into, at least one. Over it: close 1009.
     pub max_fragments: u32,
-    /// How long the peer may take between the answer to its upgrade and the socket being ours.
+    /// How long the HTTP server may take to hand over the socket after the 101 response.
     pub upgrade_timeout: Duration,
-    /// Which browser pages may connect.
+    /// Which origins may connect, besides the server's own host.
     pub origins: Origins,
 }
 
 impl Default for WsConfig {
-    /// 64 KiB, 64 fragments, 5 s, no browser.
+    /// 64 KiB, 64 fragments, 5 s, no other origin.
     fn default() -> Self {
         Self {
             max_message_bytes: 64 * 1024,
@@ -33,17 +35,6 @@ impl Default for WsConfig {
             origins: Origins::None,
         }
     }
-}
-
-/// Which `Origin`s may connect (RFC 6455 section 10.2). Clients that send none are no browsers and always may.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origins {
-    /// No browser may, because nobody said which.
-    None,
-    /// Every page may.
-    Any,
-    /// These pages may, written as browsers do: scheme, host, and port unless it is the scheme's own.
-    Listed(Vec<String>),
 }
 
 impl WsConfig {

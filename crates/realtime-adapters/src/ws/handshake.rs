@@ -9,16 +9,12 @@ use http::{
 };
 use http_body_util::Full;
 use hyper::upgrade::OnUpgrade;
-use realtime_core::auth::{ConnectRequest, Refusal};
+use realtime_core::auth::{ConnectRequest, Refusal, bearer};
 use realtime_ports::Socket;
 use realtime_schema::{ClientId, CloseAdvice, Closing, Control, ErrorCode, PROTOCOL, PingMode, Problem, Timestamp};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use super::{
-    config::{Origins, WsConfig},
-    socket::WsSocket,
-    transport::Transport,
-};
+use super::{config::WsConfig, origins::Origins, socket::WsSocket, transport::Transport};
 
 /// The body of an answer to a handshake.
 pub type ResponseBody = Full<Bytes>;
@@ -173,11 +169,12 @@ fn check_upgrade<B>(request: &Request<B>) -> Result<String, Box<Response<Respons
         let detail = "exactly one `Sec-WebSocket-Version: 13` is needed";
         return Err(upgrade_required(detail));
     }
-    // Not even a length of 0: the HTTP server makes one of two that agree, and so hides that there were two.
-    if headers.contains_key(header::CONTENT_LENGTH) || headers.contains_key(header::TRANSFER_ENCODING) {
+    // The JDK's client sends `Content-Length: 0`. The HTTP server has refused lengths that differ already.
+    let mut lengths = headers.get_all(header::CONTENT_LENGTH).iter();
+    if lengths.any(|length| length != "0") || headers.contains_key(header::TRANSFER_ENCODING) {
         return Err(bad(
             ErrorCode::BadRequest,
-            "a WebSocket handshake has no body; send neither Content-Length nor Transfer-Encoding",
+            "a WebSocket handshake has no body; send neither Transfer-Encoding nor a Content-Length other than 0",
         ));
     }
     match only(headers, &header::SEC_WEBSOCKET_KEY) {
@@ -195,19 +192,15 @@ fn is_key(key: &[u8]) -> bool {
 fn check_origin(headers: &HeaderMap, allowed: &Origins) -> Result<(), Box<Response<ResponseBody>>> {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let Some(origin) = origins.next() else { return Ok(()) };
-    let listed = match allowed {
-        Origins::Any => true,
-        Origins::None => false,
-        Origins::Listed(list) => {
-            origins.next().is_none()
-                && list.iter().any(|known| origin.as_bytes().eq_ignore_ascii_case(known.as_bytes()))
-        }
-    };
-    if listed {
+    // One origin: of two, no client could say which it is.
+    let single = origins.next().is_none().then(|| origin.to_str().ok()).flatten();
+    // Checked to be there once, before.
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    if *allowed == Origins::Any || single.is_some_and(|origin| allowed.allow(origin, host)) {
         return Ok(());
     }
     let detail = format!(
-        "pages of the origin {:?} may not connect; list it in server.allowed_origins",
+        "the origin {:?} may not connect; list it in server.allowed_origins",
         String::from_utf8_lossy(origin.as_bytes())
     );
     Err(bad(ErrorCode::Forbidden, &detail))
@@ -240,14 +233,15 @@ fn connect_request<B>(request: &Request<B>) -> Result<ConnectRequest, Box<Respon
         }
     }
     let headers = request.headers();
-    let mut authorizations = headers.get_all(header::AUTHORIZATION).iter();
-    if let Some(authorization) = authorizations.next() {
-        if authorizations.next().is_some() {
-            return twice("Authorization header");
+    // Credentials of another scheme are for a proxy in front, and ignored beside a token.
+    let is_bearer = |value: &&HeaderValue| bearer(&String::from_utf8_lossy(value.as_bytes())).is_some();
+    let mut bearers = headers.get_all(header::AUTHORIZATION).iter().filter(is_bearer);
+    if let Some(authorization) = bearers.next().or_else(|| headers.get(header::AUTHORIZATION)) {
+        if bearers.next().is_some() {
+            return twice("`Authorization: Bearer` header");
         }
-        let text =
-            authorization.to_str().map_err(|_| bad(ErrorCode::BadRequest, "Authorization: is not plain text"))?;
-        connect.authorization = Some(text.to_owned());
+        // Bytes beyond ASCII belong to no token, so the verifier refuses what is left of them.
+        connect.authorization = Some(String::from_utf8_lossy(authorization.as_bytes()).into_owned());
     }
     connect.protocols = list(headers, &header::SEC_WEBSOCKET_PROTOCOL).map(str::to_owned).collect();
     Ok(connect)

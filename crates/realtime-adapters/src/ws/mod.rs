@@ -5,11 +5,13 @@
 
 mod config;
 mod handshake;
+mod origins;
 mod socket;
 mod tracker;
 mod transport;
 
-pub use config::{Origins, WsConfig};
+pub use config::WsConfig;
 pub use handshake::{Handshake, PendingSocket, ResponseBody, refused, turn_away};
+pub use origins::{OriginError, OriginPattern, Origins};
 pub use socket::WsSocket;
 pub use transport::Transport;

@@ -48,6 +48,38 @@ fn no_token_an_empty_one_and_two_are_refused_and_the_answer_says_which() {
 }
 
 #[test]
+fn credentials_of_another_scheme_are_ignored_beside_a_token() {
+    let with = |authorization: &str| ConnectRequest {
+        authorization: Some(authorization.into()),
+        protocols: vec!["realtime.v1".into(), "bearer.t".into()],
+        ..ConnectRequest::default()
+    };
+    for other in ["Basic dTpw", "basic dTpw", "Digest username=\"u\"", "Bearerish x", "e30.e30.c2ln", ""] {
+        assert_eq!(extract_token(&with(other)), Ok("t"), "{other}");
+    }
+    for bearer in ["Bearer x", "BEARER   x  ", "Bearer", "Bearer "] {
+        assert!(extract_token(&with(bearer)).expect_err(bearer).message.contains("more than one"), "{bearer}");
+    }
+}
+
+#[test]
+fn an_authorization_header_without_a_token_is_refused_without_being_repeated() {
+    let refused = |value: &str| {
+        let request = ConnectRequest { authorization: Some(value.into()), ..ConnectRequest::default() };
+        extract_token(&request).expect_err(value).message
+    };
+    for other in ["Basic secret", "secret"] {
+        let message = refused(other);
+        assert!(message.contains("another scheme than `Bearer`") && !message.contains("secret"), "{message}");
+    }
+    for empty in ["Bearer", "bearer  "] {
+        assert!(refused(empty).contains("the token is empty"), "{empty}");
+    }
+    let spaced = ConnectRequest { authorization: Some("  Bearer   t  ".into()), ..ConnectRequest::default() };
+    assert_eq!(extract_token(&spaced), Ok("t"));
+}
+
+#[test]
 fn a_debugged_request_holds_no_token() {
     let mut request = ConnectRequest::with_token("secret");
     request.authorization = Some("Bearer secret".into());

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use realtime_adapters::ws::Origins;
+use realtime_adapters::ws::{OriginPattern, Origins};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -17,8 +17,10 @@ pub struct ServerConfig {
     #[serde(deserialize_with = "socket_address")]
     #[schemars(with = "String")]
     pub listen: SocketAddr,
-    /// The origins of browser pages that may connect, such as `https://app.example.com`; `*` for every page.
-    /// Without any, browsers are refused; other clients send no origin and are not affected.
+    /// The origins that may connect, such as `https://app.example.com`, besides the server's own host. In place of
+    /// the first label, `*` stands for exactly one: `https://*.example.com`. In place of the port it stands for any:
+    /// `http://localhost:*`. `*` alone admits every origin. A client that sends no `Origin`, or one that equals the
+    /// `Host` of its request, needs no entry.
     pub allowed_origins: Vec<String>,
     /// The header in which a proxy in front gives the client's address, such as `X-Forwarded-For`; its last entry
     /// counts. Set it only behind a proxy that always writes it: whoever else writes it evades
@@ -56,27 +58,13 @@ impl ServerConfig {
         {
             problems.add("server.client_address_header", "is not the name of a header");
         }
-        for origin in &self.allowed_origins {
-            if origin != "*" && !is_origin(origin) {
-                let what = format!("`{origin}` is not an origin; write `https://app.example.com`, without a path");
-                problems.add("server.allowed_origins", what);
-            }
+        for origin in self.allowed_origins.iter().filter(|origin| *origin != "*") {
+            problems.ok("server.allowed_origins", origin.parse::<OriginPattern>());
         }
     }
 
-    /// Which pages may connect.
+    /// Which origins may connect. An invalid entry was reported by `check`, so here it admits no other host.
     pub(super) fn origins(&self) -> Origins {
-        match self.allowed_origins.as_slice() {
-            [] => Origins::None,
-            list if list.iter().any(|origin| origin == "*") => Origins::Any,
-            list => Origins::Listed(list.to_vec()),
-        }
+        Origins::parse(&self.allowed_origins).unwrap_or_default()
     }
-}
-
-/// As a browser writes it (RFC 6454 section 6.2): scheme, host, perhaps a port, and nothing after it.
-fn is_origin(text: &str) -> bool {
-    text.parse::<http::Uri>()
-        .is_ok_and(|uri| uri.scheme().is_some() && uri.host().is_some() && uri.path() == "/" && uri.query().is_none())
-        && !text.ends_with('/')
 }
