@@ -4,6 +4,7 @@
 mod browser;
 mod client;
 mod keys;
+mod logs;
 mod need;
 mod schemas;
 mod world;
@@ -11,6 +12,7 @@ mod world;
 pub use browser::Browser;
 pub use client::{Client, PATIENCE, Refusal};
 pub use keys::{Issuer, Kind};
+pub use logs::Logs;
 pub use need::{program, skip};
 pub use schemas::{Schemas, schemas};
 pub use world::{Answer, World};

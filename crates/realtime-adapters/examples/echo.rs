@@ -53,7 +53,7 @@ pub(crate) fn answer(
             tokio::spawn(echo(pending));
             ready(response)
         }
-        Err(refusal) => ready(*refusal),
+        Err(invalid) => ready(invalid.response),
     }
 }
 

@@ -10,8 +10,8 @@ use realtime_adapters::{
     front::AcceptorConfig,
     ws::{Handshake, Origins, ResponseBody, WsConfig, refused, turn_away},
 };
-use realtime_core::auth::{Refusal, select_protocol};
-use realtime_schema::{CloseCode, ErrorCode, Timestamp};
+use realtime_core::auth::{Refusal, RefusalReason, select_protocol};
+use realtime_schema::Timestamp;
 use tokio::time::Instant;
 use ws_support::{Peer, Server, Wire, close, frame, handshake, in_time, text};
 
@@ -292,7 +292,7 @@ async fn a_refused_client_gets_an_http_answer_and_a_refused_browser_a_close_code
 
 #[test]
 fn a_refusal_that_is_over_soon_says_when_to_come_back() {
-    let mut refusal = Refusal::new(ErrorCode::Unavailable, CloseCode::DRAINING, "draining");
+    let mut refusal = Refusal::new(RefusalReason::Draining, "draining");
     refusal.after_ms = Some(1500);
     let response = refused(&refusal);
     assert_eq!(

@@ -3,9 +3,11 @@
 use core::net::IpAddr;
 use std::fmt;
 
-use realtime_schema::{
-    BEARER_PROTOCOL, CloseCode, ErrorCode, JwtClaims, PROTOCOL, Permission, QueryParams, Role, Timestamp,
-};
+use realtime_schema::{BEARER_PROTOCOL, JwtClaims, PROTOCOL, Permission, QueryParams, Role, Timestamp};
+
+pub use refusal::{Refusal, RefusalReason};
+
+mod refusal;
 
 /// What a client brought along to be let in.
 #[derive(Clone, Default)]
@@ -38,32 +40,6 @@ impl fmt::Debug for ConnectRequest {
     }
 }
 
-/// Why a client was not let in: as a word, as a close code, and for a person.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{message}")]
-pub struct Refusal {
-    /// The word of the HTTP answer.
-    pub code: ErrorCode,
-    /// The close code of a browser's socket, which can't see HTTP answers.
-    pub close: CloseCode,
-    /// What is wrong, and what to do about it. Never holds a token.
-    pub message: String,
-    /// How many milliseconds to wait before another try.
-    pub after_ms: Option<u64>,
-}
-
-impl Refusal {
-    /// A refusal without a wait.
-    pub fn new(code: ErrorCode, close: CloseCode, message: impl Into<String>) -> Self {
-        Self { code, close, message: message.into(), after_ms: None }
-    }
-
-    /// No token, or one that is not accepted.
-    pub fn unauthorized(message: impl Into<String>) -> Self {
-        Self::new(ErrorCode::Unauthorized, CloseCode::UNAUTHORIZED, message)
-    }
-}
-
 /// The subprotocol to answer with.
 ///
 /// A client that offers none is served without one; `bearer.…` entries are no protocol and are never echoed.
@@ -78,8 +54,7 @@ pub fn select_protocol(offered: &[String]) -> Result<Option<&'static str>, Refus
         return Ok(None);
     }
     Err(Refusal::new(
-        ErrorCode::BadRequest,
-        CloseCode::NO_SUBPROTOCOL,
+        RefusalReason::Subprotocol,
         format!("none of the offered subprotocols is spoken here; offer `{PROTOCOL}`, or none"),
     ))
 }
@@ -105,15 +80,16 @@ pub fn extract_token(request: &ConnectRequest) -> Result<&str, Refusal> {
             None => "no token",
             Some(_) => "no token; the Authorization header has another scheme than `Bearer`",
         };
-        return Err(Refusal::unauthorized(format!(
-            "{found}; give ?token=<jwt>, `Authorization: Bearer <jwt>`, or the subprotocols `{PROTOCOL}, {BEARER_PROTOCOL}<jwt>`"
-        )));
+        let ways = format!(
+            "give ?token=<jwt>, `Authorization: Bearer <jwt>`, or the subprotocols `{PROTOCOL}, {BEARER_PROTOCOL}<jwt>`"
+        );
+        return Err(Refusal::new(RefusalReason::TokenMissing, format!("{found}; {ways}")));
     };
     if tokens.next().is_some() {
-        return Err(Refusal::unauthorized("more than one token; give exactly one"));
+        return Err(Refusal::new(RefusalReason::TokenAmbiguous, "more than one token; give exactly one"));
     }
     if token.is_empty() {
-        return Err(Refusal::unauthorized("the token is empty"));
+        return Err(Refusal::new(RefusalReason::TokenMissing, "the token is empty"));
     }
     Ok(token)
 }
@@ -186,11 +162,7 @@ impl ConnectionPolicy {
     /// Why not: expired, not yet valid, or without a role or permission that is required.
     pub fn authorize(&self, claims: &JwtClaims, now: Timestamp) -> Result<(), Refusal> {
         if !self.allow_expired && is_expired(claims, now, self.leeway_s) {
-            return Err(Refusal::new(
-                ErrorCode::TokenExpired,
-                CloseCode::EXPIRED,
-                "the token's time is over; get a new one",
-            ));
+            return Err(Refusal::new(RefusalReason::TokenExpired, "the token has expired; get a new one"));
         }
         if is_not_yet_valid(claims, now, self.leeway_s) {
             return Err(Refusal::unauthorized("the token is not valid yet; check the clocks"));
@@ -208,7 +180,7 @@ impl ConnectionPolicy {
 }
 
 fn forbidden(message: String) -> Refusal {
-    Refusal::new(ErrorCode::Forbidden, CloseCode::FORBIDDEN, message)
+    Refusal::new(RefusalReason::Policy, message)
 }
 
 #[cfg(test)]

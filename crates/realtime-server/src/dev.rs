@@ -35,14 +35,6 @@ impl Dev {
         Self { api_key: config.api.keys[0].clone(), made_up }
     }
 
-    /// Lets the live page connect, whatever name of this machine the browser calls it by.
-    #[allow(clippy::unused_self, reason = "only a server for development may do it")]
-    pub(crate) fn allow_own_page(&self, config: &mut Config, local: SocketAddr) {
-        let port = local.port();
-        let own = [format!("http://{local}"), format!("http://localhost:{port}"), format!("http://127.0.0.1:{port}")];
-        config.server.allowed_origins.extend(own);
-    }
-
     /// The key that the page and the `curl` line publish with.
     pub fn api_key(&self) -> &str {
         self.api_key.expose_secret()

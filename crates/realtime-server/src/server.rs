@@ -78,7 +78,7 @@ impl Server {
     }
 
     async fn compose(
-        mut config: Config,
+        config: Config,
         dev: Option<Dev>,
         handler: Option<Arc<dyn ConnectionHandler>>,
     ) -> Result<Self, StartError> {
@@ -93,9 +93,6 @@ impl Server {
         let listen = |source| StartError::Listen { address, source };
         let listener = listener(address).map_err(listen)?;
         let local = listener.local_addr().map_err(listen)?;
-        if let Some(dev) = &dev {
-            dev.allow_own_page(&mut config, local);
-        }
         if !local.ip().is_loopback() {
             tracing::warn!(
                 address = %local,

@@ -11,14 +11,14 @@ use std::{
     time::Duration,
 };
 
-use realtime_core::auth::{ConnectRequest, Refusal, extract_token};
+use realtime_core::auth::{ConnectRequest, Refusal, RefusalReason, extract_token};
 use realtime_ports::VerifyError;
-use realtime_schema::{ClientId, CloseCode, ErrorCode, JwtClaims, PingMode, UserId};
+use realtime_schema::{ClientId, JwtClaims, PingMode, UserId};
 #[cfg(feature = "default-adapters")]
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::{metrics::add, service::Inner};
+use crate::service::Inner;
 
 /// A client that was let in and whose socket is still to come. Dropping it gives its place back.
 #[derive(Debug)]
@@ -178,17 +178,21 @@ impl Inner {
     pub(crate) async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Refusal> {
         let admitted = self.try_admit(request).await;
         if let Err(refusal) = &admitted {
-            add(&self.metrics.refused_total, 1);
-            tracing::debug!(code = refusal.code.as_str(), reason = %refusal, "refused a client");
+            self.refused(refusal.reason, request.remote, &refusal.message);
         }
         admitted
     }
 
+    /// Counts a refusal and logs it, rate-limited. `detail` must not contain a token or a key.
+    pub(crate) fn refused(&self, reason: RefusalReason, address: Option<IpAddr>, detail: &str) {
+        self.metrics.refusals.record(self.clock.monotonic(), reason, address, detail);
+    }
+
     async fn try_admit(&self, request: &ConnectRequest) -> Result<Admission, Refusal> {
         if self.admissions.is_draining() {
-            let after_ms = Some(self.settings.reconnect.spread_ms);
             let message = "this node is draining; come back, another one will answer";
-            return Err(Refusal { after_ms, ..Refusal::new(ErrorCode::Unavailable, CloseCode::DRAINING, message) });
+            let refusal = Refusal::new(RefusalReason::Draining, message);
+            return Err(refusal.after(self.settings.reconnect.spread_ms));
         }
         let mut permit = self.place(request.remote)?;
         let token = extract_token(request)?;
@@ -196,7 +200,7 @@ impl Inner {
         self.names.share(&mut claims);
         let max = self.settings.admission.connections_per_user;
         if !self.admissions.users.enter(&claims.sub, max) {
-            return Err(self.over_limit("limits.connections_per_user", max));
+            return Err(self.over_limit(RefusalReason::UserLimit, "limits.connections_per_user", max));
         }
         permit.user = Some(claims.sub.clone());
         let query = &request.query;
@@ -209,24 +213,22 @@ impl Inner {
         if self.admissions.total.fetch_add(1, Ordering::AcqRel) >= max {
             // Given back by the permit's own way, so that nobody waits for a place that is not held.
             drop(Permit { admissions: self.admissions.clone(), address: None, user: None });
-            let refusal = self.over_limit("limits.connections", max);
-            return Err(Refusal { code: ErrorCode::Unavailable, ..refusal });
+            return Err(self.over_limit(RefusalReason::ConnectionsLimit, "limits.connections", max));
         }
         let mut permit = Permit { admissions: self.admissions.clone(), address: None, user: None };
         if let Some(address) = address {
             let max = self.settings.admission.connections_per_address;
             if !self.admissions.addresses.enter(&address, max) {
-                return Err(self.over_limit("limits.connections_per_address", max));
+                return Err(self.over_limit(RefusalReason::AddressLimit, "limits.connections_per_address", max));
             }
             permit.address = Some(address);
         }
         Ok(permit)
     }
 
-    fn over_limit(&self, name: &str, max: usize) -> Refusal {
+    fn over_limit(&self, reason: RefusalReason, name: &str, max: usize) -> Refusal {
         let message = format!("{name} is {max}, and all are taken");
-        let after_ms = Some(self.settings.reconnect.max_ms);
-        Refusal { after_ms, ..Refusal::new(ErrorCode::LimitExceeded, CloseCode::OVER_LIMIT, message) }
+        Refusal::new(reason, message).after(self.settings.reconnect.max_ms)
     }
 
     /// The claims of `token`, verified, and authorized by the policy. Bounded in number and time.
@@ -246,9 +248,7 @@ impl Inner {
 
     fn refusal_of(&self, error: &VerifyError) -> Refusal {
         match error {
-            VerifyError::Expired => {
-                Refusal::new(ErrorCode::TokenExpired, CloseCode::EXPIRED, "the token's time is over; get a new one")
-            }
+            VerifyError::Expired => Refusal::new(RefusalReason::TokenExpired, "the token has expired; get a new one"),
             VerifyError::NotYetValid | VerifyError::Invalid(_) => Refusal::unauthorized(error.to_string()),
             VerifyError::Unavailable(source) => {
                 if self.admissions.may_warn(self.clock.monotonic()) {
@@ -261,5 +261,5 @@ impl Inner {
 }
 
 fn unavailable(message: &str) -> Refusal {
-    Refusal { after_ms: Some(1_000), ..Refusal::new(ErrorCode::Unavailable, CloseCode::SERVER_FAULT, message) }
+    Refusal::new(RefusalReason::VerifierUnavailable, message).after(1_000)
 }

@@ -13,12 +13,12 @@ use std::{
 
 use realtime_core::{
     Frame,
-    auth::Refusal,
+    auth::{Refusal, RefusalReason},
     connection::record,
     session::{Effect, Input, Opening, Session, welcome},
 };
 use realtime_ports::{Incoming, Socket, SocketError, WebSocketConnection};
-use realtime_schema::{CloseCode, Closing, Connection, Control, ErrorCode};
+use realtime_schema::{CloseCode, Closing, Connection, Control};
 use tokio::time::{Instant, Sleep, timeout};
 
 use crate::{
@@ -48,15 +48,11 @@ pub(crate) fn open(
     let session = Session::open(inner.sessions.clone(), &connection, &claims, &opening);
 
     let hello = inner.control(&welcome(&session, &connection, now, wall));
-    let gone = |_| Refusal::new(ErrorCode::Internal, CloseCode::SERVER_FAULT, "the socket was gone at once");
+    let gone = |_| Refusal::new(RefusalReason::Internal, "the socket was gone at once");
     socket.send(&hello).map_err(gone)?;
     if let Err(error) = inner.registry.register(connection.clone(), socket.clone()) {
         tracing::error!(%error, "an id was given twice");
-        return Err(Refusal::new(
-            ErrorCode::Internal,
-            CloseCode::SERVER_FAULT,
-            "the connection could not be registered",
-        ));
+        return Err(Refusal::new(RefusalReason::Internal, "the connection could not be registered"));
     }
     inner.pubsub.attach(socket.clone(), inner.settings.limits.subscriptions);
     if inner.admissions.is_draining() {

@@ -34,12 +34,18 @@ pub async fn websocket<B>(
 ) -> Response<ResponseBody> {
     let mut handshake = match Handshake::check(&mut request, config) {
         Ok(handshake) => handshake,
-        Err(answer) => return *answer,
+        Err(invalid) => {
+            service.refused(invalid.reason, remote, &invalid.detail);
+            return invalid.response;
+        }
     };
     handshake.request_mut().remote = remote;
     let admitted = match select_protocol(&handshake.request().protocols) {
         Ok(protocol) => service.admit(handshake.request()).await.map(|admission| (protocol, admission)),
-        Err(refusal) => Err(refusal),
+        Err(refusal) => {
+            service.refused(refusal.reason, remote, &refusal.message);
+            Err(refusal)
+        }
     };
     match admitted {
         Ok((protocol, admission)) => {

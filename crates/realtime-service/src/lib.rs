@@ -16,11 +16,13 @@ mod idempotency;
 mod intern;
 mod metrics;
 mod outbound;
+mod refusals;
 mod service;
 mod settings;
 
 pub use admission::Admission;
 pub use builder::{BuildError, ServiceBuilder};
 pub use metrics::MetricsSnapshot;
+pub use refusals::RefusalCounts;
 pub use service::Service;
 pub use settings::{AdmissionSettings, LivenessSettings, PublishingSettings, Settings};

@@ -2,12 +2,15 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use crate::refusals::{RefusalCounts, Refusals};
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// The counters. Those in one place are written once per publication or less often, never per listener.
         #[derive(Debug, Default)]
         pub(crate) struct Metrics {
             $(pub(crate) $name: AtomicU64,)*
+            pub(crate) refusals: Refusals,
             pub(crate) writes: Writes,
         }
 
@@ -16,6 +19,8 @@ macro_rules! counters {
         #[non_exhaustive]
         pub struct MetricsSnapshot {
             $($(#[$doc])* pub $name: u64,)*
+            /// Clients and callers of the HTTP API that were refused, by reason.
+            pub refusals: RefusalCounts,
             /// Frames that were written to sockets.
             pub frames_out_total: u64,
             /// Bytes of those frames.
@@ -35,6 +40,7 @@ macro_rules! counters {
                 let [writes_total, frames_out_total, bytes_out_total] = self.writes.sums();
                 MetricsSnapshot {
                     $($name: self.$name.load(Relaxed),)*
+                    refusals: self.refusals.counts(),
                     frames_out_total,
                     bytes_out_total,
                     writes_total,
@@ -48,8 +54,6 @@ macro_rules! counters {
 counters! {
     /// Connections that were let in.
     connections_total,
-    /// Connections that were not let in.
-    refused_total,
     /// Messages that were published on this node.
     publications_total,
     /// Messages that were delivered on this node, whoever published them.

@@ -3,6 +3,7 @@
 use std::{
     collections::HashMap,
     fmt,
+    net::IpAddr,
     sync::{Arc, Mutex, PoisonError, Weak, atomic::Ordering::Relaxed},
     time::Duration,
 };
@@ -10,7 +11,7 @@ use std::{
 use async_trait::async_trait;
 use realtime_core::{
     Frame,
-    auth::{ConnectRequest, Refusal},
+    auth::{ConnectRequest, Refusal, RefusalReason},
     codec::encode_control,
     message::{Stamp, from_request, validate},
     session::SessionSettings,
@@ -126,6 +127,12 @@ impl Service {
     /// Why it was not let in.
     pub async fn admit(&self, request: &ConnectRequest) -> Result<Admission, Refusal> {
         self.0.admit(request).await
+    }
+
+    /// Counts a client or a caller that was refused outside this service, and logs it at most once a second for each
+    /// reason. `detail` says what was wrong and must not contain a token or a key.
+    pub fn refused(&self, reason: RefusalReason, address: Option<IpAddr>, detail: &str) {
+        self.0.refused(reason, address, detail);
     }
 
     /// Opens a connection at once, and answers with what runs it until it is over: to be spawned as a task of its

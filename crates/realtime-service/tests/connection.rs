@@ -239,7 +239,7 @@ async fn each_limit_of_admission_is_refused_by_its_name_and_given_back() {
     assert!(refused(from("carol", 1)).await.contains("limits.connections_per_address is 2"));
     let _carol = try_connect(&service, from("carol", 2)).await.expect("let in");
     assert!(refused(from("carol", 3)).await.contains("limits.connections is 3"));
-    assert_eq!(service.metrics().refused_total, 3);
+    assert_eq!(service.metrics().refusals.connections(), 3);
 
     alice.task.abort();
     let _ = alice.task.await;

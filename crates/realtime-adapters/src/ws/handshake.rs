@@ -9,7 +9,7 @@ use http::{
 };
 use http_body_util::Full;
 use hyper::upgrade::OnUpgrade;
-use realtime_core::auth::{ConnectRequest, Refusal, bearer};
+use realtime_core::auth::{ConnectRequest, Refusal, RefusalReason, bearer};
 use realtime_ports::Socket;
 use realtime_schema::{ClientId, CloseAdvice, Closing, Control, ErrorCode, PROTOCOL, PingMode, Problem, Timestamp};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -28,6 +28,18 @@ pub struct Handshake {
     config: Arc<WsConfig>,
 }
 
+/// A handshake that is refused before its token is looked at.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct InvalidHandshake {
+    /// What is counted and logged.
+    pub reason: RefusalReason,
+    /// What is wrong, for the log; the body of the response says the same. Never holds a token.
+    pub detail: String,
+    /// The response to send.
+    pub response: Response<ResponseBody>,
+}
+
 /// A socket that is there as soon as the answer to its handshake was sent.
 #[derive(Debug)]
 pub struct PendingSocket {
@@ -39,8 +51,8 @@ impl Handshake {
     /// Checks a request and takes its upgrade.
     ///
     /// # Errors
-    /// The answer to send, which says what is wrong.
-    pub fn check<B>(request: &mut Request<B>, config: &Arc<WsConfig>) -> Result<Self, Box<Response<ResponseBody>>> {
+    /// Why it is invalid, with the response to send.
+    pub fn check<B>(request: &mut Request<B>, config: &Arc<WsConfig>) -> Result<Self, Box<InvalidHandshake>> {
         let accept_key = check_upgrade(request)?;
         check_origin(request.headers(), &config.origins)?;
         let connect = connect_request(request)?;
@@ -128,32 +140,37 @@ fn answer(problem: &Problem) -> Response<ResponseBody> {
 }
 
 /// A handshake that is not as it should be.
-fn bad(code: ErrorCode, detail: &str) -> Box<Response<ResponseBody>> {
-    Box::new(answer(&Problem::new(code, detail)))
+fn bad(code: ErrorCode, detail: &str) -> Box<InvalidHandshake> {
+    invalid(RefusalReason::Handshake, &Problem::new(code, detail))
 }
 
-fn bad_status(status: StatusCode, detail: &str) -> Box<Response<ResponseBody>> {
-    Box::new(answer(&Problem { status: status.as_u16(), ..Problem::new(ErrorCode::BadRequest, detail) }))
+fn bad_status(status: StatusCode, detail: &str) -> Box<InvalidHandshake> {
+    let problem = Problem { status: status.as_u16(), ..Problem::new(ErrorCode::BadRequest, detail) };
+    invalid(RefusalReason::Handshake, &problem)
+}
+
+fn invalid(reason: RefusalReason, problem: &Problem) -> Box<InvalidHandshake> {
+    Box::new(InvalidHandshake { reason, detail: problem.detail.clone(), response: answer(problem) })
 }
 
 /// 426, which names what to upgrade to (RFC 9110 section 15.5.22), and its version (RFC 6455 section 4.4).
-fn upgrade_required(detail: &str) -> Box<Response<ResponseBody>> {
-    let mut answer = bad_status(StatusCode::UPGRADE_REQUIRED, detail);
-    let headers = answer.headers_mut();
+fn upgrade_required(detail: &str) -> Box<InvalidHandshake> {
+    let mut invalid = bad_status(StatusCode::UPGRADE_REQUIRED, detail);
+    let headers = invalid.response.headers_mut();
     headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
     headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-    answer
+    invalid
 }
 
 /// RFC 6455 section 4.2.1. Answers with the accept key.
-fn check_upgrade<B>(request: &Request<B>) -> Result<String, Box<Response<ResponseBody>>> {
+fn check_upgrade<B>(request: &Request<B>) -> Result<String, Box<InvalidHandshake>> {
     let headers = request.headers();
     if request.method() != Method::GET {
         let detail = "a WebSocket handshake is a GET";
-        let mut answer = bad_status(StatusCode::METHOD_NOT_ALLOWED, detail);
-        answer.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
-        return Err(answer);
+        let mut invalid = bad_status(StatusCode::METHOD_NOT_ALLOWED, detail);
+        invalid.response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET"));
+        return Err(invalid);
     }
     if request.version() != Version::HTTP_11 {
         return Err(bad(ErrorCode::BadRequest, "a WebSocket handshake needs HTTP/1.1"));
@@ -189,7 +206,7 @@ fn is_key(key: &[u8]) -> bool {
     key.len() == 24 && key[..22].iter().all(digit) && b"AQgw".contains(&key[21]) && &key[22..] == b"=="
 }
 
-fn check_origin(headers: &HeaderMap, allowed: &Origins) -> Result<(), Box<Response<ResponseBody>>> {
+fn check_origin(headers: &HeaderMap, allowed: &Origins) -> Result<(), Box<InvalidHandshake>> {
     let mut origins = headers.get_all(header::ORIGIN).iter();
     let Some(origin) = origins.next() else { return Ok(()) };
     // One origin: of two, no client could say which it is.
@@ -203,15 +220,17 @@ fn check_origin(headers: &HeaderMap, allowed: &Origins) -> Result<(), Box<Respon
         "the origin {:?} may not connect; list it in server.allowed_origins",
         String::from_utf8_lossy(origin.as_bytes())
     );
-    Err(bad(ErrorCode::Forbidden, &detail))
+    Err(invalid(RefusalReason::Origin, &Problem::new(ErrorCode::Forbidden, &detail)))
 }
 
 /// What the client brought along. Nothing here is judged but what can't be read.
-fn connect_request<B>(request: &Request<B>) -> Result<ConnectRequest, Box<Response<ResponseBody>>> {
+fn connect_request<B>(request: &Request<B>) -> Result<ConnectRequest, Box<InvalidHandshake>> {
     let mut connect = ConnectRequest::default();
     let twice = |what| {
-        let refusal = Refusal::unauthorized(format!("more than one {what}; give exactly one token"));
-        Err(Box::new(refused(&refusal)))
+        let detail = format!("more than one {what}; give exactly one token");
+        let refusal = Refusal::new(RefusalReason::TokenAmbiguous, detail);
+        let response = refused(&refusal);
+        Err(Box::new(InvalidHandshake { reason: refusal.reason, detail: refusal.message, response }))
     };
     for (name, value) in form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
         let query = &mut connect.query;

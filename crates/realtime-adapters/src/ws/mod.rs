@@ -11,7 +11,7 @@ mod tracker;
 mod transport;
 
 pub use config::WsConfig;
-pub use handshake::{Handshake, PendingSocket, ResponseBody, refused, turn_away};
+pub use handshake::{Handshake, InvalidHandshake, PendingSocket, ResponseBody, refused, turn_away};
 pub use origins::{OriginError, OriginPattern, Origins};
 pub use socket::WsSocket;
 pub use transport::Transport;

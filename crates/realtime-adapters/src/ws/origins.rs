@@ -1,7 +1,11 @@
 //! Which `Origin`s may open a WebSocket (RFC 6455 section 10.2): patterns are parsed once and matched without
 //! allocation.
 
-use std::{fmt, net::Ipv6Addr, str::FromStr};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+};
 
 /// The origins that may connect, besides the server's own host.
 ///
@@ -22,9 +26,21 @@ pub enum Origins {
     Any,
     /// The own host, and every origin that one of these patterns matches.
     Listed(Vec<OriginPattern>),
+    /// The same, and every page of this machine, on any port: for development.
+    ListedAndLoopback(Vec<OriginPattern>),
 }
 
 impl Origins {
+    /// The same origins, and every page of this machine: for development.
+    #[must_use]
+    pub fn and_loopback(self) -> Self {
+        match self {
+            Self::Any => Self::Any,
+            Self::None => Self::ListedAndLoopback(Vec::new()),
+            Self::Listed(patterns) | Self::ListedAndLoopback(patterns) => Self::ListedAndLoopback(patterns),
+        }
+    }
+
     /// Parses a list of patterns. An empty list is [`Self::None`]; a `*` among them is [`Self::Any`].
     ///
     /// # Errors
@@ -47,6 +63,9 @@ impl Origins {
         let Some(origin) = Parts::of(origin) else { return false };
         let listed = match self {
             Self::Listed(patterns) => patterns.iter().any(|pattern| pattern.matches_parts(&origin)),
+            Self::ListedAndLoopback(patterns) => {
+                origin.is_loopback() || patterns.iter().any(|pattern| pattern.matches_parts(&origin))
+            }
             Self::None | Self::Any => false,
         };
         listed || origin.is_of_host(host)
@@ -220,6 +239,16 @@ impl<'a> Parts<'a> {
         Some(Self { scheme, host, port })
     }
 
+    /// Whether it is a page of this machine: `http` or `https`, any port, and `localhost`, a name below it (RFC 6761
+    /// section 6.3), or a loopback address.
+    fn is_loopback(&self) -> bool {
+        let is_page = ["http", "https"].iter().any(|scheme| self.scheme.eq_ignore_ascii_case(scheme));
+        let last_label = self.host.rsplit('.').next().unwrap_or_default();
+        let address = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(self.host);
+        let is_address = address.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback());
+        is_page && (is_address || last_label.eq_ignore_ascii_case("localhost"))
+    }
+
     /// Whether `host`, a `Host` header, names the same host and port. Where it names no port, the origin's scheme
     /// decides: behind a proxy with TLS, this server can't know it otherwise.
     fn is_of_host(&self, host: &str) -> bool {
@@ -349,5 +378,34 @@ mod tests {
             assert_eq!(pattern(text).to_string(), text);
         }
         assert_eq!(pattern("HTTPS://A.example:443").to_string(), "https://a.example");
+    }
+
+    #[test]
+    fn pages_of_this_machine_may_connect_in_development_and_names_that_only_look_alike_may_not() {
+        for here in [
+            "http://localhost:3000",
+            "http://LOCALHOST",
+            "https://app.localhost:8443",
+            "http://127.0.0.1:5173",
+            "http://127.8.9.10",
+            "http://[::1]:8080",
+            "http://[::ffff:127.0.0.1]:80",
+        ] {
+            assert!(Origins::None.and_loopback().allow(here, ""), "{here}");
+        }
+        for elsewhere in [
+            "null",
+            "",
+            "localhost:3000",
+            "file://localhost",
+            "http://localhost.evil.example",
+            "http://evillocalhost",
+            "http://127.0.0.1.evil.example",
+            "http://localhost@evil.example",
+            "http://10.0.0.1",
+            "http://[::2]",
+        ] {
+            assert!(!Origins::None.and_loopback().allow(elsewhere, ""), "{elsewhere}");
+        }
     }
 }

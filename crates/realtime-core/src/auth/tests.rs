@@ -1,6 +1,6 @@
 //! Stories of who is let in and who is not.
 
-use realtime_schema::UserId;
+use realtime_schema::{CloseCode, ErrorCode, UserId};
 
 use super::*;
 

@@ -8,16 +8,22 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use realtime_core::auth::bearer;
+use realtime_core::auth::{RefusalReason, bearer};
 use realtime_schema::{ErrorCode, Problem};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::{App, body::Refused};
+use super::{App, Remote, body::Refused, start_of_path};
 
 /// Lets a request pass that has one of the keys, for at most `api.timeout`.
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if !is_known(request.headers(), &app.config.api.keys) {
+        let remote = request.extensions().get::<Remote>();
+        let address = remote.map(|Remote(remote)| app.client_address(request.headers(), remote.ip()));
+        let given = request.headers().contains_key(header::AUTHORIZATION);
+        let what = if given { "a wrong API key" } else { "no API key" };
+        let detail = format!("{what}, for {} {}", request.method(), start_of_path(&request));
+        app.service.refused(RefusalReason::ApiKey, address, &detail);
         return Refused::new(ErrorCode::Unauthorized, "send `Authorization: Bearer <key>` with one of api.keys")
             .into_response();
     }

@@ -10,7 +10,7 @@ use axum::{
 use prometheus_client::{
     collector::Collector,
     encoding::{DescriptorEncoder, EncodeMetric, text::encode},
-    metrics::{counter::ConstCounter, gauge::ConstGauge},
+    metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
 use realtime_schema::ErrorCode;
@@ -36,7 +36,7 @@ impl Collector for Counters {
         }
         let counters = [
             ("accepted_connections", "Connections that were let in.", m.connections_total),
-            ("refused_connections", "Connections that were not let in.", m.refused_total),
+            ("refused_connections", "Connections that were not let in.", m.refusals.connections()),
             ("publications", "Messages published on this node.", m.publications_total),
             ("envelopes", "Messages delivered on this node, whoever published them.", m.envelopes_total),
             ("deliveries", "Messages that connections took into their queues.", m.deliveries_total),
@@ -56,6 +56,11 @@ impl Collector for Counters {
         for (name, help, value) in counters {
             let value = ConstCounter::new(value);
             value.encode(encoder.encode_descriptor(name, help, None, value.metric_type())?)?;
+        }
+        let help = "Clients and callers of the HTTP API that were refused, by reason.";
+        let mut refusals = encoder.encode_descriptor("refusals", help, None, MetricType::Counter)?;
+        for (reason, count) in m.refusals.iter() {
+            ConstCounter::new(count).encode(refusals.encode_family(&[("reason", reason.as_str())])?)?;
         }
         Ok(())
     }

@@ -24,8 +24,8 @@ use realtime_adapters::{
     jwt::TokenVerifier,
     ws::{Handshake, WsConfig},
 };
-use realtime_core::auth::Refusal;
-use realtime_schema::{CloseCode, ErrorCode, openapi};
+use realtime_core::auth::{Refusal, RefusalReason};
+use realtime_schema::{ErrorCode, openapi};
 use realtime_service::{Service, defaults};
 
 use crate::{config::Config, dev::Dev, http::body::Refused};
@@ -44,8 +44,13 @@ pub(crate) struct App {
 
 impl App {
     pub(crate) fn new(service: Service, verifier: Arc<TokenVerifier>, config: Config, dev: Option<Dev>) -> Self {
+        let mut ws = config.ws();
+        if dev.is_some() {
+            // The pages of an application's own development server, such as http://localhost:3000.
+            ws.origins = ws.origins.and_loopback();
+        }
         Self {
-            ws: Arc::new(config.ws()),
+            ws: Arc::new(ws),
             metrics: metrics::registry(service.clone()),
             stopping: AtomicBool::new(false),
             service,
@@ -53,6 +58,11 @@ impl App {
             dev,
             verifier,
         }
+    }
+
+    /// The client's address, for limits and logs: behind a trusted proxy, the one that the proxy names.
+    pub(crate) fn client_address(&self, headers: &HeaderMap, remote: IpAddr) -> IpAddr {
+        client_address(headers, self.config.server.client_address_header.as_deref(), remote)
     }
 }
 
@@ -83,7 +93,7 @@ async fn websocket(
     Extension(Remote(remote)): Extension<Remote>,
     request: Request,
 ) -> Response {
-    let address = client_address(request.headers(), app.config.server.client_address_header.as_deref(), remote.ip());
+    let address = app.client_address(request.headers(), remote.ip());
     defaults::websocket(&app.service, &app.ws, Some(address), request).await.into_response()
 }
 
@@ -93,14 +103,25 @@ fn client_address(headers: &HeaderMap, trusted: Option<&str>, remote: IpAddr) ->
     named.and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).unwrap_or(remote)
 }
 
-/// A path that there is not. A browser's socket is told by a close code, for it can't see an HTTP answer.
-async fn unknown(State(app): State<Arc<App>>, mut request: Request) -> Response {
-    if request.headers().contains_key(http::header::UPGRADE)
-        && let Ok(handshake) = Handshake::check(&mut request, &app.ws)
-    {
-        let message = "there is no WebSocket endpoint at this path; connect to /ws";
-        let refusal = Refusal::new(ErrorCode::NotFound, CloseCode::UNKNOWN_ENDPOINT, message);
-        return defaults::refuse(&app.service, handshake, refusal).into_response();
+/// The first characters of a request's path, for the log: enough to recognize it, too few for a token.
+fn start_of_path(request: &Request) -> &str {
+    let path = request.uri().path();
+    path.char_indices().nth(40).map_or(path, |(end, _)| &path[..end])
+}
+
+/// An unknown path. A browser's socket gets a close code, because a browser can't see an HTTP response.
+async fn unknown(
+    State(app): State<Arc<App>>,
+    Extension(Remote(remote)): Extension<Remote>,
+    mut request: Request,
+) -> Response {
+    if request.headers().contains_key(http::header::UPGRADE) {
+        let refusal = Refusal::new(RefusalReason::Path, "there is no WebSocket endpoint at this path; connect to /ws");
+        let address = app.client_address(request.headers(), remote.ip());
+        app.service.refused(refusal.reason, Some(address), &format!("{} is not an endpoint", start_of_path(&request)));
+        if let Ok(handshake) = Handshake::check(&mut request, &app.ws) {
+            return defaults::refuse(&app.service, handshake, refusal).into_response();
+        }
     }
     Refused::new(ErrorCode::NotFound, "there is nothing at this path; /api/openapi.json lists what there is")
         .into_response()
