@@ -14,7 +14,7 @@ use std::{
 };
 
 use markdown::{Block, blocks, code_spans, section, tables};
-use realtime_schema::{ClientCommand, ClientLimits, CloseAdvice, CloseCode, ErrorCode, catalog, openapi};
+use realtime_schema::{Action, ClientLimits, CloseAdvice, CloseCode, ErrorCode, catalog, openapi};
 use realtime_server::Config;
 use realtime_tests::schemas;
 use serde_json::{Value, json};
@@ -160,7 +160,7 @@ fn wrong_names(protocol: &str) -> Vec<String> {
     let commands = commands.split("\n## ").next().unwrap_or_default();
     wrong.extend(compare(
         commands.lines().filter_map(|line| line.strip_prefix("### ")),
-        ClientCommand::ACTIONS.map(|a| format!("`{a}`")),
+        Action::NAMES.map(|a| format!("`{a}`")),
     ));
     let controls = catalog().into_iter().filter(|entry| entry.schema["properties"]["type"]["const"].is_string());
     let shown = |name: &str| protocol.contains(&format!("<!-- schema: {name} -->"));

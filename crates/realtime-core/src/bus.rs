@@ -1,6 +1,6 @@
 //! Envelopes between nodes: making them, writing them, and judging what comes in.
 
-use realtime_schema::{Audience, ConnectionId, Envelope, NodeId, Role, Topic, UserId};
+use realtime_schema::{Audience, ConnectionId, Envelope, Event, NodeId, Role, Topic, UserId};
 use serde::Deserialize;
 
 use crate::message::{self, Content, Stamp};
@@ -21,6 +21,12 @@ pub enum Skip {
     Version {
         /// The version it claims.
         found: u32,
+    },
+    /// An event that this release does not know.
+    #[error("event `{name}` is not known here")]
+    Event {
+        /// Its name.
+        name: String,
     },
     /// No envelope at all.
     #[error("not an envelope: {0}")]
@@ -60,11 +66,12 @@ pub fn topic_envelope(node: NodeId, topic: Topic, content: Content, stamp: Stamp
 /// Whether an envelope is of a form that this release knows.
 ///
 /// # Errors
-/// [`Skip::Version`].
+/// [`Skip::Version`], [`Skip::Event`].
 pub fn accept(envelope: &Envelope) -> Result<(), Skip> {
-    match envelope.v {
-        Envelope::VERSION => Ok(()),
-        found => Err(Skip::Version { found }),
+    match (envelope.v, &envelope.event) {
+        (Envelope::VERSION, Event::Other(name)) => Err(Skip::Event { name: name.clone() }),
+        (Envelope::VERSION, _) => Ok(()),
+        (found, _) => Err(Skip::Version { found }),
     }
 }
 

@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt};
 
 use realtime_schema::{
-    ClientCommand, CommandId, Control, ErrorCode, ErrorReply, FieldError, Message, MessageId, Timestamp, Topic,
+    Action, Command, CommandId, Control, ErrorCode, ErrorReply, FieldError, Message, MessageId, Timestamp, Topic,
 };
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -32,46 +32,42 @@ pub enum DecodeError {
 ///
 /// # Errors
 /// See [`DecodeError`].
-pub fn decode(text: &str) -> Result<ClientCommand, DecodeError> {
+pub fn decode(text: &str) -> Result<Command, DecodeError> {
     let mut fields: Fields<'_> =
         serde_json::from_str(text).map_err(|error| DecodeError::NotAnObject(without_place(&error)))?;
     // The id first, so that every later refusal can name it.
     let id = fields.take::<CommandId>("id").map_err(|error| refused(None, vec![error]))?;
-    let Some(action) = fields.take::<String>("action").map_err(|error| refused(id.clone(), vec![error]))? else {
+    let Some(name) = fields.take::<String>("action").map_err(|error| refused(id.clone(), vec![error]))? else {
         return Err(refused(id, vec![FieldError::new("action", one_of_the_actions())]));
     };
     let mut errors = fields.excess.take().into_iter().collect::<Vec<_>>();
-    let command = match action.as_str() {
+    let action = match name.as_str() {
         "subscribe" => match (fields.required("topic", &mut errors), fields.optional("since", &mut errors)) {
-            (Some(topic), since) => Some(ClientCommand::Subscribe { id: id.clone(), topic, since }),
+            (Some(topic), since) => Some(Action::Subscribe { topic, since }),
             (None, _) => None,
         },
-        "unsubscribe" => {
-            fields.required("topic", &mut errors).map(|topic| ClientCommand::Unsubscribe { id: id.clone(), topic })
-        }
-        "refresh" => {
-            fields.required("token", &mut errors).map(|token| ClientCommand::Refresh { id: id.clone(), token })
-        }
-        "ping" => Some(ClientCommand::Ping { id: id.clone() }),
+        "unsubscribe" => fields.required("topic", &mut errors).map(|topic| Action::Unsubscribe { topic }),
+        "refresh" => fields.required("token", &mut errors).map(|token| Action::Refresh { token }),
+        "ping" => Some(Action::Ping {}),
         "pong" => {
             // It is an answer itself, so nothing would ever answer its id.
             errors.extend(id.is_some().then(|| FieldError::new("id", "is not a field of this action")));
-            Some(ClientCommand::Pong {})
+            Some(Action::Pong {})
         }
         _ => {
-            let message = format!("there is no such action; `action` is {}", one_of_the_actions());
+            let message = format!("unknown action; `action` is {}", one_of_the_actions());
             return Err(DecodeError::Refused(ErrorReply::new(id, ErrorCode::UnknownAction, message)));
         }
     };
     errors.extend(fields.rest.iter().map(|(name, _)| FieldError::new(name.clone(), "is not a field of this action")));
-    match command {
-        Some(command) if errors.is_empty() => Ok(command),
+    match action {
+        Some(action) if errors.is_empty() => Ok(Command { id, action }),
         _ => Err(refused(id, errors)),
     }
 }
 
 fn one_of_the_actions() -> String {
-    format!("one of {}", ClientCommand::ACTIONS.join(", "))
+    format!("one of {}", Action::NAMES.join(", "))
 }
 
 fn refused(id: Option<CommandId>, errors: Vec<FieldError>) -> DecodeError {

@@ -2,7 +2,7 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use realtime_schema::{Audience, Gap, Route};
+use realtime_schema::{Gap, GapReason, Stream};
 
 use crate::{frame::Frame, policy::Overflow};
 
@@ -128,7 +128,7 @@ impl OutboundQueue {
             self.frames.insert(at, rest);
         }
         if let Some(label) = frame.label() {
-            let stream = stream_of(&label.to);
+            let stream = Stream::of_audience(&label.to);
             let Gaps(gaps) = &mut **self.gaps.get_or_insert_default();
             match gaps.iter_mut().find(|gap| gap.stream == stream) {
                 Some(gap) => gap.missed = gap.missed.map(|n| n + 1),
@@ -186,20 +186,8 @@ impl OutboundQueue {
     }
 }
 
-fn dropped_one(stream: String) -> Gap {
-    Gap { stream, from: None, to: None, missed: Some(1), reason: "slow_consumer".into() }
-}
-
-/// The stream that a publication belongs to, as `gap` names it; a union belongs to none of its own.
-fn stream_of(to: &Audience) -> String {
-    match to.routes() {
-        [Route::All] => "all".into(),
-        [Route::User(_)] => "user".into(),
-        [Route::Role(role)] => format!("role:{role}"),
-        [Route::Connection(_)] => "connection".into(),
-        [Route::Topic(topic)] => format!("topic:{topic}"),
-        _ => "union".into(),
-    }
+fn dropped_one(stream: Option<Stream>) -> Gap {
+    Gap { stream, from: None, to: None, missed: Some(1), reason: GapReason::SlowConsumer }
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@
 use std::{sync::Arc, time::Duration};
 
 use realtime_schema::{
-    ClientCommand, ClientLimits, CloseCode, Closing, CommandId, Connection, Control, Grant, JwtClaims, PingMode,
-    Reconnect, Role, Subscription, Timestamp, Topic, UserId,
+    ClientLimits, CloseCode, Closing, Command, CommandId, Connection, Control, Grant, JwtClaims, PingMode, Reconnect,
+    Role, Subscription, Timestamp, Topic, UserId,
 };
 
 use crate::{auth::Refusal, codec::DecodeError, limits::TokenBucket, policy::Namespaces};
@@ -44,7 +44,7 @@ pub struct SessionSettings {
 #[derive(Clone, Debug)]
 pub enum Input {
     /// A text message, decoded or not.
-    Text(Result<ClientCommand, DecodeError>),
+    Text(Result<Command, DecodeError>),
     /// A binary message.
     Binary,
     /// Proof of life: a ping or a pong of the WebSocket.

@@ -8,8 +8,9 @@ use crate::{
     connection::{Connection, Subscription},
     field_error::FieldError,
     id::MessageId,
+    integer,
     message::{Audience, Message, Payload},
-    position::StreamPosition,
+    stream::StreamPosition,
     text::{ClientId, MessageType},
     timestamp::Timestamp,
     topic::Topic,
@@ -155,8 +156,8 @@ impl Problem {
             title: code.as_str().replace('_', " "),
             status: code.status(),
             detail: detail.into(),
-            code,
             retry: code.retry(),
+            code,
             after_ms: None,
             errors: Vec::new(),
         }
@@ -201,7 +202,7 @@ pub struct ConnectionList {
 #[schemars(example = DisconnectRequest { code: Some(4000), reason: Some("account closed".into()) })]
 pub struct DisconnectRequest {
     /// The close code: 4403 by default; an application's own 4000–4199 (the client stays away) or 4200–4399 (comes back), or 4603 (revoked).
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "integer::optional", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "close_codes")]
     pub code: Option<u16>,
     /// Why, as the client is told: at most 100 characters.

@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use crate::{
-    Ack, BatchRequest, BatchResponse, ClientCommand, Connection, ConnectionInfo, ConnectionList, DisconnectRequest,
+    Ack, BatchRequest, BatchResponse, Command, Connection, ConnectionInfo, ConnectionList, DisconnectRequest,
     Disconnected, Envelope, ErrorReply, Gap, JwtClaims, Message, MessageId, MessageType, Payload, Ping, Presence,
-    Problem, PublishRequest, QueryParams, Receipt, Subscribed, Subscription, SubscriptionChange, Timestamp, Topic,
-    TopicPage, TopicQuery, Unsubscribed, Welcome,
+    Problem, PublishRequest, QueryParams, Receipt, Stream, Subscribed, Subscription, SubscriptionChange, Timestamp,
+    Topic, TopicPage, TopicQuery, Unsubscribed, Welcome,
     contract::Contract,
     server::{Closing, Control},
 };
@@ -28,7 +28,7 @@ pub fn catalog() -> Vec<CatalogEntry> {
     let mut entries = frames();
     entries.push(server_frame(&entries));
     entries.extend([
-        entry::<ClientCommand>("client-command", Contract::In),
+        entry::<Command>("client-command", Contract::In),
         entry::<QueryParams>("query-params", Contract::In),
         entry::<JwtClaims>("jwt-claims", Contract::In),
         entry::<Topic>("topic", Contract::In),
@@ -121,7 +121,7 @@ fn publication() -> CatalogEntry {
     let mut generator = Contract::Out.generator("/$defs");
     let (kind, payload) = (generator.subschema_for::<MessageType>(), generator.subschema_for::<Payload>());
     let (timestamp, id) = (generator.subschema_for::<Timestamp>(), generator.subschema_for::<MessageId>());
-    let topic = generator.subschema_for::<Topic>();
+    let (topic, stream) = (generator.subschema_for::<Topic>(), generator.subschema_for::<Stream>());
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": id_of(name),
@@ -134,7 +134,7 @@ fn publication() -> CatalogEntry {
             "timestamp": timestamp,
             "id": id,
             "topic": topic,
-            "stream": {"type": "string", "description": "The stream, where history is kept."},
+            "stream": stream,
             "offset": {"type": "integer", "minimum": 1, "description": "The place in the stream, where history is kept."},
         },
         "required": ["type", "payload", "timestamp", "id"],

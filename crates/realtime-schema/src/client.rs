@@ -4,8 +4,9 @@ use std::{borrow::Cow, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
+use serde_json::{Value, json};
 
-use crate::{position::StreamPosition, topic::Topic};
+use crate::{integer, stream::StreamPosition, topic::Topic};
 
 /// The name that a client gives a command, echoed in its one `ack` or `error`: an integer or a short text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -43,6 +44,13 @@ impl<'de> Deserialize<'de> for CommandId {
                     .map_err(|_| E::invalid_value(de::Unexpected::Unsigned(n), &self))
             }
 
+            fn visit_f64<E: de::Error>(self, n: f64) -> Result<CommandId, E> {
+                integer::whole(n)
+                    .and_then(|n| i64::try_from(n).ok())
+                    .map(CommandId::Number)
+                    .ok_or_else(|| E::invalid_value(de::Unexpected::Float(n), &self))
+            }
+
             fn visit_str<E: de::Error>(self, text: &str) -> Result<CommandId, E> {
                 match text.chars().count() {
                     1..=CommandId::MAX_CHARS => Ok(CommandId::Text(text.to_owned())),
@@ -72,74 +80,100 @@ impl JsonSchema for CommandId {
     }
 }
 
-/// A command from a client. `action` names it; fields that a command does not know are refused.
-#[derive(Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(tag = "action", rename_all = "lowercase", deny_unknown_fields)]
-#[schemars(example = ClientCommand::example())]
-pub enum ClientCommand {
+/// A command from a client. `action` names it; fields that an action does not know are refused.
+///
+/// It is written with serde and read by `realtime_core::codec::decode`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Command {
+    /// Echoed in the one `ack` or `error`; without it the command is carried out without an answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<CommandId>,
+    /// What to do.
+    #[serde(flatten)]
+    pub action: Action,
+}
+
+impl Command {
+    /// A command whose outcome is sent back under `id`.
+    pub fn new(id: CommandId, action: Action) -> Self {
+        Self { id: Some(id), action }
+    }
+
+    fn example() -> Self {
+        let topic = Topic::new("order:123").expect("a topic");
+        Self::new(CommandId::Number(7), Action::Subscribe { topic, since: None })
+    }
+}
+
+/// What a command asks for.
+#[derive(Clone, PartialEq, Serialize, JsonSchema)]
+#[serde(tag = "action", rename_all = "lowercase")]
+#[schemars(deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Action {
     /// Subscribes this connection to a topic. After the `ack` nothing published later is missed.
     Subscribe {
-        /// Echoed in the answer.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        id: Option<CommandId>,
         /// The topic.
         topic: Topic,
-        /// Where the client stopped before: what it missed comes first, or a `gap` that says what is lost.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
+        /// The last position that the client saw: what it missed comes first, or a `gap` that says what is lost.
+        #[serde(skip_serializing_if = "Option::is_none")]
         since: Option<StreamPosition>,
     },
     /// Ends a subscription. After the `ack` nothing of that topic arrives.
     Unsubscribe {
-        /// Echoed in the answer.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        id: Option<CommandId>,
         /// The topic.
         topic: Topic,
     },
     /// Replaces this connection's token by a new one of the same user.
     Refresh {
-        /// Echoed in the answer.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        id: Option<CommandId>,
         /// The new token.
         token: String,
     },
     /// Asks for an `ack`, for clients that can't see WebSocket pings.
-    Ping {
-        /// Echoed in the answer.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        id: Option<CommandId>,
-    },
-    /// Answers a `ping` text frame.
+    Ping {},
+    /// Answers a `ping` text frame. It has no `id`, for nothing is sent back.
     Pong {},
 }
 
-impl ClientCommand {
+impl Action {
     /// Every action, as `action` names it.
-    pub const ACTIONS: [&str; 5] = ["subscribe", "unsubscribe", "refresh", "ping", "pong"];
+    pub const NAMES: [&str; 5] = ["subscribe", "unsubscribe", "refresh", "ping", "pong"];
+}
 
-    pub(crate) fn example() -> Self {
-        Self::Subscribe {
-            id: Some(CommandId::Number(7)),
-            topic: Topic::new("order:123").expect("a topic"),
-            since: None,
+impl fmt::Debug for Action {
+    // By hand, so that no log ever holds the token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Subscribe { topic, since } => {
+                f.debug_struct("Subscribe").field("topic", topic).field("since", since).finish()
+            }
+            Self::Unsubscribe { topic } => f.debug_struct("Unsubscribe").field("topic", topic).finish(),
+            Self::Refresh { token: _ } => f.debug_struct("Refresh").field("token", &"…").finish(),
+            Self::Ping {} => f.write_str("Ping"),
+            Self::Pong {} => f.write_str("Pong"),
         }
     }
 }
 
-impl fmt::Debug for ClientCommand {
-    // By hand, so that no log ever holds the token.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Subscribe { id, topic, since } => {
-                f.debug_struct("Subscribe").field("id", id).field("topic", topic).field("since", since).finish()
-            }
-            Self::Unsubscribe { id, topic } => {
-                f.debug_struct("Unsubscribe").field("id", id).field("topic", topic).finish()
-            }
-            Self::Refresh { id, token: _ } => f.debug_struct("Refresh").field("id", id).field("token", &"…").finish(),
-            Self::Ping { id } => f.debug_struct("Ping").field("id", id).finish(),
-            Self::Pong {} => f.write_str("Pong"),
+impl JsonSchema for Command {
+    fn schema_name() -> Cow<'static, str> {
+        "ClientCommand".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        // Each action with the command's id beside its own fields: the two are one object on the wire.
+        let mut schema = Action::json_schema(generator);
+        let id = generator.subschema_for::<Option<CommandId>>();
+        let variants = schema.get_mut("oneOf").and_then(Value::as_array_mut).expect("a tagged enum is a oneOf");
+        for variant in variants {
+            let is_answer = variant["properties"]["action"]["const"] == "pong";
+            variant["properties"]["id"] = if is_answer { json!({"type": "null"}) } else { id.clone().into() };
         }
+        schema.insert(
+            "description".into(),
+            "A command from a client. `action` names it; fields that an action does not know are refused.".into(),
+        );
+        schema.insert("examples".into(), json!([Self::example()]));
+        schema
     }
 }

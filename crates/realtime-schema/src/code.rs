@@ -3,31 +3,31 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::open_words::open_words;
+
 macro_rules! error_codes {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal, $status:literal, $retry:literal;)*) => {
-        /// Why a command or a request was refused. The connection lives on. The same words are used over HTTP.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-        pub enum ErrorCode {
-            $($(#[$doc])* #[serde(rename = $word)] $variant,)*
+    ($($(#[doc = $doc:literal])* $variant:ident = $word:literal, $status:literal, $retry:literal;)*) => {
+        open_words! {
+            /// Why a command or a request was refused. The connection lives on. The same words are used over HTTP.
+            ErrorCode: $($(#[doc = $doc])* $variant = $word;)*
         }
 
         impl ErrorCode {
-            /// Every code, in the order documented.
-            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
-
-            /// The word on the wire.
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
+            /// The HTTP status of the same refusal (RFC 9110 section 15); 500 for an unknown code, whose frame names
+            /// its own.
+            pub fn status(&self) -> u16 {
+                match self {
+                    $(Self::$variant => $status,)*
+                    Self::Other(_) => 500,
+                }
             }
 
-            /// The HTTP status of the same refusal (RFC 9110 section 15).
-            pub fn status(self) -> u16 {
-                match self { $(Self::$variant => $status),* }
-            }
-
-            /// Whether the same request may succeed later.
-            pub fn retry(self) -> bool {
-                match self { $(Self::$variant => $retry),* }
+            /// Whether the same request may succeed later; false for an unknown code, whose frame says so itself.
+            pub fn retry(&self) -> bool {
+                match self {
+                    $(Self::$variant => $retry,)*
+                    Self::Other(_) => false,
+                }
             }
         }
     };

@@ -13,12 +13,15 @@ mod contract;
 mod envelope;
 mod field_error;
 mod id;
+mod integer;
 mod limits;
 mod message;
+mod open_words;
 mod openapi;
-mod position;
 mod query;
+mod reason;
 mod server;
+mod stream;
 mod text;
 mod timestamp;
 mod topic;
@@ -29,21 +32,22 @@ pub use api::{
 };
 pub use catalog::{CatalogEntry, catalog};
 pub use claims::JwtClaims;
-pub use client::{ClientCommand, CommandId};
+pub use client::{Action, Command, CommandId};
 pub use code::{CloseAdvice, CloseCode, ErrorCode};
 pub use connection::{Connection, Origin, Subscription};
-pub use envelope::Envelope;
+pub use envelope::{Envelope, Event};
 pub use field_error::FieldError;
 pub use id::{ConnectionId, MessageId, NodeId};
 pub use limits::ClientLimits;
 pub use message::{Audience, Message, Payload, Route};
 pub use openapi::openapi;
-pub use position::StreamPosition;
 pub use query::{PingMode, QueryParams};
+pub use reason::{GapReason, SubscribedReason, UnsubscribedReason};
 pub use server::{
     Ack, BEARER_PROTOCOL, Closing, Control, ErrorReply, Gap, PROTOCOL, Ping, Presence, Reconnect, Subscribed,
     Unsubscribed, Welcome,
 };
+pub use stream::{Stream, StreamPosition};
 pub use text::{ClientId, MessageType, Permission, RESERVED_TYPES, Role, UserId};
 pub use timestamp::Timestamp;
 pub use topic::{Grant, GrantAction, Topic, TopicPattern};

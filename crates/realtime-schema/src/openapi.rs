@@ -107,25 +107,20 @@ fn in_query(fields: &Value) -> Vec<Value> {
     fields["properties"].as_object().into_iter().flatten().map(parameter).collect()
 }
 
-fn all_refusals(operation: &Operation) -> impl Iterator<Item = ErrorCode> {
-    operation.refusals.iter().chain(operation.tag.refusals()).copied()
+fn all_refusals(operation: &Operation) -> impl Iterator<Item = &'static ErrorCode> {
+    operation.refusals.iter().chain(operation.tag.refusals())
 }
 
 /// An answer for each code that some operation is refused with, with the code's own words and an example.
 fn refusals(components: &mut Components) -> Map<String, Value> {
-    let described = components.fields::<ErrorCode>();
-    let about = |code: ErrorCode| {
-        let mut all = described["oneOf"].as_array().into_iter().flatten();
-        all.find(|one| one["const"] == code.as_str()).and_then(|one| one["description"].as_str()).unwrap_or_default()
-    };
-    let used = |code: &ErrorCode| OPERATIONS.iter().flat_map(all_refusals).any(|used| used == *code);
-    let mut refusal = |code: ErrorCode| {
+    let used = |code: &&ErrorCode| OPERATIONS.iter().flat_map(all_refusals).any(|used| used == *code);
+    let mut refusal = |code: &ErrorCode| {
         let content = json!({
             "schema": components.answer::<Problem>(),
-            "example": Problem::new(code, about(code)),
+            "example": Problem::new(code.clone(), code.meaning()),
         });
-        let description = format!("`{}`: {}", code.as_str(), about(code));
+        let description = format!("`{}`: {}", code.as_str(), code.meaning());
         (format!("{code:?}"), json!({"description": description, "content": {"application/problem+json": content}}))
     };
-    ErrorCode::ALL.iter().copied().filter(used).map(&mut refusal).collect()
+    ErrorCode::ALL.iter().filter(used).map(&mut refusal).collect()
 }

@@ -11,7 +11,8 @@ use crate::{
     field_error::FieldError,
     id::ConnectionId,
     limits::ClientLimits,
-    position::StreamPosition,
+    reason::{GapReason, SubscribedReason, UnsubscribedReason},
+    stream::{Stream, StreamPosition},
     text::{ClientId, Role, UserId},
     timestamp::Timestamp,
     topic::Topic,
@@ -93,7 +94,7 @@ pub struct Welcome {
     /// Every limit that this client can hit.
     pub limits: ClientLimits,
     /// Streams with history, each with where it stands.
-    pub streams: BTreeMap<String, StreamPosition>,
+    pub streams: BTreeMap<Stream, StreamPosition>,
     /// Whether an earlier connection's state was taken up.
     pub resumed: bool,
 }
@@ -159,10 +160,10 @@ impl ErrorReply {
     pub fn new(id: Option<CommandId>, code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             id,
-            code,
             status: code.status(),
             message: message.into(),
             retry: code.retry(),
+            code,
             after_ms: None,
             errors: Vec::new(),
         }
@@ -179,7 +180,7 @@ pub struct Subscribed {
     pub position: Option<StreamPosition>,
     /// Why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<String>,
+    pub reason: Option<SubscribedReason>,
 }
 
 /// Payload of `unsubscribed`: nothing of the topic arrives any more.
@@ -187,16 +188,17 @@ pub struct Subscribed {
 pub struct Unsubscribed {
     /// The topic.
     pub topic: Topic,
-    /// Why: `revoked` when the new token no longer grants it, `server` when the application ended it.
-    pub reason: String,
+    /// Why.
+    pub reason: UnsubscribedReason,
 }
 
 /// Payload of `gap`: messages of a stream that this client can no longer get. Never skipped in silence.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
-    /// The stream: `topic:order:123`, `user`, `role:admin`, `connection`, `all`, or `union` for what was published to
-    /// more than one of them at once.
-    pub stream: String,
+    /// The stream. Absent for messages that belong to none: published to this connection alone, or to several routes
+    /// at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream: Option<Stream>,
     /// First offset that is missing. Absent when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<u64>,
@@ -206,8 +208,8 @@ pub struct Gap {
     /// How many messages are missing. Absent when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<u64>,
-    /// Why: `no_history` or `slow_consumer`, and others later.
-    pub reason: String,
+    /// Why.
+    pub reason: GapReason,
 }
 
 /// Payload of `presence`: who came to a topic and who left.

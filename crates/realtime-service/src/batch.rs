@@ -98,7 +98,8 @@ impl Batch<'_> {
         let inner = &self.service.0;
         let turn = inner.readers_turn(&first.to).await;
         let envelopes: Vec<_> = requests.into_iter().map(|request| inner.envelope(request)).collect();
-        let ids: Vec<_> = envelopes.iter().map(|envelope| envelope.message.id).collect();
+        let ids: Vec<_> =
+            envelopes.iter().filter_map(|envelope| envelope.message().map(|message| message.id)).collect();
         let published = inner.bus.publish_batch(envelopes).await;
         drop(turn);
         let answers = ids.into_iter().zip(published).map(|(id, published)| Ok(inner.receipt(id, published?)));

@@ -9,7 +9,7 @@ use realtime_core::{
     session::{Input, Run, SubscribeOutcome},
 };
 use realtime_ports::{HookError, SubscribeError, WebSocketConnection};
-use realtime_schema::{CloseCode, Connection, Control, Origin, Unsubscribed};
+use realtime_schema::{CloseCode, Connection, Control, Origin, Unsubscribed, UnsubscribedReason};
 
 use crate::{connection::Boxed, metrics::add, outbound::Outbound, service::Inner};
 
@@ -64,7 +64,7 @@ pub(crate) fn run(
         }
         Run::Revoke { topic } => {
             if inner.pubsub.unsubscribe(me, &topic) {
-                let told = Control::Unsubscribed(Unsubscribed { topic, reason: "revoked".into() });
+                let told = Control::Unsubscribed(Unsubscribed { topic, reason: UnsubscribedReason::Revoked });
                 let _ = outbound.send(&inner.control(&told));
             }
             Outcome::Nothing

@@ -23,15 +23,20 @@ pub(crate) struct Hub {
 
 impl Delivery for Hub {
     fn deliver(&self, envelope: &Envelope) -> u64 {
-        self.fan_out(std::slice::from_ref(&&envelope.message))
+        envelope.message().map_or(0, |message| self.fan_out(&[message]))
     }
 
     fn deliver_batch(&self, envelopes: &[Arc<Envelope>]) -> Vec<u64> {
-        let messages: Vec<_> = envelopes.iter().map(|envelope| &envelope.message).collect();
-        let mut counts = Vec::with_capacity(messages.len());
-        for together in messages.chunk_by(|one, next| self.go_together(one, next)) {
-            let taken = self.fan_out(together);
-            counts.extend(std::iter::repeat_n(taken, together.len()));
+        let together = |one: &Arc<Envelope>, next: &Arc<Envelope>| match (one.message(), next.message()) {
+            (Some(one), Some(next)) => self.go_together(one, next),
+            _ => false,
+        };
+        let mut counts = Vec::with_capacity(envelopes.len());
+        let mut messages = Vec::with_capacity(envelopes.len());
+        for chunk in envelopes.chunk_by(together) {
+            messages.clear();
+            messages.extend(chunk.iter().filter_map(|envelope| envelope.message()));
+            counts.extend(std::iter::repeat_n(self.fan_out(&messages), chunk.len()));
         }
         counts
     }

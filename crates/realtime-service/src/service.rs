@@ -22,7 +22,7 @@ use realtime_ports::{
 };
 use realtime_schema::{
     CloseCode, Closing, Connection, ConnectionId, Control, Envelope, MessageId, NodeId, Origin, PublishRequest,
-    Receipt, Subscribed, Topic, Unsubscribed,
+    Receipt, Subscribed, Topic, Unsubscribed, UnsubscribedReason,
 };
 use tokio_util::task::AbortOnDropHandle;
 
@@ -208,8 +208,13 @@ impl Inner {
 
     /// What the bus is to carry.
     pub(crate) fn envelope(&self, request: PublishRequest) -> Arc<Envelope> {
+        self.stamped(request).1
+    }
+
+    /// What the bus is to carry, and the message's id.
+    fn stamped(&self, request: PublishRequest) -> (MessageId, Arc<Envelope>) {
         let stamp = Stamp { id: self.ids.message_id(), now: self.clock.now() };
-        Arc::new(Envelope::new(self.node, from_request(request, stamp)))
+        (stamp.id, Arc::new(Envelope::new(self.node, from_request(request, stamp))))
     }
 
     /// What the publisher is told.
@@ -220,8 +225,7 @@ impl Inner {
     }
 
     async fn publish_once(&self, request: PublishRequest) -> Result<Receipt, PublishError> {
-        let envelope = self.envelope(request);
-        let id = envelope.message.id;
+        let (id, envelope) = self.stamped(request);
         Ok(self.receipt(id, self.bus.publish(envelope).await?))
     }
 }
@@ -266,7 +270,7 @@ impl RealtimeService for Service {
     async fn unsubscribe(&self, id: ConnectionId, topic: &Topic) -> bool {
         let was = self.0.pubsub.unsubscribe(id, topic);
         if was {
-            let told = Unsubscribed { topic: topic.clone(), reason: "server".into() };
+            let told = Unsubscribed { topic: topic.clone(), reason: UnsubscribedReason::Server };
             self.0.tell(id, &Control::Unsubscribed(told));
         }
         was

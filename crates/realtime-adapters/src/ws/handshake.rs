@@ -118,7 +118,7 @@ pub async fn turn_away(pending: PendingSocket, refusal: Refusal, now: Timestamp,
 
 /// A refusal as an HTTP answer.
 pub fn refused(refusal: &Refusal) -> Response<ResponseBody> {
-    let problem = Problem::new(refusal.code, &refusal.message);
+    let problem = Problem::new(refusal.code.clone(), &refusal.message);
     let retry = problem.retry || refusal.close.advice() == CloseAdvice::ComeBack;
     let problem = Problem { after_ms: refusal.after_ms, retry, ..problem };
     let mut response = answer(&problem);

@@ -20,6 +20,10 @@ fn stamp() -> Stamp {
     Stamp { id: MessageId(Uuid::from_u128(7)), now: Timestamp::from_millis(1_000) }
 }
 
+fn published(envelope: &Envelope) -> &Message {
+    envelope.message().expect("a publication")
+}
+
 #[test]
 fn each_envelope_is_addressed_to_what_its_name_says() {
     let (user, role) = (UserId::new("alice").expect("a user"), Role::new("admin").expect("a role"));
@@ -32,7 +36,7 @@ fn each_envelope_is_addressed_to_what_its_name_says() {
         (topic_envelope(NODE, topic.clone(), content("1"), stamp()), Route::Topic(topic)),
     ] {
         assert_eq!((envelope.v, envelope.node), (Envelope::VERSION, NODE));
-        assert_eq!(envelope.message.to.routes(), [route]);
+        assert_eq!(published(&envelope).to.routes(), [route]);
         assert_eq!(decode(&encode(&envelope), PLENTY), Ok(envelope));
     }
 }
@@ -52,6 +56,38 @@ fn another_releases_envelope_is_skipped_by_its_version_whatever_its_form() {
     assert_eq!(decode(&encode(&readable), PLENTY), Err(Skip::Version { found: 2 }));
     assert_eq!(decode(br#"{"v":3,"cells":[{"to":{"planet":"mars"}}]}"#, PLENTY), Err(Skip::Version { found: 3 }));
     assert!(matches!(decode(br#"{"v":1}"#, PLENTY), Err(Skip::Malformed(_))));
+}
+
+#[test]
+fn an_event_of_a_later_release_is_skipped_by_its_name() {
+    for event in [r#"{"joined":{"topic":"t","users":["alice"]}}"#, r#"{"joined":null}"#, r#"{"joined":[[{}]]}"#] {
+        let text = format!(r#"{{"v":1,"node":"{NODE}","event":{event}}}"#);
+        assert_eq!(decode(text.as_bytes(), PLENTY), Err(Skip::Event { name: "joined".into() }), "{text}");
+    }
+}
+
+#[test]
+fn the_order_of_an_envelopes_keys_makes_no_difference() {
+    let envelope = broadcast_envelope(NODE, content(r#"{ "n": 1.0 }"#), stamp());
+    let (v, node) = (r#""v":1"#.to_owned(), format!(r#""node":"{NODE}""#));
+    let event = format!(r#""event":{}"#, serde_json::to_string(&envelope.event).expect("JSON"));
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        let keys = order.map(|at| [&v, &node, &event][at].as_str());
+        let text = format!("{{{}}}", keys.join(","));
+        assert_eq!(decode(text.as_bytes(), PLENTY).as_ref(), Ok(&envelope), "{text}");
+    }
+    let message = serde_json::to_string(published(&envelope)).expect("JSON");
+    for event in [
+        format!(r#"{{"trace":{{"a":[1]}},"published":{message}}}"#),
+        format!(r#"{{"published":{message},"trace":null}}"#),
+    ] {
+        let text = format!(r#"{{"event":{event},"v":1,"node":"{NODE}"}}"#);
+        assert_eq!(decode(text.as_bytes(), PLENTY).as_ref(), Ok(&envelope), "{text}");
+    }
+    for event in [format!(r#"{{"published":{message},"published":{message}}}"#), "{}".into(), "[]".into(), "1".into()] {
+        let text = format!(r#"{{"event":{event},"v":1,"node":"{NODE}"}}"#);
+        assert!(matches!(decode(text.as_bytes(), PLENTY), Err(Skip::Malformed(_))), "{text}");
+    }
 }
 
 #[test]
@@ -87,10 +123,11 @@ fn payload() -> impl Strategy<Value = String> {
 proptest! {
     #[test]
     fn what_is_written_reads_back_the_same(payload in payload(), ms in any::<i64>(), except in proptest::option::of("[a-z]{1,64}")) {
-        let mut envelope = broadcast_envelope(NODE, content(&payload), Stamp { now: Timestamp::from_millis(ms), ..stamp() });
-        envelope.message = Message { except_client: except.map(|c| ClientId::new(c).expect("a client")), ..envelope.message };
+        let message = message::to_all(content(&payload), Stamp { now: Timestamp::from_millis(ms), ..stamp() });
+        let except_client = except.map(|c| ClientId::new(c).expect("a client"));
+        let envelope = Envelope::new(NODE, Message { except_client, ..message });
         let read = decode(&encode(&envelope), PLENTY).expect("an envelope");
-        prop_assert_eq!(read.message.payload.as_str(), payload);
+        prop_assert_eq!(published(&read).payload.as_str(), payload);
         prop_assert_eq!(read, envelope);
     }
 

@@ -13,12 +13,15 @@ fn reply(text: &str) -> ErrorReply {
     }
 }
 
+fn command(id: CommandId, action: Action) -> Command {
+    Command::new(id, action)
+}
+
 #[test]
 fn every_action_is_read_whatever_the_order_of_its_fields() {
     let topic: Topic = "order:123".parse().expect("a topic");
     let since = StreamPosition { epoch: "k3f".into(), offset: 17 };
-    let subscribe =
-        ClientCommand::Subscribe { id: Some(CommandId::Number(7)), topic: topic.clone(), since: Some(since) };
+    let subscribe = command(CommandId::Number(7), Action::Subscribe { topic: topic.clone(), since: Some(since) });
     for text in [
         r#"{"action":"subscribe","id":7,"topic":"order:123","since":{"epoch":"k3f","offset":17}}"#,
         r#"{"since":{"offset":17,"epoch":"k3f"},"topic":"order:123","id":7,"action":"subscribe"}"#,
@@ -28,39 +31,47 @@ fn every_action_is_read_whatever_the_order_of_its_fields() {
     }
     assert_eq!(
         decode(r#"{"action":"unsubscribe","topic":"order:123"}"#),
-        Ok(ClientCommand::Unsubscribe { id: None, topic })
+        Ok(Command { id: None, action: Action::Unsubscribe { topic } })
     );
     assert_eq!(
         decode(r#"{"action":"refresh","token":"t","id":"r1"}"#),
-        Ok(ClientCommand::Refresh { id: Some(CommandId::Text("r1".into())), token: "t".into() })
+        Ok(command(CommandId::Text("r1".into()), Action::Refresh { token: "t".into() }))
     );
-    assert_eq!(decode(r#"{"action":"ping","id":null}"#), Ok(ClientCommand::Ping { id: None }), "null is absent");
-    assert_eq!(decode(r#"{"action":"ping"}"#), Ok(ClientCommand::Ping { id: None }));
-    assert_eq!(decode(r#"{"action":"pong"}"#), Ok(ClientCommand::Pong {}));
+    let ping = Command { id: None, action: Action::Ping {} };
+    assert_eq!(decode(r#"{"action":"ping","id":null}"#), Ok(ping.clone()), "null is absent");
+    assert_eq!(decode(r#"{"action":"ping"}"#), Ok(ping));
+    assert_eq!(decode(r#"{"action":"pong"}"#), Ok(Command { id: None, action: Action::Pong {} }));
     assert!(
         matches!(decode(r#"{"action":"pong","id":1}"#), Err(DecodeError::Refused(reply)) if reply.errors[0].path == "id")
     );
 }
 
 #[test]
-fn what_is_read_by_hand_is_what_the_schema_describes() {
-    for text in [
-        r#"{"action":"subscribe","id":7,"topic":"order:123","since":{"epoch":"k3f","offset":17}}"#,
-        r#"{"action":"unsubscribe","topic":"a"}"#,
-        r#"{"action":"refresh","token":"t"}"#,
-        r#"{"action":"ping","id":"x"}"#,
-        r#"{"action":"pong"}"#,
-    ] {
-        let described: ClientCommand = serde_json::from_str(text).expect("the described form");
-        assert_eq!(decode(text), Ok(described), "{text}");
-    }
-    for action in ClientCommand::ACTIONS {
+fn every_action_that_is_named_is_known() {
+    for action in Action::NAMES {
         assert_ne!(
             reply(&json!({"action": action, "stray": 1}).to_string()).code,
             ErrorCode::UnknownAction,
             "`{action}` is known"
         );
     }
+}
+
+#[test]
+fn an_integer_may_be_written_with_a_fraction_of_zero() {
+    let since = |offset| StreamPosition { epoch: "k3f".into(), offset };
+    let topic: Topic = "a".parse().expect("a topic");
+    for (text, offset) in [("17.0", 17), ("1.7e1", 17), ("-0.0", 0)] {
+        let text =
+            format!(r#"{{"action":"subscribe","topic":"a","id":7.0,"since":{{"epoch":"k3f","offset":{text}}}}}"#);
+        let read = Action::Subscribe { topic: topic.clone(), since: Some(since(offset)) };
+        assert_eq!(decode(&text), Ok(command(CommandId::Number(7), read)), "{text}");
+    }
+    for offset in ["17.5", "-1.0", "1e300", "18446744073709551616.0", "\"17\"", "true"] {
+        let text = format!(r#"{{"action":"subscribe","topic":"a","since":{{"epoch":"k3f","offset":{offset}}}}}"#);
+        assert_eq!(reply(&text).errors[0].path, "since", "{text}");
+    }
+    assert_eq!(reply(r#"{"action":"ping","id":9223372036854775808.0}"#).errors[0].path, "id");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! What a full queue does, policy by policy.
 
 use proptest::prelude::*;
-use realtime_schema::{Control, Message, MessageId, MessageType, Payload, Ping, Timestamp};
+use realtime_schema::{Control, Message, MessageId, MessageType, Payload, Ping, Route, Timestamp};
 
 use super::*;
 use crate::codec::{encode_control, encode_publication};
@@ -9,15 +9,18 @@ use crate::codec::{encode_control, encode_publication};
 const LIMITS: QueueLimits = QueueLimits { messages: 3, bytes: 10_000 };
 
 fn frame(kind: &str, topic: &str, n: u32, overflow: Overflow) -> Frame {
-    let message = Message {
+    encode_publication(&message(kind, topic, n), overflow)
+}
+
+fn message(kind: &str, topic: &str, n: u32) -> Message {
+    Message {
         id: MessageId(uuid::Uuid::from_u128(n.into())),
         to: Route::Topic(topic.parse().expect("a topic")).into(),
         kind: MessageType::new(kind).expect("a type"),
         payload: Payload::of(&n).expect("JSON"),
         timestamp: Timestamp::EPOCH,
         except_client: None,
-    };
-    encode_publication(&message, overflow)
+    }
 }
 
 fn payloads(queue: &mut OutboundQueue) -> (Vec<u32>, Vec<Gap>) {
@@ -88,9 +91,24 @@ fn drop_loses_the_oldest_and_says_how_many_of_which_stream() {
     }
     let (left, gaps) = payloads(&mut queue);
     assert_eq!(left, [2, 3, 4]);
-    let told: Vec<_> = gaps.iter().map(|gap| (gap.stream.as_str(), gap.missed, gap.reason.as_str())).collect();
-    assert_eq!(told, [("topic:b", Some(1), "slow_consumer"), ("topic:a", Some(1), "slow_consumer")]);
+    let gap = |topic: &str| dropped_one(Some(Stream::Topic(topic.parse().expect("a topic"))));
+    assert_eq!(gaps, [gap("b"), gap("a")]);
     assert_eq!(payloads(&mut queue), (vec![], vec![]), "a gap is told once");
+}
+
+#[test]
+fn a_gap_of_a_union_or_of_a_single_connection_names_no_stream() {
+    let to_topics = ["a", "b"].map(|topic| Route::Topic(topic.parse().expect("a topic")));
+    let union = realtime_schema::Audience::union(to_topics.into()).expect("two routes");
+    let connection = Route::Connection(realtime_schema::ConnectionId(uuid::Uuid::nil())).into();
+    for to in [union, connection] {
+        let mut queue = OutboundQueue::default();
+        for n in 0..4 {
+            let message = Message { to: Clone::clone(&to), ..message("t", "a", n) };
+            queue.push(encode_publication(&message, Overflow::Drop), LIMITS);
+        }
+        assert_eq!(payloads(&mut queue).1, [dropped_one(None)], "{to:?}");
+    }
 }
 
 #[test]

@@ -3,23 +3,18 @@
 use std::time::Duration;
 
 use realtime_schema::{
-    Ack, ClientCommand, CloseCode, Closing, CommandId, Control, ErrorCode, ErrorReply, FieldError, Gap, JwtClaims,
-    Origin, Role, StreamPosition, Subscription, Timestamp, Topic,
+    Ack, Action, CloseCode, Closing, Command, CommandId, Control, ErrorCode, ErrorReply, FieldError, Gap, GapReason,
+    JwtClaims, Origin, Role, Stream, StreamPosition, Subscription, Timestamp, Topic,
 };
 
 use super::{Effect, Run, Session, SubscribeOutcome, welcome::millis};
 use crate::{auth::Refusal, codec::DecodeError};
 
 impl Session {
-    pub(super) fn text(
-        &mut self,
-        now: Duration,
-        decoded: Result<ClientCommand, DecodeError>,
-        effects: &mut Vec<Effect>,
-    ) {
+    pub(super) fn text(&mut self, now: Duration, decoded: Result<Command, DecodeError>, effects: &mut Vec<Effect>) {
         if let Err(after) = self.admit(now, effects) {
             let id = match &decoded {
-                Ok(command) => id_of(command).cloned(),
+                Ok(command) => command.id.clone(),
                 Err(DecodeError::Refused(reply)) => reply.id.clone(),
                 Err(DecodeError::NotAnObject(_)) => None,
             };
@@ -64,13 +59,18 @@ impl Session {
         ErrorReply { after_ms: Some(millis(after)), ..ErrorReply::new(id, ErrorCode::RateLimited, message) }
     }
 
-    fn command(&mut self, command: ClientCommand, effects: &mut Vec<Effect>) {
-        match command {
-            ClientCommand::Subscribe { id, topic, since } => self.subscribe(id, topic, since, effects),
-            ClientCommand::Unsubscribe { id, topic } => effects.push(Effect::Run(Run::Unsubscribe { id, topic })),
-            ClientCommand::Refresh { id, token } => effects.push(Effect::Run(Run::Verify { id, token })),
-            ClientCommand::Ping { id } => Self::ack(id, effects),
-            ClientCommand::Pong {} => {}
+    fn command(&mut self, Command { id, action }: Command, effects: &mut Vec<Effect>) {
+        match action {
+            Action::Subscribe { topic, since } => self.subscribe(id, topic, since, effects),
+            Action::Unsubscribe { topic } => effects.push(Effect::Run(Run::Unsubscribe { id, topic })),
+            Action::Refresh { token } => effects.push(Effect::Run(Run::Verify { id, token })),
+            Action::Ping {} => Self::ack(id, effects),
+            Action::Pong {} => {}
+            // The decoder reads no other, so only a caller that makes its own commands gets here.
+            other => {
+                let message = format!("{other:?} is not an action of this release");
+                effects.push(Effect::Send(Control::Error(ErrorReply::new(id, ErrorCode::UnknownAction, message))));
+            }
         }
     }
 
@@ -166,23 +166,13 @@ impl Session {
     }
 }
 
-fn id_of(command: &ClientCommand) -> Option<&CommandId> {
-    match command {
-        ClientCommand::Subscribe { id, .. }
-        | ClientCommand::Unsubscribe { id, .. }
-        | ClientCommand::Refresh { id, .. }
-        | ClientCommand::Ping { id } => id.as_ref(),
-        ClientCommand::Pong {} => None,
-    }
-}
-
 /// Without history, nothing after a position can be had: the client is told, never left to believe otherwise.
 fn no_history(topic: &Topic, since: &StreamPosition) -> Gap {
     Gap {
-        stream: format!("topic:{topic}"),
+        stream: Some(Stream::Topic(topic.clone())),
         from: Some(since.offset.saturating_add(1)),
         to: None,
         missed: None,
-        reason: "no_history".into(),
+        reason: GapReason::NoHistory,
     }
 }

@@ -1,6 +1,6 @@
 //! A session's life, told as what comes in and what it does about it.
 
-use realtime_schema::{Ack, ErrorCode, ErrorReply, FieldError, Gap, Origin, Ping};
+use realtime_schema::{Ack, ErrorCode, ErrorReply, FieldError, Gap, GapReason, Origin, Ping, Stream};
 
 use super::*;
 use crate::{
@@ -142,8 +142,8 @@ fn a_full_connection_is_told_which_limit_it_hit() {
 fn a_position_without_history_is_answered_by_a_gap_before_anything_else() {
     let mut world = World::new(&claims(&["subscribe:**"], None));
     let text = r#"{"action":"subscribe","id":7,"topic":"order:1","since":{"epoch":"k3f","offset":17}}"#;
-    let gap =
-        Gap { stream: "topic:order:1".into(), from: Some(18), to: None, missed: None, reason: "no_history".into() };
+    let stream = Some(Stream::Topic(topic("order:1")));
+    let gap = Gap { stream, from: Some(18), to: None, missed: None, reason: GapReason::NoHistory };
     assert_eq!(
         world.says(text),
         [Effect::Send(Control::Gap(gap)), Effect::Run(Run::Subscribe { id: id(7), topic: topic("order:1") })]
@@ -255,7 +255,7 @@ fn too_many_commands_are_answered_then_the_connection_is_closed() {
         assert_eq!(world.says(r#"{"action":"ping","id":1}"#), [ack(1)]);
     }
     let over = world.says(r#"{"action":"ping","id":9}"#);
-    assert_eq!((error(&over).code, &error(&over).id), (ErrorCode::RateLimited, &id(9)));
+    assert_eq!((&error(&over).code, &error(&over).id), (&ErrorCode::RateLimited, &id(9)));
     assert_eq!(error(&over).after_ms, Some(100));
     assert!(error(&over).message.contains("limits.messages_per_second"));
     assert_eq!(world.at(100).says(r#"{"action":"ping","id":1}"#), [ack(1)], "who waits is served");

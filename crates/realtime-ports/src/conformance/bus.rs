@@ -59,6 +59,12 @@ fn envelope(to: Route, n: usize) -> Arc<Envelope> {
     Arc::new(bus::envelope(NodeId(id(0).0), to, content, stamp))
 }
 
+/// The number that [`envelope`] carries.
+fn number(envelope: &Envelope) -> usize {
+    let message = envelope.message().expect("a publication");
+    message.payload.as_str().parse().expect("a number")
+}
+
 async fn started<B: MessageBus>(bus: &B, takers: u64) -> Arc<Mailbox> {
     let mailbox = Mailbox::new(takers);
     bus.start(Arc::clone(&mailbox) as _).await.expect("a fresh bus starts");
@@ -136,8 +142,7 @@ pub async fn each_caller_keeps_its_order<B: MessageBus>(bus: &B) {
         }
     };
     all((0..CALLERS).map(|n| Box::pin(caller(n)) as Pin<Box<dyn Future<Output = ()> + '_>>).collect()).await;
-    let arrived: Vec<usize> =
-        mailbox.take().iter().map(|envelope| envelope.message.payload.as_str().parse().expect("a number")).collect();
+    let arrived: Vec<usize> = mailbox.take().iter().map(number).collect();
     assert_eq!(arrived.len(), CALLERS * EACH, "everything arrives once");
     for caller in 0..CALLERS {
         let range = caller * EACH..(caller + 1) * EACH;

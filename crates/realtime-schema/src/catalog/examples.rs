@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::{
-    Ack, ClientLimits, CloseCode, CommandId, Connection, ErrorCode, ErrorReply, FieldError, Gap, Message, PROTOCOL,
-    Ping, Presence, Reconnect, Subscribed, Timestamp, Topic, Unsubscribed, Welcome,
+    Ack, ClientLimits, CloseCode, CommandId, Connection, ErrorCode, ErrorReply, FieldError, Gap, GapReason, Message,
+    PROTOCOL, Ping, Presence, Reconnect, Stream, Subscribed, Timestamp, Topic, Unsubscribed, UnsubscribedReason,
+    Welcome,
     server::{Closing, Control},
 };
 
@@ -41,13 +42,13 @@ pub(super) fn controls() -> Vec<Control> {
         Control::Ack(Ack::new(CommandId::Number(7))),
         Control::Error(ErrorReply { errors: vec![FieldError::new("topic", "is missing")], ..refused }),
         Control::Subscribed(Subscribed { topic: topic.clone(), position: None, reason: None }),
-        Control::Unsubscribed(Unsubscribed { topic: topic.clone(), reason: "revoked".into() }),
+        Control::Unsubscribed(Unsubscribed { topic: topic.clone(), reason: UnsubscribedReason::Revoked }),
         Control::Gap(Gap {
-            stream: "topic:order:123".into(),
+            stream: Some(Stream::Topic(topic.clone())),
             from: Some(18),
             to: None,
             missed: None,
-            reason: "no_history".into(),
+            reason: GapReason::NoHistory,
         }),
         Control::Presence(Presence { topic, joined: vec![user], left: Vec::new() }),
         Control::Closing(Closing { after_ms: 250, spread_ms: 20_000, ..closing }),

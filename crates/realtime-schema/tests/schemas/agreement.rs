@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use jsonschema::Validator;
 use proptest::prelude::*;
 use realtime_schema::{
-    BatchRequest, ClientCommand, ClientId, DisconnectRequest, Grant, JwtClaims, MessageType, PublishRequest,
-    QueryParams, Topic, TopicQuery, UserId,
+    BatchRequest, ClientId, DisconnectRequest, Grant, JwtClaims, MessageType, PublishRequest, QueryParams, Stream,
+    Topic, TopicQuery, UserId,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -32,7 +32,6 @@ fn every_example_is_read<T: DeserializeOwned>(name: &str) {
 
 #[test]
 fn every_example_of_what_comes_in_is_read() {
-    every_example_is_read::<ClientCommand>("client-command");
     every_example_is_read::<QueryParams>("query-params");
     every_example_is_read::<JwtClaims>("jwt-claims");
     every_example_is_read::<Topic>("topic");
@@ -95,24 +94,6 @@ proptest! {
     }
 
     #[test]
-    fn a_command_is_valid_by_its_schema_when_it_is_read(
-        action in prop::sample::select(vec!["subscribe", "unsubscribe", "refresh", "ping", "pong", "publish"]),
-        fields in prop::collection::btree_map(
-            prop::sample::select(vec!["id", "topic", "token", "since", "stray"]),
-            prop::sample::select(vec![
-                json!(7), json!(1.5), json!("a"), json!(""), json!(null), json!({"epoch": "k", "offset": 1}),
-                json!({"epoch": "k"}), json!({"epoch": "k", "offset": 1, "stray": 1}), json!([]), json!(u64::MAX),
-            ]),
-            0..4,
-        ),
-    ) {
-        static COMMAND: LazyLock<Validator> = LazyLock::new(|| validator(&schema("client-command")));
-        let mut command = json!(fields);
-        command["action"] = json!(action);
-        prop_assert_eq!(COMMAND.is_valid(&command), reads::<ClientCommand>(&command), "{}", command);
-    }
-
-    #[test]
     fn an_audience_is_valid_by_its_schema_when_it_is_read(
         routes in prop::collection::vec(
             prop::sample::select(vec![
@@ -131,6 +112,25 @@ proptest! {
         };
         let request = json!({"to": to, "type": "greeting", "payload": 1});
         prop_assert_eq!(AUDIENCE.is_valid(&to), reads::<PublishRequest>(&request), "{}", to);
+    }
+
+    #[test]
+    fn a_stream_is_valid_by_its_schema_when_it_is_read(
+        kind in prop::sample::select(vec!["topic:", "role:", "user", "all", "user:", "connection", "union", ""]),
+        rest in prop_oneof![text().prop_filter("short", |text| text.chars().count() < 250), Just(String::new())],
+    ) {
+        static STREAM: LazyLock<Validator> = LazyLock::new(|| part("gap", "Stream"));
+        let stream = json!(format!("{kind}{rest}"));
+        prop_assert_eq!(STREAM.is_valid(&stream), reads::<Stream>(&stream), "{}", stream);
+    }
+
+    #[test]
+    fn a_close_code_is_a_number_of_the_type_that_is_described(
+        code in prop::sample::select(vec!["4000", "4063.0", "4.2e3", "4403", "4603", "4399.0", "null", "4000.5", "\"4000\"", "-4000"]),
+    ) {
+        static REQUEST: LazyLock<Validator> = LazyLock::new(|| validator(&schema("disconnect-request")));
+        let request: Value = serde_json::from_str(&format!(r#"{{"code":{code}}}"#)).expect("JSON");
+        prop_assert_eq!(REQUEST.is_valid(&request), reads::<DisconnectRequest>(&request), "{}", request);
     }
 
     #[test]

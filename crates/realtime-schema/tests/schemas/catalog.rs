@@ -77,7 +77,7 @@ fn breakages() -> Vec<(&'static str, &'static str, Value)> {
     vec![
         ("welcome", "/payload/ping_ms", json!("soon")),
         ("ack", "/payload/id", json!(1.5)),
-        ("error", "/payload/code", json!("bad_luck")),
+        ("error", "/payload/code", json!(400)),
         ("subscribed", "/payload/topic", json!("two words")),
         ("unsubscribed", "/payload/reason", json!(null)),
         ("gap", "/payload/from", json!(-1)),

@@ -2,8 +2,10 @@
 
 use realtime_schema::{
     CloseAdvice::{self, ComeBack, NewToken, StayAway},
-    CloseCode, Closing, CommandId, ErrorCode, ErrorReply, Problem,
+    CloseCode, Closing, CommandId, ErrorCode, ErrorReply, Gap, GapReason, Problem, Subscribed, SubscribedReason,
+    Unsubscribed, UnsubscribedReason,
 };
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
 use crate::{read, refusal, says, written};
@@ -38,14 +40,58 @@ fn an_error_code_is_its_word_on_the_wire() {
         assert_eq!(written(code), json!(code.as_str()));
         assert_eq!(read::<ErrorCode>(&format!("\"{}\"", code.as_str())), *code);
     }
-    says(&refusal::<ErrorCode>("\"bad_luck\""), &["`bad_luck`", "`bad_request`"]);
+}
+
+/// Reads `word` as an open list of words must: kept, written back as it came, and never taken for a known word.
+fn is_tolerated<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(word: &str, known: &[T]) {
+    let json = json!(word);
+    let read: T = read(&json.to_string());
+    assert_eq!(written(&read), json);
+    assert!(!known.contains(&read), "{read:?}");
+}
+
+#[test]
+fn a_word_that_a_later_release_adds_is_kept_as_it_came() {
+    for word in ["bad_luck", "", "Bad_Request", "é \"\n", &"x".repeat(1000)] {
+        is_tolerated(word, ErrorCode::ALL);
+        is_tolerated(word, GapReason::ALL);
+        is_tolerated(word, SubscribedReason::ALL);
+        is_tolerated(word, UnsubscribedReason::ALL);
+    }
+    assert_eq!(ErrorCode::Other("forbidden".into()), ErrorCode::Forbidden, "words are compared, not variants");
+    says(&refusal::<ErrorCode>("7"), &["expected a string"]);
+}
+
+#[test]
+fn a_frame_with_unknown_words_is_read() {
+    let error: ErrorReply = read(r#"{"code":"bad_luck","status":418,"message":"m","retry":true}"#);
+    assert_eq!((error.code.as_str(), error.status, error.retry), ("bad_luck", 418, true), "the frame's own advice");
+    let gap: Gap = read(r#"{"stream":"role:admin","reason":"moved"}"#);
+    assert_eq!(gap.reason.as_str(), "moved");
+    let ended: Unsubscribed = read(r#"{"topic":"t","reason":"moved"}"#);
+    assert_eq!(ended.reason.as_str(), "moved");
+    let begun: Subscribed = read(r#"{"topic":"t","reason":"moved"}"#);
+    assert_eq!(begun.reason.as_ref().map(SubscribedReason::as_str), Some("moved"));
+}
+
+#[test]
+fn the_reasons_are_those_of_the_protocol() {
+    let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(
+        GapReason::ALL.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        words(&["no_history", "slow_consumer"])
+    );
+    assert_eq!(
+        UnsubscribedReason::ALL.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        words(&["revoked", "server"])
+    );
 }
 
 #[test]
 fn a_reply_and_a_problem_say_the_same() {
     for code in ErrorCode::ALL {
-        let reply = ErrorReply::new(Some(CommandId::Number(7)), *code, "why");
-        let problem = Problem::new(*code, "why");
+        let reply = ErrorReply::new(Some(CommandId::Number(7)), code.clone(), "why");
+        let problem = Problem::new(code.clone(), "why");
         assert_eq!((reply.code, reply.status, reply.retry), (problem.code, problem.status, problem.retry));
         assert_eq!(problem.kind, format!("urn:realtime:error:{}", code.as_str()));
         assert_eq!((reply.message, reply.after_ms, reply.errors.len()), (problem.detail, None, 0));

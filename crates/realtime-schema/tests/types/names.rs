@@ -1,8 +1,8 @@
 //! Names: how long they may be, which characters they refuse, and what patterns and grants are made of.
 
 use realtime_schema::{
-    ClientId, FieldError, Grant, GrantAction, JwtClaims, MessageType, Permission, RESERVED_TYPES, Role, Topic,
-    TopicPattern, UserId,
+    Audience, ClientId, FieldError, Grant, GrantAction, JwtClaims, MessageType, Permission, RESERVED_TYPES, Role,
+    Route, Stream, Topic, TopicPattern, UserId,
 };
 
 use crate::{read, refusal, says};
@@ -158,4 +158,48 @@ fn a_refusal_seen_from_outside_has_the_whole_path() {
     assert_eq!(FieldError::new("", "is not an object").under("to").path, "to");
     assert_eq!(FieldError::new("", "is not an object").to_string(), "is not an object");
     assert_eq!(inner.to_string(), "topic: is missing");
+}
+
+#[test]
+fn a_stream_has_one_name_on_the_wire() {
+    for (text, stream) in [
+        ("all", Stream::All),
+        ("user", Stream::User),
+        ("role:admin", Stream::Role(Role::new("admin").expect("a role"))),
+        ("role:two words", Stream::Role(Role::new("two words").expect("a role"))),
+        ("topic:order:123", Stream::Topic(Topic::new("order:123").expect("a topic"))),
+        ("topic:topic:a", Stream::Topic(Topic::new("topic:a").expect("a topic"))),
+    ] {
+        assert_eq!(text.parse(), Ok(stream.clone()), "{text}");
+        assert_eq!(stream.to_string(), text);
+        assert_eq!(read::<Stream>(&format!("{text:?}")), stream);
+    }
+    for wrong in ["", "order:123", "user:alice", "connection", "union", "All", "topic", "role"] {
+        says(
+            &wrong.parse::<Stream>().expect_err(wrong).to_string(),
+            &["stream: `", "topic:TOPIC, role:ROLE, user or all"],
+        );
+    }
+    says(&"topic:".parse::<Stream>().expect_err("empty").to_string(), &["topic", "must not be empty"]);
+    says(&"topic:order:*".parse::<Stream>().expect_err("a pattern").to_string(), &["holds '*'"]);
+    says(&"role:".parse::<Stream>().expect_err("empty").to_string(), &["role", "must not be empty"]);
+}
+
+#[test]
+fn every_route_but_a_single_connection_is_a_stream() {
+    let role = Role::new("admin").expect("a role");
+    let topic = Topic::new("order:123").expect("a topic");
+    let connection = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id");
+    for (route, stream) in [
+        (Route::All, Some(Stream::All)),
+        (Route::User(UserId::new("alice").expect("a user")), Some(Stream::User)),
+        (Route::Role(role.clone()), Some(Stream::Role(role))),
+        (Route::Topic(topic.clone()), Some(Stream::Topic(topic))),
+        (Route::Connection(connection), None),
+    ] {
+        assert_eq!(Stream::of(&route), stream);
+        assert_eq!(Stream::of_audience(&route.clone().into()), stream);
+        let union = Audience::union(vec![route, Route::All]).expect("two routes");
+        assert_eq!(Stream::of_audience(&union), None, "a union has no position");
+    }
 }

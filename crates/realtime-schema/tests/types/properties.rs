@@ -2,10 +2,10 @@
 
 use proptest::{collection::vec, option, prelude::*};
 use realtime_schema::{
-    Audience, BatchRequest, ClientCommand, ClientId, CommandId, Connection, ConnectionId, DisconnectRequest, Envelope,
-    Grant, GrantAction, JwtClaims, Message, MessageId, MessageType, NodeId, Payload, Problem, PublishRequest,
-    QueryParams, Receipt, Role, Route, StreamPosition, Subscription, Timestamp, Topic, TopicPattern, TopicQuery,
-    UserId, Welcome,
+    Audience, BatchRequest, ClientId, CommandId, Connection, ConnectionId, DisconnectRequest, Envelope, Grant,
+    GrantAction, JwtClaims, Message, MessageId, MessageType, NodeId, Payload, Problem, PublishRequest, QueryParams,
+    Receipt, Role, Route, Stream, StreamPosition, Subscription, Timestamp, Topic, TopicPattern, TopicQuery, UserId,
+    Welcome,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ fn read_as_everything(bytes: &[u8]) {
         drop(serde_json::from_slice::<T>(bytes));
     }
     let readers: [fn(&[u8]); 20] = [
-        read::<ClientCommand>,
+        read::<Stream>,
         read::<CommandId>,
         read::<PublishRequest>,
         read::<BatchRequest>,
@@ -109,12 +109,12 @@ fn timestamp() -> impl Strategy<Value = Timestamp> {
     any::<i64>().prop_map(Timestamp::from_millis)
 }
 
-fn command_id() -> impl Strategy<Value = CommandId> {
-    prop_oneof![any::<i64>().prop_map(CommandId::Number), "(?s).{1,64}".prop_map(CommandId::Text)]
-}
-
 fn position() -> impl Strategy<Value = StreamPosition> {
     (any::<String>(), any::<u64>()).prop_map(|(epoch, offset)| StreamPosition { epoch, offset })
+}
+
+fn stream() -> impl Strategy<Value = Stream> {
+    prop_oneof![Just(Stream::All), Just(Stream::User), role().prop_map(Stream::Role), topic().prop_map(Stream::Topic),]
 }
 
 fn audience() -> impl Strategy<Value = Audience> {
@@ -134,21 +134,6 @@ fn payload() -> impl Strategy<Value = Payload> {
 
 fn kind() -> impl Strategy<Value = MessageType> {
     name(255).prop_map(|text| MessageType::new(text).expect("a type"))
-}
-
-fn command() -> impl Strategy<Value = ClientCommand> {
-    let id = || option::of(command_id());
-    prop_oneof![
-        (id(), topic(), option::of(position())).prop_map(|(id, topic, since)| ClientCommand::Subscribe {
-            id,
-            topic,
-            since
-        }),
-        (id(), topic()).prop_map(|(id, topic)| ClientCommand::Unsubscribe { id, topic }),
-        (id(), any::<String>()).prop_map(|(id, token)| ClientCommand::Refresh { id, token }),
-        id().prop_map(|id| ClientCommand::Ping { id }),
-        Just(ClientCommand::Pong {}),
-    ]
 }
 
 fn message() -> impl Strategy<Value = Message> {
@@ -193,6 +178,7 @@ proptest! {
         drop(text.parse::<Grant>());
         drop(text.parse::<TopicPattern>());
         drop(text.parse::<Topic>());
+        drop(text.parse::<Stream>());
         drop(text.parse::<ConnectionId>());
         drop(Payload::from_text(text));
     }
@@ -215,8 +201,9 @@ proptest! {
     }
 
     #[test]
-    fn a_command_comes_out_as_it_went_in(command in command()) {
-        comes_out_as_it_went_in(&command)?;
+    fn a_stream_has_one_name(stream in stream()) {
+        comes_out_as_it_went_in(&stream)?;
+        prop_assert_eq!(stream.to_string().parse(), Ok(stream));
     }
 
     #[test]

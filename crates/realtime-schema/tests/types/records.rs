@@ -1,7 +1,7 @@
 //! Times, claims, queries, records and envelopes.
 
 use realtime_schema::{
-    Connection, Envelope, JwtClaims, NodeId, PingMode, Presence, QueryParams, Receipt, StreamPosition, Timestamp,
+    Connection, Envelope, Event, JwtClaims, NodeId, PingMode, Presence, QueryParams, Receipt, StreamPosition, Timestamp,
 };
 use serde_json::{Value, json};
 
@@ -109,14 +109,14 @@ fn envelope() -> Value {
     json!({
         "v": 1,
         "node": ID,
-        "message": {
+        "event": {"published": {
             "id": ID,
             "to": [{"user": "alice"}, {"topic": "order:123"}],
             "type": "order-updated",
             "payload": {"status": "shipped"},
             "timestamp": "2026-11-23T13:00:00.123Z",
             "except_client": "tab-7f3a",
-        },
+        }},
     })
 }
 
@@ -124,7 +124,7 @@ fn envelope() -> Value {
 fn an_envelope_comes_out_as_it_went_in() {
     let read: Envelope = read(&envelope().to_string());
     assert_eq!(written(&read), envelope());
-    let (node, message) = (ID.parse::<NodeId>().expect("an id"), read.message.clone());
+    let (node, message) = (ID.parse::<NodeId>().expect("an id"), read.message().expect("a publication").clone());
     assert_eq!(Envelope::new(node, message), read);
     assert_eq!(read.v, Envelope::VERSION);
 }
@@ -133,10 +133,20 @@ fn an_envelope_comes_out_as_it_went_in() {
 fn an_envelope_of_a_later_release_is_read_past_its_new_fields() {
     let mut later = envelope();
     later["hops"] = json!(3);
-    later["message"]["priority"] = json!({"high": true});
+    later["event"]["published"]["priority"] = json!({"high": true});
     assert_eq!(written(&read::<Envelope>(&later.to_string())), envelope());
     later["v"] = json!(2);
     assert_eq!(read::<Envelope>(&later.to_string()).v, 2, "the version is left for the reader to judge");
+}
+
+#[test]
+fn an_event_of_a_later_release_is_read_by_its_name() {
+    let mut later = envelope();
+    later["event"] = json!({"joined": {"topic": "order:123", "user": "alice"}});
+    let read: Envelope = read(&later.to_string());
+    assert_eq!(read.event, Event::Other("joined".into()));
+    assert!(read.message().is_none());
+    assert_eq!(written(&read)["event"], json!({"joined": null}), "its content is not kept");
 }
 
 #[test]
@@ -144,10 +154,12 @@ fn a_forged_envelope_is_refused() {
     for (place, wrong) in [
         ("/node", json!("me")),
         ("/v", json!(-1)),
-        ("/message/id", json!(1)),
-        ("/message/to", json!([])),
-        ("/message/type", json!("welcome")),
-        ("/message/timestamp", json!("now")),
+        ("/event", json!({})),
+        ("/event", json!("published")),
+        ("/event/published/id", json!(1)),
+        ("/event/published/to", json!([])),
+        ("/event/published/type", json!("welcome")),
+        ("/event/published/timestamp", json!("now")),
     ] {
         let mut forged = envelope();
         *forged.pointer_mut(place).expect("a field") = wrong;

@@ -1,0 +1,83 @@
+//! Commands, as the schema describes them, as clients write them and as the server reads them: all three agree.
+
+use std::sync::LazyLock;
+
+use jsonschema::Validator;
+use proptest::{option, prelude::*};
+use realtime_core::codec::decode;
+use realtime_schema::{Action, Command, CommandId, StreamPosition, Topic, catalog};
+use serde_json::{Value, json};
+
+static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+    let entry = catalog().into_iter().find(|entry| entry.name == "client-command");
+    entry.expect("the catalog has the commands").schema
+});
+static VALIDATOR: LazyLock<Validator> = LazyLock::new(|| jsonschema::validator_for(&SCHEMA).expect("a schema"));
+
+fn id() -> impl Strategy<Value = Option<CommandId>> {
+    option::of(prop_oneof![any::<i64>().prop_map(CommandId::Number), "(?s).{1,64}".prop_map(CommandId::Text)])
+}
+
+fn topic() -> impl Strategy<Value = Topic> {
+    "[a-z0-9é_:./-]{1,40}".prop_map(|text| Topic::new(text).expect("a topic"))
+}
+
+fn position() -> impl Strategy<Value = StreamPosition> {
+    (any::<String>(), any::<u64>()).prop_map(|(epoch, offset)| StreamPosition { epoch, offset })
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let action = prop_oneof![
+        (topic(), option::of(position())).prop_map(|(topic, since)| Action::Subscribe { topic, since }),
+        topic().prop_map(|topic| Action::Unsubscribe { topic }),
+        any::<String>().prop_map(|token| Action::Refresh { token }),
+        Just(Action::Ping {}),
+        Just(Action::Pong {}),
+    ];
+    (id(), action).prop_map(|(id, action)| Command { id: id.filter(|_| action != Action::Pong {}), action })
+}
+
+#[test]
+fn every_example_of_a_command_is_read() {
+    let examples = SCHEMA["examples"].as_array().expect("examples");
+    assert!(!examples.is_empty());
+    for example in examples {
+        assert!(decode(&example.to_string()).is_ok(), "{example}");
+    }
+}
+
+#[test]
+fn the_schema_describes_every_action() {
+    let described: Vec<_> = SCHEMA["oneOf"].as_array().expect("a list").iter().collect();
+    let names: Vec<_> = described.iter().map(|one| one["properties"]["action"]["const"].clone()).collect();
+    assert_eq!(names, Action::NAMES.map(Value::from));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn a_command_is_valid_by_its_schema_when_the_server_reads_it(
+        action in prop::sample::select(vec!["subscribe", "unsubscribe", "refresh", "ping", "pong", "publish"]),
+        fields in prop::collection::btree_map(
+            prop::sample::select(vec!["id", "topic", "token", "since", "stray"]),
+            prop::sample::select(vec![
+                json!(7), json!(7.0), json!(1.5), json!("a"), json!(""), json!(null), json!({"epoch": "k", "offset": 1}),
+                json!({"epoch": "k", "offset": 1.0}), json!({"epoch": "k", "offset": 1.5}), json!({"epoch": "k"}),
+                json!({"epoch": "k", "offset": 1, "stray": 1}), json!([]), json!(u64::MAX), json!(true),
+            ]),
+            0..4,
+        ),
+    ) {
+        let mut command = json!(fields);
+        command["action"] = json!(action);
+        prop_assert_eq!(VALIDATOR.is_valid(&command), decode(&command.to_string()).is_ok(), "{}", command);
+    }
+
+    #[test]
+    fn a_command_is_read_as_it_was_written(command in command()) {
+        let text = serde_json::to_string(&command).expect("JSON");
+        prop_assert_eq!(decode(&text), Ok(command), "{}", text);
+        prop_assert!(VALIDATOR.is_valid(&serde_json::from_str(&text).expect("JSON")), "{}", text);
+    }
+}

@@ -1,0 +1,122 @@
+//! Streams, which are what can have a history, and positions in them.
+
+use std::{borrow::Cow, fmt, str::FromStr};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{
+    field_error::FieldError,
+    integer,
+    message::{Audience, Route},
+    text::{HIDDEN, Role},
+    topic::Topic,
+};
+
+/// A sequence of messages, as a client knows it: every route but a single connection is one.
+///
+/// Written `all`, `user` (the client's own user), `role:ROLE` or `topic:TOPIC`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum Stream {
+    /// What is for every connection.
+    All,
+    /// What is for the user of the connection that the name is sent to.
+    User,
+    /// What is for a role.
+    Role(Role),
+    /// What is published to a topic.
+    Topic(Topic),
+}
+
+impl Stream {
+    /// The stream of a route; `None` for a single connection, which has none.
+    pub fn of(route: &Route) -> Option<Self> {
+        match route {
+            Route::All => Some(Self::All),
+            Route::User(_) => Some(Self::User),
+            Route::Role(role) => Some(Self::Role(role.clone())),
+            Route::Topic(topic) => Some(Self::Topic(topic.clone())),
+            Route::Connection(_) => None,
+        }
+    }
+
+    /// The stream of a publication; `None` for a single connection and for a union of routes.
+    pub fn of_audience(to: &Audience) -> Option<Self> {
+        match to.routes() {
+            [route] => Self::of(route),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::User => f.write_str("user"),
+            Self::Role(role) => write!(f, "role:{role}"),
+            Self::Topic(topic) => write!(f, "topic:{topic}"),
+        }
+    }
+}
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.to_string())
+    }
+}
+
+impl FromStr for Stream {
+    type Err = FieldError;
+
+    fn from_str(text: &str) -> Result<Self, FieldError> {
+        match text.split_once(':') {
+            None if text == "all" => Ok(Self::All),
+            None if text == "user" => Ok(Self::User),
+            Some(("role", role)) => Role::new(role).map(Self::Role).map_err(|error| error.under("stream")),
+            Some(("topic", topic)) => Topic::new(topic).map(Self::Topic).map_err(|error| error.under("stream")),
+            _ => Err(FieldError::new("stream", format!("`{text}` is not topic:TOPIC, role:ROLE, user or all"))),
+        }
+    }
+}
+
+impl Serialize for Stream {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Stream {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Cow::<'de, str>::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Stream {
+    fn schema_name() -> Cow<'static, str> {
+        "Stream".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": r"^(?:all|user|role:[\s\S]{1,255}|topic:[^\s*{}]{1,255})$",
+            "not": {"pattern": HIDDEN},
+            "description": "A sequence of messages: `topic:TOPIC`, `role:ROLE`, `user` (the client's own) or `all`.",
+            "examples": ["topic:order:123", "user", "role:admin", "all"],
+        })
+    }
+}
+
+/// A position in a stream. Offsets rise within an epoch, not always by one; a new epoch means that the log was lost.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, expecting = "an object with `epoch` and `offset`")]
+#[schemars(example = StreamPosition { epoch: "k3f".into(), offset: 17 })]
+pub struct StreamPosition {
+    /// Names one life of the log.
+    pub epoch: String,
+    /// The offset of a message in that life, from 1; 0 is before the first.
+    #[serde(deserialize_with = "integer::required")]
+    pub offset: u64,
+}
