@@ -6,6 +6,7 @@ mod client;
 mod keys;
 mod logs;
 mod need;
+mod proxy;
 mod schemas;
 mod world;
 
@@ -14,5 +15,6 @@ pub use client::{Client, PATIENCE, Refusal};
 pub use keys::{Issuer, Kind};
 pub use logs::Logs;
 pub use need::{program, skip};
+pub use proxy::{Certificate, Proxy, TlsClient};
 pub use schemas::{Schemas, schemas};
 pub use world::{Answer, World};
