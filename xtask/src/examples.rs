@@ -1,8 +1,10 @@
-//! The examples that end by themselves: `cargo xtask test` runs them as well as building them.
+//! The examples that end by themselves: `cargo xtask test` runs them, too.
 
 use std::{
     fs::{self, File},
-    process::Stdio,
+    io,
+    path::Path,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -16,20 +18,20 @@ struct Example {
     /// Its name, as in `cargo run -p package --example name`.
     name: &'static str,
     /// What its output must contain: an example that prints nothing shows nothing.
-    says: &'static str,
+    prints: &'static str,
 }
 
-/// The table. Examples that serve until they are stopped are built by the tests and have no row here.
+/// Examples that serve until they are stopped have no row: the tests only build them.
 const EXAMPLES: &[Example] = &[
-    Example { package: "realtime-core", name: "core_only", says: "subscribers of order:123: [(" },
-    Example { package: "realtime-service", name: "custom_registry", says: "delivered to 1: " },
-    Example { package: "realtime-service", name: "custom_verifier", says: "refused: " },
+    Example { package: "realtime-core", name: "core_only", prints: "subscribers of order:123: [(" },
+    Example { package: "realtime-service", name: "custom_registry", prints: "delivered to 1: " },
+    Example { package: "realtime-service", name: "custom_verifier", prints: "refused: " },
 ];
 
-/// How long an example may take.
+/// The longest that an example may take.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// Runs each; the name and how it went.
+/// Runs each; returns its name and its result.
 pub(crate) fn run_all(workspace: &Workspace) -> Vec<(String, Result<(), String>)> {
     let mut outcomes: Vec<_> =
         EXAMPLES.iter().map(|example| (example.name.to_owned(), run(workspace, example, DEADLINE))).collect();
@@ -56,18 +58,15 @@ fn run(workspace: &Workspace, example: &Example, deadline: Duration) -> Result<(
     // `cargo test` has just built it; `cargo run` would build it again with other features.
     let program = workspace.target.join("debug/examples").join(example.name);
     let log = workspace.target.join(format!("example-{}.txt", example.name));
-    let file = File::create(&log).map_err(|error| format!("{}: {error}", log.display()))?;
-    let errors = file.try_clone().map_err(|error| error.to_string())?;
-    let mut child = std::process::Command::new(&program)
-        .current_dir(&workspace.root)
-        .stdin(Stdio::null())
-        .stdout(file)
-        .stderr(errors)
-        .spawn()
-        .map_err(|error| format!("{}: {error}", program.display()))?;
+    let in_file = |file: &Path, error: io::Error| format!("{}: {error}", file.display());
+    let file = File::create(&log).map_err(|error| in_file(&log, error))?;
+    let errors = file.try_clone().map_err(|error| in_file(&log, error))?;
+    let mut command = Command::new(&program);
+    command.current_dir(&workspace.root).stdin(Stdio::null()).stdout(file).stderr(errors);
+    let mut child = command.spawn().map_err(|error| in_file(&program, error))?;
     let started = Instant::now();
     let status = loop {
-        match child.try_wait().map_err(|error| error.to_string())? {
+        match child.try_wait().map_err(|error| in_file(&program, error))? {
             Some(status) => break status,
             None if started.elapsed() > deadline => {
                 let _ = child.kill();
@@ -77,11 +76,11 @@ fn run(workspace: &Workspace, example: &Example, deadline: Duration) -> Result<(
             None => thread::sleep(Duration::from_millis(20)),
         }
     };
-    let said = fs::read_to_string(&log).unwrap_or_default();
+    let printed = fs::read_to_string(&log).unwrap_or_default();
     if !status.success() {
-        return Err(format!("{status}: {}", said.lines().last().unwrap_or_default()));
+        return Err(format!("{status}: {}", printed.lines().last().unwrap_or_default()));
     }
-    if said.contains(example.says) { Ok(()) } else { Err(format!("does not say `{}`", example.says)) }
+    if printed.contains(example.prints) { Ok(()) } else { Err(format!("does not print `{}`", example.prints)) }
 }
 
 #[cfg(test)]
@@ -91,10 +90,10 @@ mod tests {
     use super::*;
     use crate::workspace::Package;
 
-    /// Runs a script in the place of a built example.
-    fn outcome(script: &str, says: &'static str) -> Result<(), String> {
+    /// Runs a script instead of a built example.
+    fn outcome(script: &str, prints: &'static str) -> Result<(), String> {
         let dir = tempfile::tempdir().expect("a folder");
-        // Not `target` below the root: the folder is cargo's to say.
+        // Not `target` below the root: cargo chooses the folder.
         let target = dir.path().join("elsewhere");
         let examples = target.join("debug/examples");
         fs::create_dir_all(&examples).expect("folders");
@@ -103,24 +102,24 @@ mod tests {
         let package =
             Package { name: "p".into(), member: true, examples: vec!["specimen".into()], ..Package::default() };
         let workspace = Workspace { root: dir.path().to_path_buf(), target, packages: vec![package] };
-        run(&workspace, &Example { package: "p", name: "specimen", says }, Duration::from_secs(1))
+        run(&workspace, &Example { package: "p", name: "specimen", prints }, Duration::from_secs(1))
     }
 
     #[test]
-    fn an_example_that_says_what_it_should_passes() {
+    fn an_example_that_prints_what_it_should_passes() {
         assert_eq!(outcome("echo delivered to alice", "delivered to"), Ok(()));
     }
 
     #[test]
     fn one_that_fails_is_silent_or_never_ends_is_reported() {
         assert!(outcome("echo oh no; exit 3", "").is_err_and(|error| error.contains("oh no")));
-        assert_eq!(outcome("true", "delivered to"), Err("does not say `delivered to`".into()));
+        assert_eq!(outcome("true", "delivered to"), Err("does not print `delivered to`".into()));
         assert_eq!(outcome("exec sleep 60", ""), Err("did not end within 1 s".into()));
     }
 
     #[test]
     fn one_that_is_gone_is_reported() {
-        let gone = Example { package: "p", name: "gone", says: "" };
+        let gone = Example { package: "p", name: "gone", prints: "" };
         assert!(run(&Workspace::default(), &gone, DEADLINE).is_err_and(|error| error.contains("not in p")));
     }
 }

@@ -3,12 +3,10 @@
 
 mod bench;
 mod checks;
-mod coverage;
 mod examples;
 mod instructions;
 mod report;
 mod runner;
-mod source;
 mod test;
 mod workspace;
 
@@ -32,10 +30,12 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Run the cross-crate checks: for each, one line with the verdict and what it protects
+    /// Run the cross-crate checks: one line for each, with the verdict and what it protects
     ///
     /// Every finding is printed with its place and what to do about it; a failure does not stop the others.
-    /// Ends with 0 when all are ok, with 1 when one failed, with 2 when a check could not be run at all.
+    /// A check whose tool is not installed is skipped, which is counted and, with CI=true in the environment, a failure;
+    /// `.ci/run tools` installs the tools into target/ in about a minute. Exit code: 0 if all pass, 1 if one fails,
+    /// 2 if the checks can't run at all.
     Check {
         /// Only these checks (see --list)
         names: Vec<String>,
@@ -45,9 +45,9 @@ enum Task {
     },
     /// Run every test, documentation test and runnable example; end with `N passed, N failed, N skipped`
     ///
-    /// What could not run here is listed with its reason. With CI=true in the environment a skip is a failure.
+    /// A test that can't run here is listed with its reason. With CI=true in the environment a skip is a failure.
     Test {
-        /// Handed to `cargo test`: `cargo xtask test -- -p realtime-core session`
+        /// Passed to `cargo test`: `cargo xtask test -- -p realtime-core session`
         #[arg(last = true)]
         args: Vec<String>,
     },
@@ -57,23 +57,23 @@ enum Task {
     Docs,
     /// Print the line coverage of realtime-core by its own tests (needs cargo-tarpaulin)
     Coverage,
-    /// Count the instructions of the hot path of realtime-core; fail for what grew by more than 5 % (needs valgrind)
+    /// Count the instructions of the hot path of realtime-core; fail if a case grew by more than 5 % (needs valgrind)
     ///
-    /// The baseline is crates/realtime-core/benches/baseline.toml. Without valgrind nothing is counted, which is said
-    /// and, with CI=true in the environment, a failure.
+    /// The baseline is crates/realtime-core/benches/baseline.toml. Without valgrind nothing is counted: a skip, which
+    /// is a failure with CI=true in the environment.
     Instructions {
-        /// Make the counts of now the baseline
+        /// Write the current counts as the baseline
         #[arg(long)]
         bless: bool,
     },
-    /// Measure the release server beside its peers; write tables and a plot to target/bench
+    /// Measure the release server and its peers; write tables and a plot to target/bench
     ///
-    /// Beside a floor and a handler written by hand, it runs every peer that this machine has: nginx with Nchan, NATS,
-    /// and Node's ws and socket.io. `--quick` takes under two minutes, a full run about an hour.
-    /// `--memory` shows instead what an idle connection's memory is made of (needs valgrind), `--hold` what idle
-    /// connections cost, both at each number that `--connections` names.
+    /// Beside a lower bound and a handler written by hand, it runs every peer that this machine has: nginx with Nchan,
+    /// NATS, and Node's ws and socket.io. `--quick` takes under two minutes, a full run about an hour. Instead,
+    /// `--memory` shows what the memory of an idle connection consists of (needs valgrind) and `--idle` what idle
+    /// connections cost, both at each number of connections that `--connections` lists.
     Bench {
-        /// Handed to the benchmark: `--quick`, `--only "fan-out 128B"`, `--servers realtime,nchan`, `--rounds 3`
+        /// Passed to the benchmark: `--quick`, `--only "fan-out 128B"`, `--servers realtime,nchan`, `--rounds 3`
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         args: Vec<String>,
     },
@@ -97,24 +97,22 @@ fn run(cli: Cli) -> Result<bool, String> {
     }
     let workspace = Workspace::load(&root())?;
     match cli.task {
-        Task::Check { names, .. } => runner::run(checks::ALL, &names, &workspace, &mut io::stdout()),
+        Task::Check { names, .. } => runner::run(checks::ALL, &names, report::strict(), &workspace, &mut io::stdout()),
         Task::Test { args } => test::run(&workspace, &args),
         Task::Schemas => done(checks::write_schemas(&workspace)),
         Task::Docs => done(checks::write_config_docs(&workspace)),
-        Task::Coverage => coverage::run(&workspace),
+        Task::Coverage => bench::coverage(&workspace),
         Task::Instructions { bless } => instructions::run(&workspace, bless),
         Task::Bench { args } => bench::run(&workspace, &args),
     }
 }
 
-fn done(said: Result<String, String>) -> Result<bool, String> {
-    said.map(|said| {
-        println!("{said}");
-        true
-    })
+fn done(message: Result<String, String>) -> Result<bool, String> {
+    println!("{}", message?);
+    Ok(true)
 }
 
-/// The folder above this package's, as cargo knows it at run time: a moved checkout still works.
+/// The folder above this package's. Cargo names it at run time, so that a moved checkout still works.
 fn root() -> PathBuf {
     let own = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").into());
     Path::new(&own).parent().map(Path::to_path_buf).unwrap_or_default()

@@ -1,23 +1,23 @@
-//! What a check answers: the findings, each with its place and its remedy, and what could not be looked at.
+//! What a check returns: findings, each with its place and its remedy, and what could not be checked here.
 
 use crate::workspace::Workspace;
 
-/// Whether what was skipped is a failure: in continuous integration (`CI=true`) everything it needs is to be installed.
+/// Whether a skip is a failure: in continuous integration (`CI=true`) everything a check needs must be installed.
 pub(crate) fn strict() -> bool {
     std::env::var("CI").is_ok_and(|value| value == "true")
 }
 
 /// One rule of the workspace.
 pub(crate) struct Check {
-    /// What to type after `cargo xtask check`.
+    /// The argument of `cargo xtask check` that runs this check alone.
     pub(crate) name: &'static str,
     /// What would be lost without it, in one line.
     pub(crate) protects: &'static str,
-    /// Looks at the workspace and answers.
+    /// Runs it.
     pub(crate) run: fn(&Workspace) -> Report,
 }
 
-/// One thing that is broken.
+/// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Finding {
     /// The file (and line), manifest or crate.
@@ -34,25 +34,19 @@ impl Finding {
     }
 }
 
-/// The answer of one check: no findings means ok.
+/// The result of one check: without findings it passes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Report {
-    /// Everything that is broken, not only the first.
+    /// Everything that is wrong, not only the first.
     pub(crate) findings: Vec<Finding>,
-    /// What this machine could not look at, and why.
+    /// What could not be checked on this machine, why, and what to install.
     pub(crate) skipped: Vec<String>,
-    /// What was looked at, as a figure: a check that sees nothing would always be ok.
+    /// How much was checked: a check that looks at nothing would always pass.
     pub(crate) seen: String,
 }
 
 impl Report {
-    /// A complete look: `seen` says at how much.
     pub(crate) fn of(findings: Vec<Finding>, seen: impl Into<String>) -> Self {
         Self { findings, skipped: Vec::new(), seen: seen.into() }
-    }
-
-    /// A look that could not take place because of the workspace itself, which is a failure.
-    pub(crate) fn broken(at: impl Into<String>, broken: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self::of(vec![Finding::new(at, broken, remedy)], "")
     }
 }

@@ -1,8 +1,8 @@
-//! Runs the checks, says how each went, and counts everything that is broken.
+//! Runs the checks, prints each verdict, and counts the findings.
 
 use std::{
     io::{self, Write},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use crate::{
@@ -10,26 +10,38 @@ use crate::{
     workspace::Workspace,
 };
 
-/// Runs the checks of those names, or all of them; answers whether all are ok.
+/// Runs the named checks, or all of them; returns whether all pass. If `strict`, a skipped part is a failure.
 ///
 /// # Errors
-/// A name that is no check's, or standard output is gone.
+/// An unknown name, or standard output is closed.
 pub(crate) fn run(
     checks: &[Check],
     names: &[String],
+    strict: bool,
     workspace: &Workspace,
     out: &mut impl Write,
 ) -> Result<bool, String> {
-    let chosen = choose(checks, names)?;
-    let mut tally = Tally::default();
-    for check in chosen {
+    if let Some(unknown) = names.iter().find(|name| checks.iter().all(|check| check.name != **name)) {
+        let known: Vec<_> = checks.iter().map(|check| check.name).collect();
+        return Err(format!("unknown check `{unknown}`; the checks are: {}", known.join(", ")));
+    }
+    let (mut ok, mut failed, mut findings, mut skipped) = (0, 0, 0, 0);
+    for check in checks.iter().filter(|check| names.is_empty() || names.iter().any(|name| name == check.name)) {
         let started = Instant::now();
         let report = (check.run)(workspace);
-        tally.add(&report);
-        print(out, check, &report, started.elapsed()).map_err(|error| error.to_string())?;
+        let passes = report.findings.is_empty() && (report.skipped.is_empty() || !strict);
+        print(out, check, &report, passes, started).map_err(|error| error.to_string())?;
+        ok += usize::from(passes);
+        failed += usize::from(!passes);
+        findings += report.findings.len();
+        skipped += report.skipped.len();
     }
-    writeln!(out, "{}", tally.line()).map_err(|error| error.to_string())?;
-    Ok(tally.failed == 0)
+    let mut last = format!("{} checks: {ok} ok, {failed} failed ({findings} findings), {skipped} skipped", ok + failed);
+    if strict && skipped > 0 {
+        last.insert_str(0, "CI=true: what was skipped above must run here, so each is a failure\n");
+    }
+    writeln!(out, "{last}").map_err(|error| error.to_string())?;
+    Ok(failed == 0)
 }
 
 /// Prints the names of the checks and what each protects.
@@ -37,50 +49,11 @@ pub(crate) fn list(checks: &[Check], out: &mut impl Write) -> io::Result<()> {
     checks.iter().try_for_each(|check| writeln!(out, "{:14} {}", check.name, check.protects))
 }
 
-fn choose<'a>(checks: &'a [Check], names: &[String]) -> Result<Vec<&'a Check>, String> {
-    if names.is_empty() {
-        return Ok(checks.iter().collect());
-    }
-    let find = |name: &String| {
-        checks.iter().find(|check| check.name == name).ok_or_else(|| {
-            let known: Vec<_> = checks.iter().map(|check| check.name).collect();
-            format!("there is no check `{name}`; there are: {}", known.join(", "))
-        })
-    };
-    names.iter().map(find).collect()
-}
-
-#[derive(Default)]
-struct Tally {
-    ok: usize,
-    failed: usize,
-    findings: usize,
-    skipped: usize,
-}
-
-impl Tally {
-    fn add(&mut self, report: &Report) {
-        self.ok += usize::from(report.findings.is_empty());
-        self.failed += usize::from(!report.findings.is_empty());
-        self.findings += report.findings.len();
-        self.skipped += report.skipped.len();
-    }
-
-    fn line(&self) -> String {
-        let Self { ok, failed, findings, skipped } = self;
-        format!("{} checks: {ok} ok, {failed} failed ({findings} findings), {skipped} parts skipped", ok + failed)
-    }
-}
-
-fn print(out: &mut impl Write, check: &Check, report: &Report, took: Duration) -> io::Result<()> {
-    let verdict = if report.findings.is_empty() { "ok" } else { "FAIL" };
-    writeln!(out, "{verdict:4} {:14} {}", check.name, check.protects)?;
-    if !report.seen.is_empty() {
-        writeln!(out, "     {:14} {} ({:.1} s)", "", report.seen, took.as_secs_f64())?;
-    }
+fn print(out: &mut impl Write, check: &Check, report: &Report, passes: bool, started: Instant) -> io::Result<()> {
+    writeln!(out, "{:4} {:14} {}", if passes { "ok" } else { "FAIL" }, check.name, check.protects)?;
+    writeln!(out, "     {:14} {} ({:.1} s)", "", report.seen, started.elapsed().as_secs_f64())?;
     for finding in &report.findings {
-        writeln!(out, "     FAIL {}: {}", finding.at, finding.broken)?;
-        writeln!(out, "          -> {}", finding.remedy)?;
+        writeln!(out, "     FAIL {}: {}\n          -> {}", finding.at, finding.broken, finding.remedy)?;
     }
     for part in &report.skipped {
         writeln!(out, "     SKIPPED {part}")?;
@@ -99,46 +72,49 @@ mod tests {
             name: "bad",
             protects: "another",
             run: |_| {
-                Report::of(
-                    vec![Finding::new("a.rs:1", "is wrong", "mend it"), Finding::new("b.rs", "too", "same")],
-                    "2 files",
-                )
+                let finding = |at| Finding::new(at, "is wrong", "repair it");
+                Report::of(vec![finding("a.rs:1"), finding("b.rs")], "2 files")
             },
         },
         Check {
             name: "partial",
             protects: "a third",
-            run: |_| Report { skipped: vec!["no tool here".into()], ..Report::default() },
+            run: |_| Report { skipped: vec!["tool is not installed".into()], ..Report::default() },
         },
     ];
 
-    fn told(names: &[&str]) -> (Result<bool, String>, String) {
+    fn outcome(names: &[&str], strict: bool) -> (Result<bool, String>, String) {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
         let mut out = Vec::new();
-        let verdict = run(CHECKS, &names, &Workspace::default(), &mut out);
+        let verdict = run(CHECKS, &names, strict, &Workspace::default(), &mut out);
         (verdict, String::from_utf8(out).expect("text"))
     }
 
     #[test]
     fn one_failure_does_not_hide_what_comes_after_and_fails_the_whole() {
-        let (verdict, text) = told(&[]);
+        let (verdict, text) = outcome(&[], false);
         assert_eq!(verdict, Ok(false));
         assert!(text.contains("FAIL bad            another"));
-        assert!(text.contains("FAIL a.rs:1: is wrong\n          -> mend it"));
-        assert!(text.contains("FAIL b.rs: too"));
-        assert!(text.contains("SKIPPED no tool here"));
-        assert!(text.ends_with("3 checks: 2 ok, 1 failed (2 findings), 1 parts skipped\n"));
+        assert!(text.contains("FAIL a.rs:1: is wrong\n          -> repair it") && text.contains("FAIL b.rs: is wrong"));
+        assert!(text.contains("SKIPPED tool is not installed"));
+        assert!(text.ends_with("3 checks: 2 ok, 1 failed (2 findings), 1 skipped\n"));
     }
 
     #[test]
-    fn only_the_named_checks_run() {
-        let (verdict, text) = told(&["good"]);
-        assert_eq!(verdict, Ok(true));
-        assert!(text.contains("ok   good           one thing") && !text.contains("bad"));
+    fn a_check_that_could_not_run_fails_continuous_integration_alone() {
+        assert_eq!(outcome(&["partial"], false).0, Ok(true));
+        let (verdict, text) = outcome(&["partial"], true);
+        assert_eq!(verdict, Ok(false));
+        assert!(text.contains("FAIL partial") && text.contains("CI=true"), "{text}");
     }
 
     #[test]
-    fn an_unknown_name_is_refused_with_the_known_ones() {
-        assert_eq!(told(&["goood"]).0, Err("there is no check `goood`; there are: good, bad, partial".into()));
+    fn only_the_named_checks_run_and_an_unknown_name_is_rejected() {
+        let (verdict, text) = outcome(&["good"], false);
+        assert!(verdict == Ok(true) && text.contains("ok   good           one thing") && !text.contains("bad"));
+        assert_eq!(
+            outcome(&["goood"], false).0,
+            Err("unknown check `goood`; the checks are: good, bad, partial".into())
+        );
     }
 }

@@ -4,25 +4,26 @@ use std::{
     collections::BTreeSet,
     fmt, fs,
     io::{self, BufRead, BufReader, Write},
-    path::Path,
     process::Stdio,
 };
 
 use crate::{examples, report, workspace::Workspace};
 
-/// Names the file to which a test that cannot run here appends `its name: why`.
+/// Names the file to which a test that can't run here appends `its name: why`.
 const SKIPS_VARIABLE: &str = "REALTIME_SKIPS";
 
-/// Runs the tests; answers whether all is well.
+/// Runs the tests; returns whether all passed.
 ///
-/// `args` go to `cargo test` as they are. In continuous integration (`CI=true`) a skip is a failure: there,
-/// everything a test needs is to be installed.
+/// `args` are passed to `cargo test`. In continuous integration (`CI=true`) a skip is a failure: everything that a
+/// test needs must be installed there.
 ///
 /// # Errors
-/// The tests cannot be started at all: why.
+/// The tests can't be started: why.
 pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<bool, String> {
     let skips_file = workspace.target.join("test-skips.txt");
-    fresh(&skips_file).map_err(|error| format!("{}: {error}", skips_file.display()))?;
+    fs::create_dir_all(&workspace.target)
+        .and_then(|()| fs::write(&skips_file, ""))
+        .map_err(|error| format!("{}: {error}", skips_file.display()))?;
 
     let mut tally = Tally::default();
     let picks_packages = args.iter().any(|arg| arg == "-p" || arg.starts_with("--package"));
@@ -45,7 +46,7 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<bool, String
         tally.failed.push("cargo test itself: something did not build, or a test process died (see above)".into());
     }
 
-    // A run of selected tests is about those alone.
+    // A run of selected tests runs those alone.
     if args.is_empty() && ok {
         for (name, outcome) in examples::run_all(workspace) {
             println!("example {name} ... {}", if outcome.is_ok() { "ok" } else { "FAILED" });
@@ -59,23 +60,23 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<bool, String
 
     let strict = report::strict();
     print!("{}", Summary { tally: &tally, strict });
-    Ok(tally.is_well(strict))
+    Ok(tally.succeeded(strict))
 }
 
-/// What happened, over all binaries.
+/// The results of all test binaries.
 #[derive(Debug, Default)]
 struct Tally {
-    /// As the test binaries count: a test that skipped itself is among them.
+    /// As the test binaries count: includes the tests that skipped themselves.
     passed: usize,
     failed: Vec<String>,
-    /// Left out by their source: name, and the reason given there.
+    /// Marked `#[ignore]`: name, and the reason given there.
     ignored: Vec<(String, Option<String>)>,
-    /// Left out by this machine: name and reason.
+    /// Tests that can't run on this machine: name and reason.
     skips: BTreeSet<(String, String)>,
 }
 
 impl Tally {
-    /// Takes note of a line of the output of `cargo test`.
+    /// Counts a line of the output of `cargo test`.
     fn read(&mut self, line: &str) {
         if let Some(result) = line.strip_prefix("test result: ") {
             let count =
@@ -91,13 +92,13 @@ impl Tally {
         }
     }
 
-    /// The three figures of the last line. A test that skipped itself proved nothing: it has not passed.
+    /// The three figures of the last line. A test that skipped itself proved nothing, so it has not passed.
     fn figures(&self) -> (usize, usize, usize) {
         let skipped_themselves = self.skips.iter().map(|(name, _)| name).collect::<BTreeSet<_>>().len();
         (self.passed.saturating_sub(skipped_themselves), self.failed.len(), skipped_themselves + self.ignored.len())
     }
 
-    fn is_well(&self, strict: bool) -> bool {
+    fn succeeded(&self, strict: bool) -> bool {
         let unexplained = self.ignored.iter().any(|(_, reason)| reason.is_none());
         self.failed.is_empty() && !(strict && (unexplained || !self.skips.is_empty()))
     }
@@ -123,19 +124,12 @@ impl fmt::Display for Summary<'_> {
             let reason = reason.as_deref().unwrap_or("NO REASON GIVEN: write #[ignore = \"why\"]");
             writeln!(f, "IGNORED {name}: {reason}")?;
         }
-        if *strict && tally.failed.is_empty() && !tally.is_well(true) {
+        if *strict && tally.failed.is_empty() && !tally.succeeded(true) {
             writeln!(f, "CI=true: what was skipped above must run here, so this is a failure")?;
         }
         let (passed, failed, skipped) = tally.figures();
         writeln!(f, "{passed} passed, {failed} failed, {skipped} skipped")
     }
-}
-
-fn fresh(file: &Path) -> io::Result<()> {
-    if let Some(dir) = file.parent() {
-        fs::create_dir_all(dir)?;
-    }
-    fs::write(file, "")
 }
 
 fn read_skips(text: &str) -> BTreeSet<(String, String)> {
@@ -167,33 +161,33 @@ mod tests {
             "test result: ok. 30 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.31s",
         ]);
         assert_eq!(last_line(&tally), "42 passed, 0 failed, 0 skipped");
-        assert!(tally.is_well(true));
+        assert!(tally.succeeded(true));
     }
 
     #[test]
     fn a_failed_test_fails_the_run_and_is_named() {
         let tally = tally(&["test a::b ... FAILED", "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured"]);
         assert_eq!(last_line(&tally), "1 passed, 1 failed, 0 skipped");
-        assert!(!tally.is_well(false));
+        assert!(!tally.succeeded(false));
         assert!(Summary { tally: &tally, strict: false }.to_string().contains("FAILED  a::b"));
     }
 
     #[test]
-    fn a_skip_is_said_loudly_is_no_pass_and_fails_continuous_integration() {
+    fn a_skip_is_listed_is_no_pass_and_fails_continuous_integration() {
         let mut tally = tally(&["test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured"]);
         tally.skips = read_skips("dev_page: no chromium here\ndev_page: no chromium here\n\n");
         assert_eq!(last_line(&tally), "2 passed, 0 failed, 1 skipped");
-        assert!(tally.is_well(false) && !tally.is_well(true));
-        let said = Summary { tally: &tally, strict: true }.to_string();
-        assert!(said.contains("SKIPPED dev_page: no chromium here") && said.contains("CI=true"));
+        assert!(tally.succeeded(false) && !tally.succeeded(true));
+        let text = Summary { tally: &tally, strict: true }.to_string();
+        assert!(text.contains("SKIPPED dev_page: no chromium here") && text.contains("CI=true"));
     }
 
     #[test]
     fn an_ignored_test_needs_a_reason_in_continuous_integration() {
         let explained = tally(&["test a ... ignored, takes minutes", "test result: ok. 1 passed; 0 failed; 1 ignored"]);
         assert_eq!(last_line(&explained), "1 passed, 0 failed, 1 skipped");
-        assert!(explained.is_well(true));
+        assert!(explained.succeeded(true));
         let silent = tally(&["test src/lib.rs - f (line 3) ... ignored"]);
-        assert!(silent.is_well(false) && !silent.is_well(true));
+        assert!(silent.succeeded(false) && !silent.succeeded(true));
     }
 }

@@ -1,20 +1,20 @@
 //! The workspace as the checks see it: its packages from one call of `cargo metadata`, its files, and cargo itself.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
-    fs,
+    collections::BTreeSet,
+    env, fs,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use cargo_metadata::{DependencyKind, MetadataCommand, TargetKind};
 
-/// The workspace. Plain data, so that a test can make up a broken one.
+/// The workspace. Plain data, so that a test can build an invalid one.
 #[derive(Debug, Default)]
 pub(crate) struct Workspace {
     /// The folder of the top `Cargo.toml`.
     pub(crate) root: PathBuf,
-    /// Where cargo builds, and where the tasks put what they make: `CARGO_TARGET_DIR` and cargo's own config are heeded.
+    /// Where cargo builds and the tasks write: follows `CARGO_TARGET_DIR` and cargo's own config.
     pub(crate) target: PathBuf,
     /// Members and everything they are built from on this machine.
     pub(crate) packages: Vec<Package>,
@@ -25,14 +25,13 @@ pub(crate) struct Workspace {
 pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) version: String,
-    /// The SPDX expression of its manifest.
-    pub(crate) license: Option<String>,
     /// Whether it is a member of this workspace.
     pub(crate) member: bool,
+    /// Whether it has a library.
+    pub(crate) library: bool,
     /// The folder of its manifest.
     pub(crate) dir: PathBuf,
-    pub(crate) features: BTreeMap<String, Vec<String>>,
-    /// As declared in the manifest: direct, optional ones and those of other platforms included.
+    /// As declared in the manifest: direct, with the optional ones and those of other platforms.
     pub(crate) dependencies: Vec<Dependency>,
     /// The names of its examples.
     pub(crate) examples: Vec<String>,
@@ -43,19 +42,18 @@ pub(crate) struct Package {
 pub(crate) struct Dependency {
     pub(crate) name: String,
     pub(crate) optional: bool,
-    /// A dev-dependency: seen by tests and examples alone.
+    /// A dev-dependency: used by tests and examples alone.
     pub(crate) dev: bool,
 }
 
-/// A line of `cargo tree`: what is really built, with the features that are really on.
+/// A crate in `cargo tree`: what is built, with the features that are on.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Built {
     pub(crate) name: String,
-    pub(crate) version: String,
     pub(crate) features: BTreeSet<String>,
 }
 
-/// How a command went.
+/// The result of a command.
 pub(crate) struct Run {
     pub(crate) ok: bool,
     pub(crate) stdout: String,
@@ -66,35 +64,29 @@ impl Workspace {
     /// Reads the workspace at `root`.
     ///
     /// # Errors
-    /// Cargo refuses it: what it said.
+    /// Cargo rejects it: cargo's message.
     pub(crate) fn load(root: &Path) -> Result<Self, String> {
         let mut command = MetadataCommand::new();
         command.manifest_path(root.join("Cargo.toml"));
         // Without the filter cargo would download what only other platforms build.
-        command.other_options(["--locked".into(), "--filter-platform".into(), rustc_says("host: ")?]);
+        command.other_options(["--locked".into(), "--filter-platform".into(), rustc_version("host: ")?]);
         let metadata = command.exec().map_err(|error| error.to_string())?;
-        let packages = metadata.packages.iter().map(|package| Package {
-            name: package.name.to_string(),
-            version: package.version.to_string(),
-            license: package.license.clone(),
-            member: metadata.workspace_members.contains(&package.id),
-            dir: package.manifest_path.parent().map(|dir| dir.as_std_path().to_path_buf()).unwrap_or_default(),
-            features: package.features.clone(),
-            dependencies: package
-                .dependencies
-                .iter()
-                .map(|dependency| Dependency {
-                    name: dependency.name.clone(),
-                    optional: dependency.optional,
-                    dev: dependency.kind == DependencyKind::Development,
-                })
-                .collect(),
-            examples: package
-                .targets
-                .iter()
-                .filter(|target| target.kind.contains(&TargetKind::Example))
-                .map(|target| target.name.clone())
-                .collect(),
+        let packages = metadata.packages.iter().map(|package| {
+            let of_kind = |kind: TargetKind| package.targets.iter().filter(move |target| target.kind.contains(&kind));
+            let dependencies = package.dependencies.iter().map(|dependency| Dependency {
+                name: dependency.name.clone(),
+                optional: dependency.optional,
+                dev: dependency.kind == DependencyKind::Development,
+            });
+            Package {
+                name: package.name.to_string(),
+                version: package.version.to_string(),
+                member: metadata.workspace_members.contains(&package.id),
+                library: of_kind(TargetKind::Lib).next().is_some(),
+                dir: package.manifest_path.parent().map(|dir| dir.as_std_path().to_path_buf()).unwrap_or_default(),
+                dependencies: dependencies.collect(),
+                examples: of_kind(TargetKind::Example).map(|target| target.name.clone()).collect(),
+            }
         });
         let target = metadata.target_directory.as_std_path().to_path_buf();
         Ok(Self { root: root.to_path_buf(), target, packages: packages.collect() })
@@ -110,22 +102,28 @@ impl Workspace {
         self.members().find(|package| package.name == name)
     }
 
-    /// A path as a reader of the findings knows it: relative to the root.
+    /// The path relative to the root, as findings print it.
     pub(crate) fn shown(&self, path: &Path) -> String {
         path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
     }
 
-    /// Cargo, in the root of this workspace.
+    /// Cargo, in the root of this workspace; it also finds the tools that `.ci/run tools` installs.
     pub(crate) fn cargo(&self, args: &[&str]) -> Command {
-        let mut command = cargo();
-        command.current_dir(&self.root).args(args);
+        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        let path = env::var_os("PATH").unwrap_or_default();
+        let tools = [self.target.join("ci/tools/bin")].into_iter().chain(env::split_paths(&path));
+        if let Ok(path) = env::join_paths(tools) {
+            command.env("PATH", path);
+        }
+        // cargo-machete takes its presence for `cargo run`, and then reads its arguments differently.
+        command.env_remove("CARGO_PKG_NAME").current_dir(&self.root).args(args);
         command
     }
 
     /// What cargo builds for `args` (such as `-p NAME -e normal`), each crate once, on this platform.
     ///
     /// # Errors
-    /// Cargo refuses: what it said.
+    /// Cargo rejects it: cargo's message.
     pub(crate) fn tree(&self, args: &[&str]) -> Result<BTreeSet<Built>, String> {
         let mut command = self.cargo(&["tree", "--locked", "--prefix", "none", "--format", "{p}|{f}"]);
         let run = run(command.args(args));
@@ -154,12 +152,7 @@ impl Workspace {
     }
 }
 
-/// The cargo that runs this program, or the one on the path.
-pub(crate) fn cargo() -> Command {
-    Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-}
-
-/// Runs a command to its end and keeps what it said.
+/// Runs a command to its end and returns what it printed.
 pub(crate) fn run(command: &mut Command) -> Run {
     match command.output() {
         Ok(output) => Run {
@@ -171,9 +164,12 @@ pub(crate) fn run(command: &mut Command) -> Run {
     }
 }
 
-/// What follows `label` in a line of `rustc -vV`: `host: ` gives the target triple of this machine.
-pub(crate) fn rustc_says(label: &str) -> Result<String, String> {
-    let run = run(Command::new(std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("-vV"));
+/// The rest of the line of `rustc -vV` that starts with `label`: `host: ` gives the target triple of this machine.
+///
+/// # Errors
+/// There is no such line.
+pub(crate) fn rustc_version(label: &str) -> Result<String, String> {
+    let run = run(Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("-vV"));
     run.stdout
         .lines()
         .find_map(|line| line.strip_prefix(label))
@@ -181,16 +177,13 @@ pub(crate) fn rustc_says(label: &str) -> Result<String, String> {
         .ok_or_else(|| format!("rustc -vV has no line `{label}`: {}", run.stderr.trim()))
 }
 
-/// `name v1.2.3 (path or proc-macro)|feature,feature (*)` by line.
+/// Reads lines such as `name v1.2.3 (path or proc-macro)|feature,feature (*)`.
 fn parse_tree(text: &str) -> BTreeSet<Built> {
     let lines = text.lines().filter_map(|line| {
         let (package, features) = line.split_once('|')?;
-        let mut words = package.split_whitespace();
-        let (name, version) = (words.next()?, words.next()?.trim_start_matches('v'));
         let features = features.trim_end_matches("(*)").trim().split(',').filter(|name| !name.is_empty());
         Some(Built {
-            name: name.to_owned(),
-            version: version.to_owned(),
+            name: package.split_whitespace().next()?.to_owned(),
             features: features.map(str::to_owned).collect(),
         })
     });

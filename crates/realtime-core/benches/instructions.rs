@@ -7,6 +7,7 @@
 //! ten thousand costs nothing. The maps hash with a seed of the process's own, so the work for one key differs a little
 //! from run to run; a case that looks up keys looks up thousands of them, or spreads one over a thousand listeners.
 //! That leaves 0.2 % between two runs of those cases, and nothing between two runs of the others.
+#![allow(clippy::disallowed_macros, clippy::disallowed_methods)] // A benchmark prints and reads its arguments; the core does not.
 
 use std::{collections::VecDeque, hint::black_box, process::ExitCode, sync::Arc};
 

@@ -1,6 +1,7 @@
 //! Only the core: decide who may connect, who gets a message and what a session does, with no runtime at all.
 //!
 //! `cargo run -p realtime-core --example core_only`
+#![allow(clippy::disallowed_macros)] // An example prints; the core does not.
 
 use std::{sync::Arc, time::Duration};
 

@@ -1,27 +1,31 @@
-//! `layers`: who may depend on whom, declared once, compared with what the manifests say.
+//! `layers`: who may depend on whom, declared once and compared with the manifests.
 
 use crate::{
     report::{Check, Finding, Report},
-    workspace::{Package, Workspace},
+    workspace::{Dependency, Package},
 };
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     name: "layers",
     protects: "crates depend only inwards, as the one table in xtask/src/checks/layers.rs declares",
-    run,
+    run: |workspace| {
+        let members: Vec<_> = workspace.members().collect();
+        let edges: usize = members.iter().map(|package| package.dependencies.len()).sum();
+        Report::of(violations(LAYERS, &members), format!("{} crates, {edges} dependencies", members.len()))
+    },
 };
 
 /// What a crate of this workspace may depend on.
-pub(crate) struct Layer {
+pub(super) struct Layer {
     /// The package.
-    pub(crate) name: &'static str,
+    pub(super) name: &'static str,
     /// Members it may use.
-    pub(crate) may_use: &'static [&'static str],
+    pub(super) may_use: &'static [&'static str],
     /// Members it may use behind a feature (or in its tests), never unconditionally.
-    pub(crate) may_offer: &'static [&'static str],
-    /// Other crates it may name in its manifest, its tests aside; `None` leaves that to reviews.
-    pub(crate) external: Option<&'static [&'static str]>,
+    pub(super) may_offer: &'static [&'static str],
+    /// Other crates it may name in its manifest, its tests aside; `None`: any.
+    pub(super) external: Option<&'static [&'static str]>,
 }
 
 const SCHEMA: &str = "realtime-schema";
@@ -31,8 +35,8 @@ const ADAPTERS: &str = "realtime-adapters";
 const SERVICE: &str = "realtime-service";
 const SERVER: &str = "realtime-server";
 
-/// The table, innermost first. A new crate gets a row here, and its edges in `deny.toml`.
-pub(crate) const LAYERS: &[Layer] = &[
+/// The table, innermost first. A new crate gets a row here.
+pub(super) const LAYERS: &[Layer] = &[
     Layer {
         name: SCHEMA,
         may_use: &[],
@@ -64,59 +68,62 @@ pub(crate) const LAYERS: &[Layer] = &[
     Layer { name: "xtask", may_use: &[SCHEMA], may_offer: &[], external: None },
 ];
 
-fn run(workspace: &Workspace) -> Report {
-    let members: Vec<_> = workspace.members().collect();
-    let edges: usize = members.iter().map(|package| package.dependencies.len()).sum();
-    Report::of(violations(LAYERS, &members), format!("{} crates, {edges} dependencies", members.len()))
-}
-
 fn violations(layers: &[Layer], members: &[&Package]) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for layer in layers {
-        if !members.iter().any(|package| package.name == layer.name) {
+    let known = |name: &str| members.iter().any(|package| package.name == name);
+    let mut findings: Vec<_> = layers
+        .iter()
+        .filter(|layer| !known(layer.name))
+        .map(|layer| {
             let broken = format!("the row of `{}` belongs to no crate", layer.name);
-            findings.push(Finding::new("xtask/src/checks/layers.rs", broken, "remove the row, or restore the crate"));
-        }
-    }
+            Finding::new("xtask/src/checks/layers.rs", broken, "remove the row, or restore the crate")
+        })
+        .collect();
     for package in members {
+        let at = format!("{}/Cargo.toml", package.name);
         let Some(layer) = layers.iter().find(|layer| layer.name == package.name) else {
-            let broken = format!("crate `{}` has no row in the table of layers", package.name);
             let remedy = "add it to LAYERS in xtask/src/checks/layers.rs, with what it may depend on";
-            findings.push(Finding::new(&package.name, broken, remedy));
+            findings.push(Finding::new(at, format!("`{}` has no row in the table of layers", package.name), remedy));
             continue;
         };
-        for dependency in &package.dependencies {
-            let name = dependency.name.as_str();
-            let at = format!("{}/Cargo.toml", package.name);
-            // A crate's tests may turn on features of the crate itself.
-            if dependency.dev && name == package.name {
-                continue;
-            }
-            if !members.iter().any(|package| package.name == name) {
-                let allowed = dependency.dev || layer.external.is_none_or(|external| external.contains(&name));
-                if !allowed {
-                    let broken = format!("`{}` depends on `{name}`, which its row does not allow", package.name);
-                    let remedy = "keep that library to a layer further out (behind a port), or argue for it in the table and in docs/decisions/";
-                    findings.push(Finding::new(at, broken, remedy));
-                }
-            } else if layer.may_offer.contains(&name) && !dependency.dev && !dependency.optional {
-                let broken = format!("`{}` depends on `{name}` unconditionally", package.name);
-                findings.push(Finding::new(at, broken, "make it `optional = true`, behind a feature"));
-            } else if !layer.may_use.contains(&name) && !layer.may_offer.contains(&name) {
-                let broken = format!("`{}` depends on `{name}`, against the direction of the layers", package.name);
-                let remedy =
-                    "move what is shared inwards, or hand it in through a port from the layer that composes both";
-                findings.push(Finding::new(at, broken, remedy));
-            }
+        // A crate's tests may turn on features of the crate itself.
+        let others = package.dependencies.iter().filter(|other| !(other.dev && other.name == package.name));
+        for dependency in others {
+            let wrong = if known(&dependency.name) { direction(layer, dependency) } else { library(layer, dependency) };
+            findings.extend(wrong.map(|(broken, remedy)| {
+                Finding::new(&at, format!("depends on `{}`{broken}", dependency.name), remedy)
+            }));
         }
     }
     findings
 }
 
+type Wrong = Option<(&'static str, &'static str)>;
+
+/// What is wrong with a dependency on another member.
+fn direction(layer: &Layer, dependency: &Dependency) -> Wrong {
+    let name = dependency.name.as_str();
+    let offered = layer.may_offer.contains(&name);
+    if offered && !dependency.dev && !dependency.optional {
+        return Some((" unconditionally", "make it `optional = true`, behind a feature"));
+    }
+    (!offered && !layer.may_use.contains(&name)).then_some((
+        ", against the direction of the layers",
+        "move what is shared inwards, or pass it in through a port from the layer that composes both",
+    ))
+}
+
+/// What is wrong with a dependency on a library.
+fn library(layer: &Layer, dependency: &Dependency) -> Wrong {
+    let allowed = dependency.dev || layer.external.is_none_or(|names| names.contains(&dependency.name.as_str()));
+    (!allowed).then_some((
+        ", which its row does not allow",
+        "keep that library to a layer further out (behind a port), or argue for it in the table and in docs/decisions/",
+    ))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::workspace::Dependency;
 
     fn on(name: &str) -> Dependency {
         Dependency { name: name.into(), ..Dependency::default() }
@@ -151,18 +158,15 @@ mod tests {
 
     #[test]
     fn an_edge_outwards_is_reported() {
-        assert_eq!(
-            broken_by(CORE, on(PORTS)),
-            ["`realtime-core` depends on `realtime-ports`, against the direction of the layers"]
-        );
+        assert_eq!(broken_by(CORE, on(PORTS)), ["depends on `realtime-ports`, against the direction of the layers"]);
         assert_eq!(broken_by(ADAPTERS, on(SERVICE)).len(), 1);
-        assert_eq!(broken_by(SERVER, on("xtask")).len(), 1, "nobody depends on xtask");
+        assert_eq!(broken_by(SERVER, on("xtask")).len(), 1, "no crate depends on xtask");
         assert_eq!(broken_by(SERVER, Dependency { dev: true, ..on("realtime-tests") }).len(), 1, "nor on the tests");
     }
 
     #[test]
     fn a_library_that_a_row_does_not_allow_is_reported() {
-        assert_eq!(broken_by(CORE, on("tokio")), ["`realtime-core` depends on `tokio`, which its row does not allow"]);
+        assert_eq!(broken_by(CORE, on("tokio")), ["depends on `tokio`, which its row does not allow"]);
         assert_eq!(broken_by(PORTS, Dependency { optional: true, ..on("axum") }).len(), 1, "a feature is no excuse");
     }
 
@@ -170,10 +174,7 @@ mod tests {
     fn the_service_may_offer_the_adapters_but_not_require_them() {
         assert!(broken_by(SERVICE, Dependency { optional: true, ..on(ADAPTERS) }).is_empty());
         assert!(broken_by(SERVICE, Dependency { dev: true, ..on(ADAPTERS) }).is_empty());
-        assert_eq!(
-            broken_by(SERVICE, on(ADAPTERS)),
-            ["`realtime-service` depends on `realtime-adapters` unconditionally"]
-        );
+        assert_eq!(broken_by(SERVICE, on(ADAPTERS)), ["depends on `realtime-adapters` unconditionally"]);
     }
 
     #[test]

@@ -1,171 +1,216 @@
-//! `fmt`, `clippy` and `rustdoc`: the toolchain's own checks, each complaint a finding.
+//! The checks that a tool of cargo runs: `deny`, `unused`, `fmt`, `clippy`, `rustdoc` and `features`.
 
-use std::process::Command;
+use std::fs;
 
 use crate::{
     report::{Check, Finding, Report},
     workspace::{Workspace, run},
 };
 
-/// One format for everyone.
-pub(super) const FMT: Check =
-    Check { name: "fmt", protects: "one format, so that a diff shows what changed and nothing else", run: fmt };
+/// Licences, bans, sources and advisories, as `deny.toml` sets them.
+pub(super) const DENY: Check = Check {
+    name: "deny",
+    protects: "dependencies: permitted licences, no known vulnerability, nothing that deny.toml bans (cargo-deny)",
+    run: |workspace| deny(workspace, &["advisories", "bans", "licenses", "sources"]),
+};
+
+/// Dependencies that no line of source names.
+pub(super) const UNUSED: Check = Check {
+    name: "unused",
+    protects: "no manifest lists a dependency that no line of source names (cargo-machete)",
+    run: |workspace| tool(workspace, "machete", &[&["machete", "--skip-target-dir"]]),
+};
+
+/// One format.
+pub(super) const FMT: Check = Check {
+    name: "fmt",
+    protects: "one format, so that a diff shows what changed and nothing else",
+    run: |workspace| cargo(workspace, &[&["fmt", "--all", "--check"]]),
+};
 
 /// The lints of the workspace, as errors.
 pub(super) const CLIPPY: Check = Check {
     name: "clippy",
     protects: "the workspace's lints hold in every target with every feature",
     run: |workspace| {
-        let args = [
-            "clippy",
-            "--locked",
-            "--workspace",
-            "--all-targets",
-            "--all-features",
-            "--keep-going",
-            "--message-format",
-            "short",
-        ];
-        let mut command = workspace.cargo(&args);
-        compiler(command.args(["--", "-D", "warnings"]), "see `cargo clippy --workspace --all-targets --all-features`")
+        let lints = ["clippy", "--quiet", "--locked", "--workspace", "--all-targets", "--all-features", "--keep-going"];
+        cargo(workspace, &[&[&lints[..], &["--", "-D", "warnings"]].concat()])
     },
 };
 
-/// The documentation builds, and its links lead somewhere.
+/// The documentation builds and its links resolve, for each crate alone and with every feature.
 pub(super) const RUSTDOC: Check = Check {
     name: "rustdoc",
-    protects: "the documentation of every public item builds, and its links lead somewhere",
+    protects: "rustdoc has no broken link, for any crate alone and for all with every feature",
     run: |workspace| {
-        let args = [
-            "doc",
-            "--locked",
-            "--workspace",
-            "--no-deps",
-            "--all-features",
-            "--keep-going",
-            "--message-format",
-            "short",
-        ];
-        let mut command = workspace.cargo(&args);
-        compiler(
-            command.env("RUSTDOCFLAGS", "-D warnings"),
-            "see `RUSTDOCFLAGS='-D warnings' cargo doc --workspace --no-deps --all-features`",
-        )
+        const DOC: &[&str] = &["doc", "--quiet", "--locked", "--no-deps"];
+        let mut lines = vec![[DOC, &["--workspace", "--all-features"]].concat()];
+        let libraries = workspace.members().filter(|package| package.library);
+        lines.extend(libraries.map(|package| [DOC, &["-p", &package.name]].concat()));
+        cargo(workspace, &lines)
     },
 };
 
-fn fmt(workspace: &Workspace) -> Report {
-    let ran = run(&mut workspace.cargo(&["fmt", "--all", "--check", "--", "-l"]));
-    let mut findings: Vec<_> = ran
-        .stdout
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-        .map(|file| Finding::new(workspace.shown(file.trim().as_ref()), "is not formatted", "run `cargo fmt`"))
-        .collect();
-    findings.sort_by(|a, b| a.at.cmp(&b.at));
-    findings.dedup();
-    if !ran.ok && findings.is_empty() {
-        findings.push(Finding::new("cargo fmt", first_words(&ran.stderr), "run `cargo fmt --check`"));
-    }
-    Report::of(findings, "every crate")
-}
+/// Every crate builds alone, without features and with each.
+pub(super) const FEATURES: Check = Check {
+    name: "features",
+    protects: "every crate builds alone, without features and with each, so that any layer can be embedded (cargo-hack)",
+    run: |workspace| {
+        tool(workspace, "hack", &[&["hack", "--workspace", "--each-feature", "check", "--quiet", "--locked"]])
+    },
+};
 
-/// Runs a command of the compiler family; each error of its short form is a finding.
-fn compiler(command: &mut Command, remedy: &str) -> Report {
-    let ran = run(command);
-    let mut findings = if ran.ok { Vec::new() } else { complaints(&ran.stderr, remedy) };
-    if !ran.ok && findings.is_empty() {
-        findings.push(Finding::new("cargo", first_words(&ran.stderr), remedy));
-    }
-    Report::of(findings, "every crate")
-}
-
-/// `path:line:column: error[code]: message` by line; a target compiled twice says so twice.
-fn complaints(stderr: &str, remedy: &str) -> Vec<Finding> {
-    let mut findings: Vec<Finding> = Vec::new();
-    for line in stderr.lines() {
-        let Some((place, rest)) = line.split_once(": error") else { continue };
-        let Some((_, message)) = rest.split_once(": ") else { continue };
-        let finding = Finding::new(place, message, remedy);
-        if !findings.contains(&finding) {
-            findings.push(finding);
+/// Runs lines of arguments of cargo; each that fails is a finding with the whole output.
+fn cargo<L: AsRef<[S]>, S: AsRef<str>>(workspace: &Workspace, lines: &[L]) -> Report {
+    let mut findings = Vec::new();
+    for line in lines {
+        let args: Vec<_> = line.as_ref().iter().map(AsRef::as_ref).collect();
+        let mut command = workspace.cargo(&args);
+        let ran = run(command.env("RUSTDOCFLAGS", "-D warnings").env("CARGO_TERM_COLOR", "never"));
+        if !ran.ok {
+            let output = format!("failed\n{}{}", ran.stdout, ran.stderr).trim_end().to_owned();
+            let remedy = "repair what is said above (rustdoc needs RUSTDOCFLAGS='-D warnings' to say it)";
+            findings.push(Finding::new(format!("cargo {}", args.join(" ")), output, remedy));
         }
     }
-    findings
+    Report::of(findings, format!("{} runs of cargo", lines.len()))
 }
 
-pub(super) fn first_words(stderr: &str) -> String {
-    let line = stderr.lines().find(|line| line.starts_with("error")).or(stderr.lines().last());
-    line.unwrap_or("it failed without a word").to_owned()
+/// The same for a subcommand that must be installed first.
+fn tool<L: AsRef<[S]>, S: AsRef<str>>(workspace: &Workspace, name: &str, lines: &[L]) -> Report {
+    match missing(workspace, name) {
+        Some(why) => Report { skipped: vec![why], ..Report::default() },
+        None => cargo(workspace, lines),
+    }
+}
+
+/// Why the subcommand can't run here, and how to install it.
+fn missing(workspace: &Workspace, name: &str) -> Option<String> {
+    let mut found = workspace.cargo(&["--list"]);
+    let installed = run(&mut found).stdout.lines().any(|line| line.split_whitespace().next() == Some(name));
+    (!installed).then(|| {
+        format!("cargo-{name} is not installed: run `.ci/run tools` (into target/), or `cargo install --locked cargo-{name}`")
+    })
+}
+
+/// Runs cargo-deny, without the advisories where their database is neither here nor can be fetched.
+fn deny(workspace: &Workspace, parts: &[&str]) -> Report {
+    let here = fs::read_dir(workspace.root.join("target/advisory-dbs"))
+        .is_ok_and(|entries| entries.flatten().any(|entry| entry.path().is_dir()));
+    let database = here || run(&mut workspace.cargo(&["deny", "fetch", "db"])).ok;
+    let parts: Vec<_> = parts.iter().copied().filter(|part| database || *part != "advisories").collect();
+    let line = [&["deny", "--locked", "check", "--hide-inclusion-graph"], &parts[..]].concat();
+    let mut report = tool(workspace, "deny", &[line]);
+    report.seen = parts.join(", ");
+    if !database && report.skipped.is_empty() {
+        let why = "advisories: the RustSec database could not be fetched (`cargo deny fetch db`)";
+        report.skipped.push(why.into());
+    }
+    report
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::{fs::OpenOptions, io::Write, path::Path};
 
     use super::*;
+    use crate::workspace::Package;
 
-    /// A package of one file in a folder of its own.
-    fn package(source: &str) -> (tempfile::TempDir, Workspace) {
+    const HERE: &str = env!("CARGO_MANIFEST_DIR");
+
+    /// A package of these files in a folder of its own, on its own except for `inner`, a package below it.
+    fn specimen(manifest: &str, source: &str) -> (tempfile::TempDir, Workspace) {
         let dir = tempfile::tempdir().expect("a folder");
-        let manifest = "[package]\nname = \"specimen\"\nversion = \"0.1.0\"\nedition = \"2024\"\n[workspace]\n";
-        fs::create_dir(dir.path().join("src")).expect("src");
-        fs::write(dir.path().join("Cargo.toml"), manifest).expect("Cargo.toml");
-        fs::write(
-            dir.path().join("Cargo.lock"),
-            "version = 4\n\n[[package]]\nname = \"specimen\"\nversion = \"0.1.0\"\n",
-        )
-        .expect("Cargo.lock");
-        fs::write(dir.path().join("src/lib.rs"), source).expect("lib.rs");
-        let workspace = Workspace { root: dir.path().canonicalize().expect("a path"), ..Workspace::default() };
+        let write = |name: &str, text: &str| {
+            let file = dir.path().join(name);
+            fs::create_dir_all(file.parent().expect("a folder")).expect("folders");
+            fs::write(file, text).expect(name);
+        };
+        let package = "[package]\nversion = \"0.1.0\"\nedition = \"2024\"\n";
+        write("Cargo.toml", &format!("{package}name = \"specimen\"\nlicense = \"MIT\"\n{manifest}\n[workspace]\n"));
+        write("src/lib.rs", source);
+        write("inner/Cargo.toml", &format!("{package}name = \"ring\"\nlicense = \"AGPL-3.0-only\"\n"));
+        write("inner/src/lib.rs", "");
+        let root = dir.path().canonicalize().expect("a path");
+        let package = Package { name: "specimen".into(), member: true, library: true, ..Package::default() };
+        let target = Path::new(HERE).join("../target");
+        let workspace = Workspace { root, target, packages: vec![package] };
+        assert!(run(&mut workspace.cargo(&["generate-lockfile", "--offline"])).ok);
         (dir, workspace)
     }
 
-    /// What a check says of that source.
-    fn said(check: &Check, source: &str) -> Vec<String> {
-        let (_dir, workspace) = package(source);
-        (check.run)(&workspace)
-            .findings
-            .into_iter()
-            .map(|finding| format!("{} {}", finding.at, finding.broken))
-            .collect()
+    /// All that a check finds in that package.
+    fn found(check: &Check, manifest: &str, source: &str) -> String {
+        let (_dir, workspace) = specimen(manifest, source);
+        (check.run)(&workspace).findings.iter().map(|finding| format!("{}: {}\n", finding.at, finding.broken)).collect()
+    }
+
+    /// Whether a subcommand is installed; if not, the test counts as skipped.
+    fn installed(test: &str, name: &str) -> bool {
+        let (_dir, workspace) = specimen("", "");
+        let missing = missing(&workspace, name);
+        if let (Some(why), Some(file)) = (&missing, std::env::var_os("REALTIME_SKIPS")) {
+            let mut file = OpenOptions::new().create(true).append(true).open(file).expect("the list of skips");
+            writeln!(file, "{test}: {why}").expect("the list of skips");
+        }
+        missing.is_none()
     }
 
     #[test]
-    fn an_unformatted_file_is_reported() {
-        assert_eq!(said(&FMT, "//! x\n"), Vec::<String>::new());
-        assert_eq!(said(&FMT, "//! x\nfn  f( ){}\n"), ["src/lib.rs is not formatted"]);
+    fn an_unformatted_file_a_lint_and_a_broken_link_are_reported() {
+        let good = "//! x\n";
+        for check in [FMT, CLIPPY, RUSTDOC] {
+            assert_eq!(found(&check, "", good), "");
+        }
+        assert!(found(&FMT, "", "//! x\nfn  f( ){}\n").contains("lib.rs"));
+        assert!(found(&CLIPPY, "", "//! x\n/// f\npub fn f(x: &Vec<u8>) {}\n").contains("ptr_arg"));
+        let broken = found(&RUSTDOC, "", "//! See [`Nowhere`].\n");
+        assert!(broken.contains("-p specimen") && broken.contains("unresolved link"), "{broken}");
     }
 
     #[test]
-    fn a_lint_is_reported_with_its_place() {
-        let found = said(&CLIPPY, "//! x\n/// f\npub fn f(x: &Vec<u8>) -> bool {\n    x.len() == 0\n}\n");
-        assert_eq!(found.len(), 2, "{found:?}");
-        assert!(found.iter().any(|line| line.starts_with("src/lib.rs:4:5 ")), "{found:?}");
+    fn the_bans_of_the_pure_crates_are_enforced() {
+        let source = "//! x\nuse std::{sync::Mutex, time::Instant};\n/// f\npub fn f() -> Mutex<Instant> {\n    println!();\n    Mutex::new(Instant::now())\n}\n";
+        let (dir, workspace) = specimen("", source);
+        let bans = Path::new(HERE).join("../crates/realtime-schema/clippy.toml");
+        fs::copy(bans, dir.path().join("clippy.toml")).expect("clippy.toml");
+        let text = (CLIPPY.run)(&workspace).findings.remove(0).broken;
+        for banned in ["std::sync::Mutex", "std::time::Instant::now", "std::println"] {
+            assert!(text.contains(banned), "{banned}: {text}");
+        }
     }
 
     #[test]
-    fn the_bans_of_the_core_are_enforced() {
-        let source = "//! x\nuse std::{sync::Mutex, time::Instant};\n/// f\npub fn f() -> Mutex<Instant> {\n    Mutex::new(Instant::now())\n}\n";
-        let (dir, workspace) = package(source);
-        let bans = concat!(env!("CARGO_MANIFEST_DIR"), "/../crates/realtime-core/clippy.toml");
-        fs::copy(bans, dir.path().join("clippy.toml")).expect("the core's clippy.toml");
-        let found: Vec<_> = (CLIPPY.run)(&workspace).findings.into_iter().map(|finding| finding.broken).collect();
-        assert!(found.iter().any(|broken| broken.contains("std::sync::Mutex")), "{found:?}");
-        assert!(found.iter().any(|broken| broken.contains("std::time::Instant::now")), "{found:?}");
+    fn a_banned_crate_and_a_licence_that_is_not_permitted_are_reported() {
+        if installed("a_banned_crate_and_a_licence_that_is_not_permitted_are_reported", "deny") {
+            let (dir, workspace) = specimen("[dependencies]\nring = { path = \"inner\", version = \"0.1\" }", "");
+            fs::copy(Path::new(HERE).join("../deny.toml"), dir.path().join("deny.toml")).expect("deny.toml");
+            let text = deny(&workspace, &["bans", "licenses", "sources"]).findings.remove(0).broken;
+            assert!(text.contains("one crypto backend") && text.contains("AGPL-3.0-only"), "{text}");
+        }
     }
 
     #[test]
-    fn a_broken_link_in_the_documentation_is_reported() {
-        let found = said(&RUSTDOC, "//! See [`Nowhere`].\n");
-        assert!(found.len() == 1 && found[0].contains("Nowhere"), "{found:?}");
+    fn an_unused_dependency_is_reported() {
+        if installed("an_unused_dependency_is_reported", "machete") {
+            let manifest = "[dependencies]\nring = { path = \"inner\" }";
+            assert_eq!(found(&UNUSED, manifest, "use ring as _;\n"), "");
+            assert!(found(&UNUSED, manifest, "").contains("ring"));
+        }
     }
 
     #[test]
-    fn complaints_are_read_once_each() {
-        let stderr = "a.rs:1:2: error[E0425]: cannot find x\na.rs:1:2: error[E0425]: cannot find x\nb.rs:3:4: error: unused\nwarning: z\n";
-        let found: Vec<_> =
-            complaints(stderr, "").into_iter().map(|finding| format!("{} {}", finding.at, finding.broken)).collect();
-        assert_eq!(found, ["a.rs:1:2 cannot find x", "b.rs:3:4 unused"]);
+    fn a_crate_that_needs_a_feature_it_does_not_turn_on_is_reported() {
+        if installed("a_crate_that_needs_a_feature_it_does_not_turn_on_is_reported", "hack") {
+            let source = "#[cfg(feature = \"a\")]\npub struct A;\npub fn f(_: A) {}\n";
+            assert!(found(&FEATURES, "[features]\na = []", source).contains("cannot find type `A`"));
+        }
+    }
+
+    #[test]
+    fn a_tool_that_is_not_installed_is_skipped_with_the_way_to_install_it() {
+        let (_dir, workspace) = specimen("", "");
+        let report = tool(&workspace, "no-such-tool", &[&["no-such-tool"]]);
+        assert!(report.findings.is_empty() && report.skipped[0].contains(".ci/run tools"), "{report:?}");
     }
 }
