@@ -14,8 +14,9 @@ use realtime_schema::{Grant, Permission, Role, UserId, catalog, openapi};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{Config, ConfigError, Span, reference},
-    logging,
+    config::{ConfigError, Draft, Problem, Span, reference},
+    dev::Dev,
+    logging, open_files,
     server::{Server, StartError},
     token::TokenRequest,
 };
@@ -40,7 +41,7 @@ enum Command {
     /// Signed with auth.hmac_secret, so it needs the config or the REALTIME_AUTH__HMAC_SECRET that the server has.
     /// For development and tests: in production your own backend issues tokens.
     Token(Token),
-    /// Say whether a config is usable, and everything that is wrong with it, without serving.
+    /// Check a config without serving: print all its errors at once, or the warnings that serve would log.
     CheckConfig(File),
     /// Write a JSON Schema for every frame, command and body, and the OpenAPI document.
     Schemas(Schemas),
@@ -103,7 +104,7 @@ struct Schemas {
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let done = match Cli::parse().command {
+    let outcome = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),
         Command::CheckConfig(file) => file.check(),
@@ -113,7 +114,7 @@ pub fn main() -> ExitCode {
             Ok(())
         }
     };
-    match done {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {}", chain(&*error));
@@ -123,19 +124,41 @@ pub fn main() -> ExitCode {
     }
 }
 
-type Done = Result<(), Box<dyn Error>>;
+type Outcome = Result<(), Box<dyn Error>>;
 
 impl File {
-    fn load(&self, flags: Vec<(&'static str, String)>) -> Result<Config, ConfigError> {
-        // The file's own variable is no setting.
-        let env = std::env::vars_os().filter(|(name, _)| name != "REALTIME_CONFIG");
-        let env = env.filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
-        Config::load(self.config.as_deref(), env, flags)
+    /// Reads the layers: the file, the environment and `flags`.
+    fn read(&self, flags: Vec<(&'static str, String)>) -> Result<Draft, ConfigError> {
+        let (mut env, mut unreadable) = (Vec::new(), Vec::new());
+        for (name, value) in std::env::vars_os() {
+            let Ok(name) = name.into_string() else { continue };
+            // The file's own variable is no setting.
+            if name == "REALTIME_CONFIG" {
+                continue;
+            }
+            match value.into_string() {
+                Ok(value) => env.push((name, value)),
+                Err(_) if name.starts_with("REALTIME_") => unreadable.push(Problem::new(name, "is not UTF-8")),
+                Err(_) => {}
+            }
+        }
+        if unreadable.is_empty() {
+            Draft::read(self.config.as_deref(), env, flags)
+        } else {
+            Err(ConfigError::Problems(unreadable))
+        }
     }
 
-    fn check(&self) -> Done {
-        let config = self.load(Vec::new())?;
-        config.check()?;
+    fn check(&self) -> Outcome {
+        let draft = self.read(Vec::new())?;
+        if let Some(line) = ignored_line(&draft) {
+            eprintln!("note: {line}");
+        }
+        let places = draft.places();
+        let config = draft.checked(|_| {})?;
+        for warning in config.warnings() {
+            eprintln!("warning: {}", places.place(warning));
+        }
         println!("usable: {} on {}", self.shown(), config.server.listen);
         Ok(())
     }
@@ -145,12 +168,31 @@ impl File {
     }
 }
 
+/// Names the variables that look like settings and are Kubernetes' own.
+fn ignored_line(draft: &Draft) -> Option<String> {
+    let names = draft.service_links();
+    let first = names.first()?;
+    Some(format!("ignored {} variables that Kubernetes sets for services, such as {first}", names.len()))
+}
+
 impl Serve {
-    fn run(self) -> Done {
+    fn run(self) -> Outcome {
         let flags = [("server.listen", self.listen), ("log.level", self.log_level), ("log.format", self.log_format)];
         let flags = flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-        let config = self.file.load(flags)?;
+        let draft = self.file.read(flags)?;
+        let ignored = ignored_line(&draft);
+        let config = draft.checked(|config| {
+            if self.dev {
+                Dev::complete(config);
+            }
+        })?;
         logging::start(&config.log);
+        if let Some(line) = ignored {
+            tracing::info!("{line}");
+        }
+        if let Some(files) = open_files::raise() {
+            tracing::debug!(files, "raised the limit of open files");
+        }
         tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
             let server = if self.dev { Server::bind_dev(config).await? } else { Server::bind(config).await? };
             if let Some(dev) = server.dev() {
@@ -192,8 +234,8 @@ async fn signal() {
 }
 
 impl Token {
-    fn run(self) -> Done {
-        let config = self.file.load(Vec::new())?;
+    fn run(self) -> Outcome {
+        let config = self.file.read(Vec::new())?.finish()?;
         let Self { user, roles, permissions, grants, ttl, .. } = self;
         let request = TokenRequest { user, roles, permissions, grants, ttl };
         println!("{}", request.sign(&config, SystemClock::default().now())?);
@@ -201,7 +243,7 @@ impl Token {
     }
 }
 
-fn write_schemas(out: &Path) -> Done {
+fn write_schemas(out: &Path) -> Outcome {
     fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
     let entries = catalog();
     let count = entries.len();

@@ -28,11 +28,13 @@ impl Dev {
             config.auth.hmac_secret = Some(random_secret());
             made_up.push("auth.hmac_secret");
         }
-        if config.api.keys.is_empty() {
+        if config.api.keys.is_empty() && config.api.keys_file.is_none() {
             config.api.keys.push(random_secret());
             made_up.push("api.keys");
         }
-        Self { api_key: config.api.keys[0].clone(), made_up }
+        // Without a usable one the server will not start.
+        let usable = config.api_keys().ok().and_then(|keys| keys.into_iter().next());
+        Self { api_key: usable.unwrap_or_else(random_secret), made_up }
     }
 
     /// The key that the page and the `curl` line publish with.

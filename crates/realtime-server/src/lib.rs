@@ -8,6 +8,7 @@ mod config;
 mod dev;
 mod http;
 mod logging;
+mod open_files;
 mod server;
 mod token;
 

@@ -17,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::{
-    config::{Config, ConfigError},
+    config::{Config, ConfigError, Problem},
     dev::Dev,
     http::{App, Remote, router},
 };
@@ -93,13 +93,14 @@ impl Server {
         let listen = |source| StartError::Listen { address, source };
         let listener = listener(address).map_err(listen)?;
         let local = listener.local_addr().map_err(listen)?;
-        if !local.ip().is_loopback() {
-            tracing::warn!(
-                address = %local,
-                "listening on an address that other machines can reach, without TLS: put a proxy with TLS in front"
-            );
+        for Problem { key, what, .. } in config.warnings() {
+            // In development every page of this machine may connect.
+            if dev.is_none() || key != "server.allowed_origins" {
+                tracing::warn!(setting = key, "{what}");
+            }
         }
-        let app = Arc::new(App::new(service, verifier, config, dev));
+        let api_keys = config.api_keys()?;
+        let app = Arc::new(App::new(service, verifier, config, api_keys, dev));
         Ok(Self { listener, local, app })
     }
 

@@ -52,9 +52,59 @@ fn a_config_is_checked_without_serving() {
     std::fs::write(&path, "[server]\nlistne = \"x\"\n[limits]\nburst = 1").expect("a file");
     let bad = run(&["check-config", "--config", path.to_str().expect("plain text")], &[SECRET, KEY]);
     assert_eq!(bad.status.code(), Some(2));
-    assert!(text(&bad.stderr).contains("server.listne: there is no such setting; did you mean `server.listen`?"));
+    assert!(
+        text(&bad.stderr).contains("server.listne (line 2): there is no such setting; did you mean `server.listen`?")
+    );
     let missing = run(&["check-config"], &[SECRET, KEY, ("REALTIME_CONFIG", "/no/such/file.toml")]);
     assert!(text(&missing.stderr).contains("/no/such/file.toml"), "{}", text(&missing.stderr));
+}
+
+#[test]
+fn checking_warns_of_what_serving_would_warn_of() {
+    let checked = run(&["check-config"], &[SECRET, KEY, ("REALTIME_SERVER__LISTEN", "0.0.0.0:80")]);
+    assert!(checked.status.success());
+    let said = text(&checked.stderr);
+    for warning in ["warning: server.listen (REALTIME_SERVER__LISTEN): ", "warning: server.allowed_origins: "] {
+        assert!(said.contains(warning), "{said}");
+    }
+}
+
+#[test]
+fn a_pod_beside_other_services_starts() {
+    let links = [
+        ("REALTIME_REDIS_SERVICE_HOST", "10.0.0.7"),
+        ("REALTIME_REDIS_SERVICE_PORT", "6379"),
+        ("REALTIME_REDIS_PORT", "tcp://10.0.0.7:6379"),
+        ("REALTIME_REDIS_PORT_6379_TCP_ADDR", "10.0.0.7"),
+    ];
+    let checked = run(&["check-config"], &[&links[..], &[SECRET, KEY]].concat());
+    let said = text(&checked.stderr);
+    assert!(checked.status.success() && said.contains("ignored 4 variables that Kubernetes sets"), "{said}");
+    let mistyped = run(&["check-config"], &[SECRET, KEY, ("REALTIME_SERVER_LISTEN", "10.0.0.7:80")]);
+    assert!(text(&mistyped.stderr).contains("did you mean `REALTIME_SERVER__LISTEN`?"));
+}
+
+#[test]
+fn no_secret_is_printed_whatever_shape_it_is_given_in() {
+    const SHAPES: [&str; 6] =
+        ["\"SECRET\"", "SECRET", "[SECRET]", "{ SECRET = 1 }", "\"SECRET", "{ value = \"SECRET\" }"];
+    let secret = "5ec7e700000000000000000000000000000000000000000000000000000000e7";
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("realtime.toml");
+    for setting in ["auth.hmac_secret", "api.keys", "api.key", "api"] {
+        for shape in SHAPES.map(|shape| shape.replace("SECRET", secret)) {
+            let name = format!("REALTIME_{}", setting.to_uppercase().replace('.', "__"));
+            std::fs::write(&path, format!("{setting} = {shape}\nserver.listen = 5")).expect("a file");
+            for out in [
+                run(&["check-config", "--config", path.to_str().expect("plain text")], &[]),
+                run(&["serve"], &[(&name, &shape), ("REALTIME_QQ", "")]),
+            ] {
+                let said = text(&out.stdout) + &text(&out.stderr);
+                assert!(!out.status.success() && !said.is_empty(), "{setting} = {shape}");
+                assert!(!said.contains("5ec7e7"), "{setting} = {shape}: {said}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::{Span, problems::Problems};
+use super::{Span, problems::Problems, secret::SecretText};
 
 pub use claims::ClaimSettings;
 pub use jwks::JwksSettings;
@@ -24,11 +24,12 @@ pub use jwks::JwksSettings;
 pub struct AuthConfig {
     /// A secret that the issuer of tokens shares with this server: at least 32 bytes, used as they are.
     #[serde(skip_serializing)]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<SecretText>")]
     pub hmac_secret: Option<SecretString>,
     /// The algorithm of that secret: `HS256`, `HS384` or `HS512`.
     pub hmac_algorithm: String,
     /// A public key in PEM: RSA, P-256, P-384 or Ed25519.
+    #[schemars(with = "Option<SecretText>")]
     pub public_key: Option<String>,
     /// A file with such a key.
     #[schemars(with = "Option<String>")]
@@ -89,6 +90,16 @@ impl AuthConfig {
     pub(super) fn check(&self, problems: &mut Problems) {
         self.policy(problems);
         self.check_trust(problems);
+    }
+
+    pub(super) fn warn(&self, warnings: &mut Problems) {
+        if self.allow_expired {
+            warnings.add("auth.allow_expired", "expired tokens are accepted, however old they are");
+        }
+        if self.jwks.url.is_some() && self.jwks.insecure_http {
+            let what = "keys may be fetched over plain `http`: a machine on the way can replace them and issue tokens";
+            warnings.add("auth.jwks.insecure_http", what);
+        }
     }
 
     pub(super) fn apply(&self, settings: &mut Settings, problems: &mut Problems) {

@@ -1,96 +1,246 @@
 //! From the layers (defaults, file, environment, flags) to one config, or to everything that is wrong with them.
 
-use std::{fs, path::Path};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
 
-use serde::Deserialize;
 use toml::{Table, Value};
 
 use super::{
     Config, ConfigError, Problem,
-    shape::{Shape, nearest},
+    file::{File, join},
+    service_links::is_service_link,
+    shape::{Fault, Shape, nearest},
+    values,
 };
 
 /// What every setting's environment variable begins with.
 const PREFIX: &str = "REALTIME_";
 
+/// The longest unknown key that an error repeats, in characters. A longer one may be a secret in the wrong position.
+const MAX_SHOWN_KEY_CHARS: usize = 40;
+
 impl Config {
     /// Reads the layers, each over the one before: the defaults, `file`, `env` and `flags` (paths with values).
     ///
-    /// `env` may hold anything; what does not begin with `REALTIME_` is not looked at, nor what Kubernetes sets for a
-    /// service named `realtime`.
+    /// `env` may contain anything; variables that do not begin with `REALTIME_` are not read, and those that
+    /// Kubernetes sets for services (`REALTIME_REDIS_SERVICE_HOST`) are ignored.
     ///
     /// # Errors
-    /// A file that can't be read, or every key that there is not and every value that does not fit.
+    /// A file that can't be read, or all unknown keys and all values that do not fit. No error contains a secret.
     pub fn load(
         file: Option<&Path>,
         env: impl IntoIterator<Item = (String, String)>,
         flags: impl IntoIterator<Item = (&'static str, String)>,
     ) -> Result<Self, ConfigError> {
+        Draft::read(file, env, flags)?.finish()
+    }
+}
+
+/// Where a value comes from.
+#[derive(Clone)]
+enum Source {
+    Line(usize),
+    Variable(String),
+    Flag(&'static str),
+}
+
+/// A config as read, with what is wrong with it.
+pub(crate) struct Draft {
+    /// `None` if the faults leave no config that could be checked further.
+    config: Option<Config>,
+    problems: Vec<Problem>,
+    /// The keys of these problems.
+    faulty: BTreeSet<String>,
+    places: Places,
+    service_links: Vec<String>,
+}
+
+/// Where each value comes from, by the path of its key.
+#[derive(Clone, Default)]
+pub(crate) struct Places(BTreeMap<String, Source>);
+
+impl Places {
+    /// `problem`, with the place of its value.
+    pub(crate) fn place(&self, problem: Problem) -> Problem {
+        Problem { place: self.of(&problem.key), ..problem }
+    }
+
+    /// Where the value of `key` comes from, or that of the list or the section around it.
+    fn of(&self, key: &str) -> Option<String> {
+        let mut key = key;
+        loop {
+            match self.0.get(key) {
+                Some(Source::Line(line)) => return Some(format!("line {line}")),
+                Some(Source::Variable(name)) => return Some(name.clone()),
+                Some(Source::Flag(key)) => {
+                    let name = key.strip_prefix("server.").unwrap_or(key).replace(['.', '_'], "-");
+                    return Some(format!("--{name}"));
+                }
+                None => key = &key[..key.rfind(['.', '['])?],
+            }
+        }
+    }
+}
+
+impl Draft {
+    /// Reads the layers; see [`Config::load`].
+    ///
+    /// # Errors
+    /// The file can't be read, or is not TOML.
+    pub(crate) fn read(
+        file: Option<&Path>,
+        env: impl IntoIterator<Item = (String, String)>,
+        flags: impl IntoIterator<Item = (&'static str, String)>,
+    ) -> Result<Self, ConfigError> {
         let shape = Shape::of_config();
-        let mut problems = Vec::new();
-        let mut table = match file {
-            Some(path) => read(path)?,
-            None => Table::new(),
+        let known = shape.paths();
+        let File { table, lines } = file.map(File::read).transpose()?.unwrap_or_default();
+        let mut draft = Self {
+            config: None,
+            problems: Vec::new(),
+            faulty: BTreeSet::new(),
+            places: Places(lines.into_iter().map(|(key, line)| (key, Source::Line(line))).collect()),
+            service_links: Vec::new(),
         };
-        problems.extend(shape.unknown(&table).into_iter().map(|unknown| no_such(&unknown.key, unknown.nearest)));
-        overlay_env(&mut table, env, &shape, &mut problems);
+        let mut table = draft.fitting(table, &shape, &known);
+        draft.overlay_env(&mut table, env, &shape, &known);
         for (key, text) in flags {
             let path: Vec<_> = key.split('.').map(str::to_owned).collect();
-            if let Some(value) = shape.at(&path).and_then(|shape| shape.parse(&text).ok()) {
-                put(&mut table, &path, value);
+            let value = shape.at(&path).map_or(Value::String(text.clone()), |shape| {
+                shape.parse(&text).unwrap_or_else(|_| Value::String(text.clone()))
+            });
+            draft.set(&mut table, &path, value, Source::Flag(key));
+        }
+        // The environment's lists may contain what does not fit either.
+        let table = draft.fitting(table, &shape, &known);
+        let (config, faults) = values::deserialize(table, &shape, &draft.faulty);
+        for (key, what) in faults {
+            draft.add(key, what);
+        }
+        draft.config = config;
+        Ok(draft)
+    }
+
+    /// The config, if every key is known and every value fits. It is not checked yet.
+    ///
+    /// # Errors
+    /// What does not fit.
+    pub(crate) fn finish(self) -> Result<Config, ConfigError> {
+        match self.config {
+            Some(config) if self.problems.is_empty() => Ok(config),
+            _ => Err(ConfigError::Problems(self.problems)),
+        }
+    }
+
+    /// The config, checked after `complete` gave it what may be missing from the layers.
+    ///
+    /// # Errors
+    /// Everything that is wrong: unknown keys, values that do not fit, and what [`Config::check`] finds.
+    pub(crate) fn checked(mut self, complete: impl FnOnce(&mut Config)) -> Result<Config, ConfigError> {
+        if let Some(config) = &self.config {
+            let mut completed = config.clone();
+            complete(&mut completed);
+            let found = completed.problems();
+            for Problem { key, what, .. } in found {
+                // What follows from a fault that was found already is none of its own.
+                let follows = self.faulty.iter().any(|fault| key == *fault || is_within(&key, fault));
+                if !follows {
+                    self.add(key, what);
+                }
             }
         }
-        if !problems.is_empty() {
-            return Err(ConfigError::Problems(problems));
+        self.finish()
+    }
+
+    /// Where each value comes from.
+    pub(crate) fn places(&self) -> Places {
+        self.places.clone()
+    }
+
+    /// The variables that were ignored because Kubernetes sets them for other services.
+    pub(crate) fn service_links(&self) -> &[String] {
+        &self.service_links
+    }
+
+    /// Adds a problem of a value.
+    fn add(&mut self, key: String, what: String) {
+        let place = self.places.of(&key);
+        self.faulty.insert(key.clone());
+        self.problems.push(Problem { place, ..Problem::new(key, what) });
+    }
+
+    fn fitting(&mut self, table: Table, shape: &Shape, known: &[String]) -> Table {
+        let mut faults = Vec::new();
+        let fitting = shape.fitting(Value::Table(table), "", known, &mut faults);
+        for fault in faults {
+            match fault {
+                Fault::Type { key, what } => self.add(key, what),
+                Fault::Unknown { key, nearest } => {
+                    let shown = match key.rsplit_once('.').unwrap_or(("", &key)) {
+                        (section, name) if name.chars().count() > MAX_SHOWN_KEY_CHARS => {
+                            join(section, "(a key too long to show)")
+                        }
+                        _ => key.clone(),
+                    };
+                    let place = self.places.of(&key);
+                    self.problems.push(Problem { place, ..no_such(&shown, nearest) });
+                }
+            }
         }
-        serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
-            let key = error.path().to_string();
-            ConfigError::Problems(vec![Problem::new(key, in_words(error.into_inner().message().trim()))])
-        })
+        match fitting {
+            Some(Value::Table(table)) => table,
+            _ => Table::new(),
+        }
+    }
+
+    fn overlay_env(
+        &mut self,
+        table: &mut Table,
+        env: impl IntoIterator<Item = (String, String)>,
+        shape: &Shape,
+        known: &[String],
+    ) {
+        for (name, text) in env {
+            let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+            let key = rest.to_lowercase().replace("__", ".");
+            let path: Vec<_> = key.split('.').map(str::to_owned).collect();
+            let Some(inner) = shape.at(&path) else {
+                if is_service_link(rest, &text) {
+                    self.service_links.push(name);
+                } else {
+                    self.problems.push(no_such(&name, meant(&key, known).map(|path| variable(&path))));
+                }
+                continue;
+            };
+            match inner.parse(&text) {
+                Ok(value) => self.set(table, &path, value, Source::Variable(name)),
+                Err(what) => {
+                    self.faulty.insert(key);
+                    self.problems.push(Problem::new(name, what));
+                    let placeholder = if inner.is_secret() && !matches!(inner, Shape::Table(_)) {
+                        inner.placeholder()
+                    } else {
+                        continue;
+                    };
+                    put(table, &path, placeholder);
+                }
+            }
+        }
+    }
+
+    fn set(&mut self, table: &mut Table, path: &[String], value: Value, source: Source) {
+        let key = path.join(".");
+        self.places.0.retain(|known, _| !is_within(known, &key));
+        self.places.0.insert(key, source);
+        put(table, path, value);
     }
 }
 
-fn read(path: &Path) -> Result<Table, ConfigError> {
-    let text = fs::read_to_string(path).map_err(|source| ConfigError::Read { path: path.to_owned(), source })?;
-    let toml = |error: toml::de::Error| ConfigError::Toml { path: path.to_owned(), problem: placed(&text, &error) };
-    Table::deserialize(toml::Deserializer::parse(&text).map_err(toml)?).map_err(toml)
-}
-
-/// What is wrong and on which line, without the line itself: it may hold a secret.
-fn placed(text: &str, error: &toml::de::Error) -> String {
-    let line = error.span().map_or(1, |span| text[..span.start.min(text.len())].lines().count().max(1));
-    format!("line {line}: {}", error.message())
-}
-
-fn overlay_env(
-    table: &mut Table,
-    env: impl IntoIterator<Item = (String, String)>,
-    shape: &Shape,
-    problems: &mut Vec<Problem>,
-) {
-    let known = shape.paths();
-    for (name, text) in env {
-        let Some(rest) = name.strip_prefix(PREFIX) else { continue };
-        let key = rest.to_lowercase().replace("__", ".");
-        let path: Vec<_> = key.split('.').map(str::to_owned).collect();
-        let Some(inner) = shape.at(&path) else {
-            if !is_of_kubernetes(rest) {
-                problems.push(no_such(&name, meant(&key, &known).map(|path| variable(&path))));
-            }
-            continue;
-        };
-        match inner.parse(&text) {
-            Ok(value) => put(table, &path, value),
-            Err(what) => problems.push(Problem::new(name, what)),
-        }
-    }
-}
-
-/// Whether Kubernetes sets such a variable in every container beside a service named `realtime`, with or without
-/// anything after its name: `REALTIME_SERVICE_HOST`, `REALTIME_PORT_8080_TCP_ADDR`.
-fn is_of_kubernetes(rest: &str) -> bool {
-    let of = |whole: &str| rest == whole || rest.strip_prefix(whole).is_some_and(|rest| rest.starts_with('_'));
-    rest == "SERVICE_HOST" || of("SERVICE_PORT") || of("PORT")
+/// Whether `key` is a part of what `outer` contains.
+fn is_within(key: &str, outer: &str) -> bool {
+    key.strip_prefix(outer).is_some_and(|rest| rest.starts_with(['.', '[']))
 }
 
 /// The setting that a variable's key stands for with its section left out or one underscore too few, or the nearest.
@@ -113,20 +263,7 @@ fn no_such(key: &str, nearest: Option<String>) -> Problem {
     Problem::new(key, format!("there is no such setting; {hint}"))
 }
 
-/// What serde says of a value, where it names what it expected as Rust does.
-fn in_words(said: &str) -> String {
-    let Some((found, expected)) = said.rsplit_once(", expected ") else { return said.to_owned() };
-    let expected = match expected {
-        "usize" | "u64" => "a whole number, 0 or more",
-        "u32" => "a whole number from 0 to 4294967295",
-        name if name.starts_with("struct ") => "a section with its own keys",
-        "a sequence" => "a list",
-        other => other,
-    };
-    format!("{found}, expected {expected}")
-}
-
-fn put(table: &mut Table, path: &[String], value: Value) {
+pub(super) fn put(table: &mut Table, path: &[String], value: Value) {
     match path {
         [] => {}
         [name] => {

@@ -10,6 +10,10 @@ use super::{
     Span,
     problems::{Problems, count},
 };
+use crate::open_files;
+
+/// Open files beside the sockets of clients: the listener, the log, the runtime, connections for keys.
+const RESERVED_FILES: u64 = 64;
 
 /// Every limit, by name.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -119,6 +123,25 @@ impl LimitsConfig {
         if self.topic_chars == 0 || self.topic_chars as usize > Topic::MAX_CHARS {
             problems.add("limits.topic_chars", format!("must be 1 to {}", Topic::MAX_CHARS));
         }
+    }
+
+    pub(super) fn warn(&self, warnings: &mut Problems) {
+        let needed = self.sockets().saturating_add(RESERVED_FILES);
+        if let Some(most) = open_files::hard_limit()
+            && needed > most
+        {
+            let what = format!(
+                "{} connections and {} HTTP sockets need {needed} open files, and this process may have {most}: raise \
+                 the hard limit (`LimitNOFILE=` of a systemd unit, `ulimit -Hn`), or lower the limit",
+                self.connections, self.http_sockets
+            );
+            warnings.add("limits.connections", what);
+        }
+    }
+
+    /// The most sockets at once.
+    fn sockets(&self) -> u64 {
+        count(self.connections).saturating_add(count(self.http_sockets))
     }
 
     pub(super) fn apply(&self, settings: &mut Settings) {

@@ -7,6 +7,7 @@ mod api;
 mod auth;
 mod delivery;
 mod duration;
+mod file;
 mod layers;
 mod limits;
 mod liveness;
@@ -15,19 +16,25 @@ mod namespaces;
 mod problems;
 mod reconnect;
 mod reference;
+mod secret;
 mod server;
+mod service_links;
 mod shape;
+mod values;
 
 use std::sync::Arc;
 
 use realtime_adapters::{front::AcceptorConfig, jwt::TokenVerifier, ws::WsConfig};
 use realtime_service::Settings;
 use schemars::JsonSchema;
+use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
 use problems::Problems;
 
 pub use api::ApiConfig;
+pub(crate) use layers::Draft;
+
 pub use auth::{AuthConfig, ClaimSettings, JwksSettings};
 pub use delivery::DeliveryConfig;
 pub use duration::Span;
@@ -71,6 +78,12 @@ impl Config {
     /// # Errors
     /// Each invalid setting, and what is required and not set.
     pub fn check(&self) -> Result<(), ConfigError> {
+        let problems = self.problems();
+        if problems.is_empty() { Ok(()) } else { Err(ConfigError::Problems(problems)) }
+    }
+
+    /// Everything that is wrong with the settings, each by itself and together.
+    fn problems(&self) -> Vec<Problem> {
         let mut problems = Problems::default();
         self.auth.check(&mut problems);
         self.api.check(&mut problems);
@@ -79,7 +92,18 @@ impl Config {
         self.limits.check(&mut problems);
         self.liveness.check(&mut problems);
         self.reconnect.check(&mut problems);
-        problems.none_or(())
+        problems.into_list()
+    }
+
+    /// What is usable and may still not be what the operator wants: what `serve` logs as warnings and `check-config`
+    /// prints.
+    pub(crate) fn warnings(&self) -> Vec<Problem> {
+        let mut warnings = Problems::default();
+        self.server.warn(&mut warnings);
+        self.auth.warn(&mut warnings);
+        self.api.warn(&mut warnings);
+        self.limits.warn(&mut warnings);
+        warnings.into_list()
     }
 
     /// The verifier. With an address of keys, waits for its first answer and fetches in the background from then on.
@@ -103,6 +127,13 @@ impl Config {
     /// What the WebSocket endpoint accepts.
     pub(crate) fn ws(&self) -> WsConfig {
         WsConfig { origins: self.server.origins(), ..self.limits.ws() }
+    }
+
+    /// The keys of the HTTP API.
+    pub(crate) fn api_keys(&self) -> Result<Vec<SecretString>, ConfigError> {
+        let mut problems = Problems::default();
+        let keys = self.api.all_keys(&mut problems);
+        problems.none_or(keys)
     }
 
     /// The HTTP front end.

@@ -9,11 +9,14 @@ use super::Span;
 /// The longest wait that a setting may ask for. A longer one is mostly a slip.
 const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);
 
-/// Something that is wrong with a setting, and what to do about it.
+/// Something that is wrong with a setting, and what to do about it. Never contains a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Problem {
     /// The setting, as a path or as an environment variable.
     pub key: String,
+    /// Where its value was given, if that is known: `line 3`, an environment variable, or a flag.
+    pub place: Option<String>,
     /// What is wrong.
     pub what: String,
 }
@@ -21,13 +24,16 @@ pub struct Problem {
 impl Problem {
     /// A problem of `key`.
     pub fn new(key: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { key: key.into(), what: what.into() }
+        Self { key: key.into(), place: None, what: what.into() }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.key, self.what)
+        match &self.place {
+            Some(place) => write!(f, "{} ({place}): {}", self.key, self.what),
+            None => write!(f, "{}: {}", self.key, self.what),
+        }
     }
 }
 
@@ -86,6 +92,10 @@ impl Problems {
         for (key, _) in waits.iter().filter(|(_, wait)| wait.0.is_zero() || wait.0 > MAX_WAIT) {
             self.add(key, "is 0 or longer than a day; give a time between");
         }
+    }
+
+    pub(super) fn into_list(self) -> Vec<Problem> {
+        self.0
     }
 
     pub(super) fn len(&self) -> usize {

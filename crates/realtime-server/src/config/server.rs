@@ -59,7 +59,35 @@ impl ServerConfig {
             problems.add("server.client_address_header", "is not the name of a header");
         }
         for origin in self.allowed_origins.iter().filter(|origin| *origin != "*") {
-            problems.ok("server.allowed_origins", origin.parse::<OriginPattern>());
+            if origin.contains('@') {
+                // Not repeated: it may contain a password.
+                problems.add("server.allowed_origins", "an origin has no user name; write `https://app.example.com`");
+            } else {
+                problems.ok("server.allowed_origins", origin.parse::<OriginPattern>());
+            }
+        }
+    }
+
+    pub(super) fn warn(&self, warnings: &mut Problems) {
+        if !self.listen.ip().to_canonical().is_loopback() {
+            let what = format!(
+                "{} can be reached from other machines, without TLS: put a proxy with TLS in front, and let only the \
+                 proxy reach it",
+                self.listen
+            );
+            warnings.add("server.listen", what);
+        }
+        let origins = &self.allowed_origins;
+        if origins.is_empty() {
+            let what = "is empty, so no browser page may connect but those of this server's own host; list the \
+                        origins of your pages, such as `https://app.example.com`";
+            warnings.add("server.allowed_origins", what);
+        } else if origins.len() > 1 && origins.iter().any(|origin| origin == "*") {
+            warnings.add("server.allowed_origins", "contains `*`, so that the other entries have no effect");
+        }
+        for origin in origins.iter().filter(|origin| is_wide(origin)) {
+            let what = format!("`{origin}` allows every site of a top-level domain");
+            warnings.add("server.allowed_origins", what);
         }
     }
 
@@ -67,4 +95,10 @@ impl ServerConfig {
     pub(super) fn origins(&self) -> Origins {
         Origins::parse(&self.allowed_origins).unwrap_or_default()
     }
+}
+
+/// Whether a pattern has its wildcard directly below a top-level domain.
+fn is_wide(origin: &str) -> bool {
+    let host = origin.split_once("://*.").map_or("", |(_, rest)| rest.split(':').next().unwrap_or_default());
+    !host.is_empty() && !host.contains('.') && host != "localhost"
 }

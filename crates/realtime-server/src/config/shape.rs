@@ -1,4 +1,4 @@
-//! Which keys there are and what each holds, read off the config's own schema.
+//! Which keys exist and what each contains, read from the config's own schema.
 
 use std::collections::BTreeMap;
 
@@ -6,30 +6,46 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use super::Config;
+use super::{Config, file::join};
 
-/// What a key holds.
+/// What a key contains.
 #[derive(Debug)]
 pub(super) enum Shape {
     /// More keys.
     Table(BTreeMap<String, Shape>),
     /// A list of one kind.
     List(Box<Shape>),
-    /// A text, a path, an address, a time span or a word.
+    /// A text, a path, an address or a word.
     Text,
+    /// A time span.
+    Span,
+    /// A text that is never shown.
+    Secret,
     /// A whole number.
     Integer,
     /// `true` or `false`.
     Boolean,
+    /// One of several of these.
+    Any,
 }
 
-/// A key that there is not.
+/// A value that does not fit, by the path of its key.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unknown {
-    /// Its whole path.
-    pub(super) key: String,
-    /// The nearest one that there is.
-    pub(super) nearest: Option<String>,
+pub(super) enum Fault {
+    /// An unknown key.
+    Unknown {
+        /// Its whole path.
+        key: String,
+        /// The nearest one that exists.
+        nearest: Option<String>,
+    },
+    /// A value of another type.
+    Type {
+        /// The whole path of its key.
+        key: String,
+        /// What it is and what is expected.
+        what: String,
+    },
 }
 
 /// The schema of the whole config, with nothing left to look up.
@@ -53,7 +69,14 @@ impl Shape {
             Some("array") => Self::List(Box::new(Self::of(&schema["items"]))),
             Some("integer") => Self::Integer,
             Some("boolean") => Self::Boolean,
-            _ => Self::Text,
+            Some("string") if schema["writeOnly"] == true => Self::Secret,
+            Some("string") if schema["format"] == "time span" => Self::Span,
+            Some("string") => Self::Text,
+            // A word of several, each with its own description.
+            _ if schema["oneOf"].as_array().is_some_and(|words| words.iter().all(|word| word["type"] == "string")) => {
+                Self::Text
+            }
+            _ => Self::Any,
         }
     }
 
@@ -68,51 +91,123 @@ impl Shape {
         }
     }
 
+    /// What is at a path, through lists.
+    pub(super) fn within(&self, path: &[String]) -> Option<&Self> {
+        match (self, path) {
+            (_, []) => Some(self),
+            (Self::Table(keys), [name, rest @ ..]) => keys.get(name)?.within(rest),
+            (Self::List(inner), path) => inner.within(path),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a secret or contains one, so that a value in its place is never shown.
+    pub(super) fn is_secret(&self) -> bool {
+        match self {
+            Self::Secret => true,
+            Self::List(inner) => inner.is_secret(),
+            Self::Table(keys) => keys.values().any(Self::is_secret),
+            _ => false,
+        }
+    }
+
     /// The value that a text from the environment stands for.
     pub(super) fn parse(&self, text: &str) -> Result<Value, String> {
         match self {
-            Self::Text => Ok(Value::String(text.to_owned())),
+            Self::Text | Self::Span | Self::Secret | Self::Any => Ok(Value::String(text.to_owned())),
             Self::Integer => {
                 text.trim().parse().map(Value::Integer).map_err(|_| format!("`{text}` is not a whole number"))
             }
             Self::Boolean => {
                 text.trim().parse().map(Value::Boolean).map_err(|_| format!("`{text}` is neither `true` nor `false`"))
             }
-            Self::List(inner) if matches!(**inner, Self::Text) && !text.trim_start().starts_with('[') => {
+            Self::List(inner) if !matches!(**inner, Self::Table(_)) && !text.trim_start().starts_with('[') => {
                 let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
                 Ok(Value::Array(entries.map(|entry| Value::String(entry.to_owned())).collect()))
             }
             Self::List(_) => {
                 let line = format!("value = {text}");
                 let table: Table = line.parse().map_err(|_| "is not a list as TOML writes it".to_owned())?;
-                table.get("value").cloned().ok_or_else(|| "is not a list".to_owned())
+                match table.get("value") {
+                    Some(value @ Value::Array(_)) => Ok(value.clone()),
+                    _ => Err("is not a list".to_owned()),
+                }
             }
             Self::Table(_) => Err("is a section; set one of its keys".to_owned()),
         }
     }
 
-    /// The keys of `table` that there are not.
-    pub(super) fn unknown(&self, table: &Table) -> Vec<Unknown> {
-        let known = self.paths();
-        let mut found = Vec::new();
-        self.collect_unknown(table, "", &known, &mut found);
-        found
+    /// The part of `value` that fits; what does not is added to `faults`.
+    pub(super) fn fitting(&self, value: Value, key: &str, known: &[String], faults: &mut Vec<Fault>) -> Option<Value> {
+        match (self, value) {
+            (Self::Table(keys), Value::Table(table)) => {
+                let entries = table.into_iter().filter_map(|(name, value)| {
+                    let path = join(key, &name);
+                    let Some(inner) = keys.get(&name) else {
+                        faults.push(Fault::Unknown { nearest: nearest(&plain(&path), known), key: path });
+                        return None;
+                    };
+                    Some((name, inner.fitting(value, &path, known, faults)?))
+                });
+                Some(Value::Table(entries.collect()))
+            }
+            (Self::List(inner), Value::Array(entries)) => {
+                let entries = entries.into_iter().enumerate().filter_map(|(index, entry)| {
+                    let fitting = inner.fitting(entry, &format!("{key}[{index}]"), known, faults);
+                    // Tables keep their positions, by which later problems name them.
+                    fitting.or_else(|| matches!(**inner, Self::Table(_)).then(|| inner.placeholder()))
+                });
+                Some(Value::Array(entries.collect()))
+            }
+            (Self::Text | Self::Span | Self::Secret, value @ Value::String(_))
+            | (Self::Integer, value @ Value::Integer(_))
+            | (Self::Boolean, value @ Value::Boolean(_))
+            | (Self::Any, value) => Some(value),
+            (_, value) => {
+                let what = format!("is {}, expected {}", self.shown(&value), self.expected());
+                faults.push(Fault::Type { key: key.to_owned(), what });
+                self.is_secret().then(|| self.placeholder())
+            }
+        }
     }
 
-    fn collect_unknown(&self, table: &Table, prefix: &str, known: &[String], found: &mut Vec<Unknown>) {
-        let Self::Table(keys) = self else { return };
-        for (name, value) in table {
-            let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
-            match (keys.get(name), value) {
-                (None, _) => found.push(Unknown { nearest: nearest(&key, known), key }),
-                (Some(inner), Value::Table(table)) => inner.collect_unknown(table, &key, known, found),
-                (Some(Self::List(inner)), Value::Array(entries)) => {
-                    for entry in entries.iter().filter_map(Value::as_table) {
-                        inner.collect_unknown(entry, &key, known, found);
-                    }
-                }
-                _ => {}
+    /// A value that fits, for one that does not: it is not a second fault that the key is then missing. A config with
+    /// placeholders is never used.
+    pub(super) fn placeholder(&self) -> Value {
+        match self {
+            Self::Table(_) => Value::Table(Table::new()),
+            Self::List(inner) => Value::Array(vec![inner.placeholder()]),
+            Self::Integer => Value::Integer(1),
+            Self::Boolean => Value::Boolean(false),
+            Self::Span => Value::String("1s".into()),
+            Self::Text | Self::Secret | Self::Any => Value::String("x".repeat(64)),
+        }
+    }
+
+    fn shown(&self, value: &Value) -> String {
+        match value {
+            Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) if self.is_secret() => {
+                format!("{} (not shown: it may be a secret)", kind(value))
             }
+            Value::String(text) => format!("the text {text:?}"),
+            Value::Integer(_) | Value::Float(_) | Value::Boolean(_) => format!("`{value}`"),
+            _ => kind(value).to_owned(),
+        }
+    }
+
+    fn expected(&self) -> &'static str {
+        match self {
+            Self::Table(_) => "a section with its own keys",
+            Self::List(inner) => match **inner {
+                Self::Table(_) => "a list of tables",
+                Self::Text | Self::Secret => "a list of texts, such as [\"…\"]",
+                _ => "a list",
+            },
+            Self::Text | Self::Secret => "a text in quotes",
+            Self::Span => "a time span in quotes and with a unit, such as \"25s\"",
+            Self::Integer => "a whole number",
+            Self::Boolean => "`true` or `false`",
+            Self::Any => "something else",
         }
     }
 
@@ -127,7 +222,7 @@ impl Shape {
         match self {
             Self::Table(keys) => {
                 for (name, inner) in keys {
-                    let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                    let path = join(prefix, name);
                     paths.push(path.clone());
                     inner.collect_paths(&path, paths);
                 }
@@ -136,6 +231,32 @@ impl Shape {
             _ => {}
         }
     }
+}
+
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(_) => "a text",
+        Value::Integer(_) | Value::Float(_) => "a number",
+        Value::Boolean(_) => "`true` or `false`",
+        Value::Datetime(_) => "a date or time",
+        Value::Array(_) => "a list",
+        Value::Table(_) => "a section",
+    }
+}
+
+/// A path without the positions in lists: `namespaces[0].pattern` is `namespaces.pattern`.
+pub(super) fn plain(path: &str) -> String {
+    let mut plain = String::new();
+    let mut inside = false;
+    for c in path.chars() {
+        match c {
+            '[' => inside = true,
+            ']' => inside = false,
+            c if !inside => plain.push(c),
+            _ => {}
+        }
+    }
+    plain
 }
 
 /// The known key that `key` is most like, if it is at all like one: as a whole, or by its last part alone.

@@ -1,6 +1,6 @@
 //! What a user is told when the settings, each right by itself, can't be used.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
 
@@ -33,7 +33,7 @@ fn a_short_secret_a_short_api_key_and_an_unknown_algorithm_are_refused() {
     config.api.keys = vec![SecretString::from("short")];
     let found = problems(&config);
     assert!(found[0].starts_with("auth.hmac_secret: ") && found[0].contains("32"), "{found:?}");
-    assert!(found[1].starts_with("api.keys: "), "{found:?}");
+    assert!(found[1].starts_with("api.keys[0]: "), "{found:?}");
     config = usable();
     config.auth.hmac_algorithm = "none".into();
     assert!(problems(&config)[0].starts_with("auth.hmac_algorithm: `none` is not an algorithm"));
@@ -80,16 +80,98 @@ fn what_serving_would_refuse_is_found_without_serving() {
 }
 
 #[test]
-fn an_origin_is_written_as_browsers_write_it() {
+fn an_origin_that_no_browser_sends_is_refused_at_start() {
     let mut config = usable();
-    for good in ["https://app.example.com", "http://localhost:3000", "*"] {
+    for good in ["https://app.example.com", "http://localhost:3000", "https://*.example.com", "*"] {
         config.server.allowed_origins = vec![good.into()];
         assert!(config.check().is_ok(), "{good}");
     }
-    for bad in ["app.example.com", "https://app.example.com/", "https://app.example.com/page", ""] {
+    for bad in ["app.example.com", "https://app.example.com/", "https://a.*.com", ""] {
         config.server.allowed_origins = vec![bad.into()];
         assert!(problems(&config)[0].starts_with("server.allowed_origins: "), "{bad}");
     }
+}
+
+#[test]
+fn a_key_that_ends_in_a_newline_is_used_without_it_and_warned_about() {
+    let mut config = usable();
+    config.api.keys = vec![SecretString::from("an-api-key-of-enough-characters\n")];
+    assert!(config.check().is_ok());
+    assert_eq!(config.api_keys().expect("usable")[0].expose_secret(), "an-api-key-of-enough-characters");
+    let warnings: Vec<_> = config.warnings().iter().map(ToString::to_string).collect();
+    assert!(warnings.iter().any(|said| said.starts_with("api.keys[0]: ends in a newline")), "{warnings:?}");
+    config.api.keys = vec![SecretString::from("an-api-key-of-enough-characters\n\n")];
+    assert!(problems(&config)[0].starts_with("api.keys[0]: "), "one, and not more");
+}
+
+#[test]
+fn api_keys_come_from_a_file_too_one_per_line() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("keys");
+    let mut config = usable();
+    config.api.keys_file = Some(path.clone());
+    assert!(problems(&config)[0].starts_with("api.keys_file: ") && problems(&config)[0].contains("keys: No such file"));
+    std::fs::write(&path, "# until June\nthe-old-key-of-the-file\r\n\nthe-new-key-of-the-file\n").expect("a file");
+    let keys = config.api_keys().expect("usable");
+    let keys: Vec<_> = keys.iter().map(ExposeSecret::expose_secret).collect();
+    assert_eq!(keys, ["an-api-key-of-enough-characters", "the-old-key-of-the-file", "the-new-key-of-the-file"]);
+    config.api.keys.clear();
+    assert!(config.check().is_ok(), "a file is enough");
+    for (text, said) in [
+        ("too-short-secret", None),
+        ("a-key-of-enough-characters\nshort-secret", Some("line 2: a key must have at least 16")),
+        ("a key with spaces is no key", Some("line 1: a key must")),
+        ("\n# nothing\n", Some("contains no key")),
+        (&"x".repeat(70_000), Some("is larger than 65536 bytes")),
+    ] {
+        std::fs::write(&path, text).expect("a file");
+        match said {
+            None => assert!(config.check().is_ok(), "{text}"),
+            Some(said) => {
+                let found = problems(&config);
+                assert!(found[0].contains(said) && !found[0].contains("secret"), "{found:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_usable_and_hardly_meant_is_warned_about() {
+    let mut config = usable();
+    config.server.allowed_origins = vec!["https://app.example.com".into()];
+    config.limits.connections = 1;
+    config.limits.http_sockets = 1;
+    assert_eq!(config.warnings(), []);
+    config.server.listen = "0.0.0.0:8080".parse().expect("an address");
+    config.server.allowed_origins = Vec::new();
+    config.limits.connections = usize::MAX;
+    config.auth.allow_expired = true;
+    config.auth.jwks.url = Some("http://example.com/keys".into());
+    config.auth.jwks.insecure_http = true;
+    let keys: Vec<_> = config.warnings().into_iter().map(|warning| warning.key).collect();
+    let expected = [
+        "server.listen",
+        "server.allowed_origins",
+        "auth.allow_expired",
+        "auth.jwks.insecure_http",
+        #[cfg(unix)]
+        "limits.connections",
+    ];
+    assert_eq!(keys, expected);
+    for (origins, said) in [
+        (vec!["*", "https://app.example.com"], "contains `*`"),
+        (vec!["https://*.com"], "every site of a top-level domain"),
+    ] {
+        config.server.allowed_origins = origins.into_iter().map(str::to_owned).collect();
+        assert!(config.warnings().iter().any(|warning| warning.what.contains(said)), "{said}");
+    }
+}
+
+#[test]
+fn the_password_of_an_origin_is_not_repeated() {
+    let mut config = usable();
+    config.server.allowed_origins = vec!["https://alice:hunter2@app.example.com".into()];
+    assert!(!problems(&config)[0].contains("hunter2"));
 }
 
 #[test]

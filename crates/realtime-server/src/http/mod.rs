@@ -13,6 +13,7 @@ use std::{
     sync::{Arc, atomic::AtomicBool},
 };
 
+use arc_swap::ArcSwap;
 use axum::{
     Extension, Router,
     extract::{Request, State},
@@ -27,6 +28,7 @@ use realtime_adapters::{
 use realtime_core::auth::{Refusal, RefusalReason};
 use realtime_schema::{ErrorCode, openapi};
 use realtime_service::{Service, defaults};
+use secrecy::SecretString;
 
 use crate::{config::Config, dev::Dev, http::body::Refused};
 
@@ -35,6 +37,8 @@ pub(crate) struct App {
     pub(crate) service: Service,
     pub(crate) config: Config,
     pub(crate) dev: Option<Dev>,
+    /// The keys of the API, those of `api.keys_file` included.
+    pub(crate) api_keys: ArcSwap<Vec<SecretString>>,
     /// Set when the server was told to stop.
     pub(crate) stopping: AtomicBool,
     verifier: Arc<TokenVerifier>,
@@ -43,13 +47,20 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) fn new(service: Service, verifier: Arc<TokenVerifier>, config: Config, dev: Option<Dev>) -> Self {
+    pub(crate) fn new(
+        service: Service,
+        verifier: Arc<TokenVerifier>,
+        config: Config,
+        api_keys: Vec<SecretString>,
+        dev: Option<Dev>,
+    ) -> Self {
         let mut ws = config.ws();
         if dev.is_some() {
             // The pages of an application's own development server, such as http://localhost:3000.
             ws.origins = ws.origins.and_loopback();
         }
         Self {
+            api_keys: ArcSwap::from_pointee(api_keys),
             ws: Arc::new(ws),
             metrics: metrics::registry(service.clone()),
             stopping: AtomicBool::new(false),

@@ -1,6 +1,6 @@
 //! What a user finds when a setting is right, overridden, or mistyped.
 
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 use super::*;
 
@@ -61,9 +61,9 @@ fn every_unknown_key_is_named_with_the_nearest_that_there_is() {
     let (_folder, path) = file("[limits]\nconections = 1\n[auth.jwks]\nuri = \"x\"\n[[namespaces]]\npatern = \"a\"");
     let found = problems(Config::load(Some(&path), env(&[("REALTIME_API__KEY", "x")]), []));
     for expected in [
-        "limits.conections: there is no such setting; did you mean `limits.connections`?",
-        "auth.jwks.uri: there is no such setting; did you mean `auth.jwks.url`?",
-        "namespaces.patern: there is no such setting; did you mean `namespaces.pattern`?",
+        "limits.conections (line 2): there is no such setting; did you mean `limits.connections`?",
+        "auth.jwks.uri (line 4): there is no such setting; did you mean `auth.jwks.url`?",
+        "namespaces[0].patern (line 6): there is no such setting; did you mean `namespaces.pattern`?",
         "REALTIME_API__KEY: there is no such setting; did you mean `REALTIME_API__KEYS`?",
     ] {
         assert!(found.iter().any(|problem| problem == expected), "{expected} is not in {found:#?}");
@@ -91,21 +91,22 @@ fn a_variable_without_its_section_or_with_one_underscore_too_few_is_refused_with
 }
 
 #[test]
-fn what_kubernetes_sets_for_a_service_of_this_name_is_passed_over_and_nothing_else_is() {
+fn the_variables_of_neighbouring_services_do_not_stop_the_server() {
     let theirs = [
-        "REALTIME_SERVICE_HOST",
-        "REALTIME_SERVICE_PORT",
-        "REALTIME_SERVICE_PORT_HTTP",
-        "REALTIME_PORT",
-        "REALTIME_PORT_8080_TCP",
-        "REALTIME_PORT_8080_TCP_PROTO",
-        "REALTIME_PORT_8080_TCP_PORT",
-        "REALTIME_PORT_8080_TCP_ADDR",
+        ("REALTIME_REDIS_SERVICE_HOST", "10.0.0.7"),
+        ("REALTIME_REDIS_SERVICE_PORT", "6379"),
+        ("REALTIME_REDIS_PORT", "tcp://10.0.0.7:6379"),
+        ("REALTIME_REDIS_PORT_6379_TCP_ADDR", "10.0.0.7"),
+        ("REALTIME_SERVICE_HOST", "10.0.0.8"),
+        ("REALTIME_API_SERVICE_HOST", "10.0.0.9"),
+        ("REALTIME_SERVER_PORT", "tcp://10.0.0.9:8080"),
     ];
-    assert!(Config::load(None, env(&theirs.map(|name| (name, "tcp://10.0.0.1:8080"))), []).is_ok());
-    for ours in ["REALTIME_SERVICE", "REALTIME_PORTS", "REALTIME_SERVICE_HOSTS", "REALTIME_SERVICE_PORTS"] {
-        let found = problems(Config::load(None, env(&[(ours, "x")]), []));
-        assert!(found[0].starts_with(ours), "{found:?}");
+    let draft = Draft::read(None, env(&theirs), []).expect("no file");
+    assert_eq!(draft.service_links(), theirs.map(|(name, _)| name));
+    assert!(draft.finish().is_ok());
+    for ours in ["REALTIME_SERVICE", "REALTIME_SERVER_PORT", "REALTIME_PORT", "REALTIME_SERVER_LISTEN"] {
+        let found = problems(Config::load(None, env(&[(ours, "8080")]), []));
+        assert!(found[0].starts_with(ours) && found[0].contains("there is no such setting"), "{found:?}");
     }
 }
 
@@ -115,9 +116,14 @@ fn a_value_that_does_not_fit_is_named_with_what_would() {
     assert_eq!(found, ["REALTIME_LIMITS__BURST: `many` is not a whole number"]);
     let (_folder, path) = file("[liveness]\nping_interval = 25");
     let found = problems(Config::load(Some(&path), [], []));
-    assert!(found[0].starts_with("liveness.ping_interval: invalid type: integer `25`, expected a"), "{found:?}");
+    let expected = "a time span in quotes and with a unit, such as \"25s\"";
+    assert_eq!(found, [format!("liveness.ping_interval (line 2): is `25`, expected {expected}")]);
     let (_folder, path) = file("[liveness]\nping_interval = \"25\"");
     assert!(problems(Config::load(Some(&path), [], []))[0].contains("write it with a unit"));
+    let found = problems(Config::load(None, env(&[("REALTIME_LIVENESS__PING_INTERVAL", "25")]), []));
+    assert!(found[0].starts_with("liveness.ping_interval (REALTIME_LIVENESS__PING_INTERVAL): `25` is"), "{found:?}");
+    let found = problems(Config::load(None, [], [("server.listen", "localhost".to_owned())]));
+    assert!(found[0].starts_with("server.listen (--listen): `localhost` is"), "{found:?}");
 }
 
 #[test]
@@ -125,21 +131,24 @@ fn what_would_fit_is_said_in_the_words_of_the_file_and_not_of_rust() {
     for (text, said) in [
         (
             "[limits]\nconnections = \"many\"",
-            "limits.connections: invalid type: string \"many\", expected a whole number, 0 or more",
+            "limits.connections (line 2): is the text \"many\", expected a whole number",
         ),
         (
             "[limits]\nqueue_bytes = -1",
-            "limits.queue_bytes: invalid value: integer `-1`, expected a whole number, 0 or more",
+            "limits.queue_bytes (line 2): invalid value: integer `-1`, expected a whole number, 0 or more",
         ),
         (
             "[limits]\nburst = 4294967296",
-            "limits.burst: invalid value: integer `4294967296`, expected a whole number from 0 to 4294967295",
+            "limits.burst (line 2): invalid value: integer `4294967296`, expected a whole number from 0 to 4294967295",
         ),
-        ("server = 5", "server: invalid type: integer `5`, expected a section with its own keys"),
-        ("[api]\nkeys = 5", "api.keys: invalid type: integer `5`, expected a list"),
+        ("server = 5", "server (line 1): is `5`, expected a section with its own keys"),
+        (
+            "[api]\nkeys = 5",
+            "api.keys (line 2): is a number (not shown: it may be a secret), expected a list of texts, such as [\"…\"]",
+        ),
         (
             "[server]\nlisten = \"localhost\"",
-            "server.listen: `localhost` is not an address with a port, such as `127.0.0.1:8080`",
+            "server.listen (line 2): `localhost` is not an address with a port, such as `127.0.0.1:8080`",
         ),
     ] {
         let (_folder, path) = file(text);
@@ -148,10 +157,62 @@ fn what_would_fit_is_said_in_the_words_of_the_file_and_not_of_rust() {
 }
 
 #[test]
+fn all_faults_of_a_file_are_found_in_one_run() {
+    let (_folder, path) = file(
+        "\
+[server]
+listen = \"localhost\"
+allowed_origins = [\"https://a.example/\", 5]
+[limits]
+conections = 1
+burst = \"many\"
+queue_bytes = -1
+headers = 0
+[liveness]
+ping_interval = \"25\"
+pong_misses = 0
+[[namespaces]]
+pattern = \"a:**:b\"
+subscribe = \"all\"
+[[namespaces]]
+subscribe = \"granted\"
+[api]
+keys = \"one\"
+",
+    );
+    let draft = Draft::read(Some(&path), env(&[("REALTIME_API__TIMEOUT", "0s"), ("REALTIME_QQ", "")]), []);
+    let found = problems(draft.expect("a draft").checked(|_| {}));
+    for expected in [
+        "server.listen (line 2): ",
+        "server.allowed_origins[1] (line 3): ",
+        "server.allowed_origins (line 3): `https://a.example/` can never match",
+        "limits.conections (line 5): ",
+        "limits.burst (line 6): ",
+        "limits.queue_bytes (line 7): ",
+        "limits.headers (line 8): is 0",
+        "liveness.ping_interval (line 10): ",
+        "liveness.pong_misses (line 11): is 0",
+        "namespaces[0].pattern (line 13): ",
+        "namespaces[0].subscribe (line 14): ",
+        "namespaces[1].pattern (line 15): is required",
+        "api.keys (line 18): ",
+        "api.timeout (REALTIME_API__TIMEOUT): is 0",
+        "REALTIME_QQ: ",
+        "auth: no key to verify tokens with",
+    ] {
+        assert_eq!(found.iter().filter(|said| said.starts_with(expected)).count(), 1, "{expected} in {found:#?}");
+    }
+    assert_eq!(found.len(), 16, "nothing that only follows from another fault: {found:#?}");
+}
+
+#[test]
 fn a_broken_file_is_named_by_line_and_its_contents_are_not_repeated() {
     let (_folder, path) = file("[auth]\nhmac_secret = \"not closed and secret");
     let error = Config::load(Some(&path), [], []).expect_err("not TOML").to_string();
     assert!(error.contains("line 2") && !error.contains("not closed and secret"), "{error}");
+    let (_folder, path) = file("[api]\nkeys = \n[server]\nlisten = x y\n");
+    let error = Config::load(Some(&path), [], []).expect_err("not TOML").to_string();
+    assert!(error.contains("line 2: ") && error.contains("line 4: "), "all of them: {error}");
     let missing = path.with_file_name("missing.toml");
     let error = Config::load(Some(&missing), [], []).expect_err("no file").to_string();
     assert!(error.contains("missing.toml"), "{error}");
