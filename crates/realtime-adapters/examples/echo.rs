@@ -67,7 +67,7 @@ async fn echo(pending: PendingSocket) {
                 Err(_) => return,
             },
             Err(SocketError::Violation { code, reason }) => break (code, reason),
-            Err(SocketError::Gone(_)) => return,
+            Err(_) => return,
         }
     };
     socket.close(code, &reason, Duration::from_secs(2)).await;

@@ -33,7 +33,7 @@ use realtime_ports::{
     },
 };
 use realtime_schema::{
-    Closing, Connection, ConnectionId, Envelope, MessageId, Origin, Subscription, Timestamp, Topic, TopicInfo,
+    Closing, Connection, ConnectionId, Envelope, MessageId, NodeId, Origin, Subscription, Timestamp, Topic, TopicInfo,
 };
 
 /// An adapter that keeps every promise but one.
@@ -311,6 +311,10 @@ impl IdGenerator for Faulty<UuidGenerator, (IdFault, AtomicU64)> {
             IdFault::Repeats => MessageId(uuid::Uuid::from_u128(0x019a_b1c2_7b1e_7c3a_9d54_3f2a_1b0c_9d8f)),
             _ => self.inner.message_id(),
         }
+    }
+
+    fn node_id(&self) -> NodeId {
+        self.inner.node_id()
     }
 
     fn random(&self) -> u64 {

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod bus;
 pub mod codec;
 pub mod connection;
+pub mod interest;
 pub mod limits;
 pub mod listeners;
 pub mod message;

@@ -95,6 +95,8 @@ pub enum SubscribeOutcome {
         /// `limits.subscriptions`.
         limit: u32,
     },
+    /// The message bus could not be asked for the topic.
+    Unavailable,
 }
 
 /// What to do, in order.
@@ -205,6 +207,11 @@ impl Session {
     /// How long the token lasts from `now`, if it ends.
     pub fn token_lasts(&self, now: Duration) -> Option<Duration> {
         self.expires_at.map(|at| at.saturating_sub(now))
+    }
+
+    /// The limits of the connection.
+    pub fn limits(&self) -> &ClientLimits {
+        &self.settings.limits
     }
 
     /// Whether the session's user may subscribe to `topic` by itself.

@@ -3,7 +3,7 @@
 use std::{error::Error, sync::Arc};
 
 use async_trait::async_trait;
-use realtime_schema::{Envelope, StreamPosition};
+use realtime_schema::{Envelope, Route, StreamPosition};
 
 /// Carries envelopes to every node, this one included. Cold: called once per publication.
 #[cfg_attr(feature = "mocks", mockall::automock)]
@@ -21,6 +21,32 @@ pub trait MessageBus: Send + Sync {
     /// # Errors
     /// The envelope may or may not have reached other nodes; publishing it again may double it there.
     async fn publish(&self, envelope: Arc<Envelope>) -> Result<Published, BusError>;
+
+    /// True if the bus delivers only what [`Self::listen`] asks for. Not selective by default: then every envelope
+    /// is delivered to every node, and neither `listen` nor `unlisten` is called.
+    fn is_selective(&self) -> bool {
+        false
+    }
+
+    /// Asks for the envelopes of these routes. From the return on none of them passes this node by. Repeating it
+    /// changes nothing. Cold: called for the first subscriber of a route on this node.
+    ///
+    /// # Errors
+    /// The engine behind the bus can't be reached; the routes may or may not be delivered from now on.
+    async fn listen(&self, routes: &[Route]) -> Result<(), BusError> {
+        let _ = routes;
+        Ok(())
+    }
+
+    /// Asks no longer for the envelopes of these routes; some may still be delivered. Unknown routes are ignored.
+    /// Cold: called after the last subscriber of a route on this node has left, again if it fails.
+    ///
+    /// # Errors
+    /// The engine behind the bus can't be reached; the routes may or may not be delivered from now on.
+    async fn unlisten(&self, routes: &[Route]) -> Result<(), BusError> {
+        let _ = routes;
+        Ok(())
+    }
 
     /// Publishes several envelopes in their order, with an answer for each. A bus that can hand them over together
     /// should: a crowd that gets them all is then visited once.
@@ -47,17 +73,26 @@ pub trait Delivery: Send + Sync {
 
 /// What became of an envelope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Published {
     /// How many connections of this node took it.
     pub delivered: u64,
     /// Whether other nodes were handed it as well.
     pub other_nodes: bool,
-    /// Where it stands in its stream, with history.
+    /// Its position in its stream, with history.
     pub position: Option<StreamPosition>,
+}
+
+impl Published {
+    /// An envelope that only this node was handed, and that `delivered` of its connections took.
+    pub fn locally(delivered: u64) -> Self {
+        Self { delivered, other_nodes: false, position: None }
+    }
 }
 
 /// Why an envelope was not published.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum BusError {
     /// The engine behind the bus is not there now.
     #[error("the message bus is unavailable")]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use realtime_schema::{ConnectionId, MessageId, Timestamp};
+use realtime_schema::{ConnectionId, MessageId, NodeId, Timestamp};
 
 /// The two clocks. Hot.
 #[cfg_attr(feature = "mocks", mockall::automock)]
@@ -22,6 +22,9 @@ pub trait IdGenerator: Send + Sync {
 
     /// A publication's id.
     fn message_id(&self) -> MessageId;
+
+    /// A node's id. Called once, when a service is built.
+    fn node_id(&self) -> NodeId;
 
     /// 64 random bits, for jitter. They need not be fit for secrets.
     fn random(&self) -> u64;

@@ -9,6 +9,7 @@
 
 mod bus;
 mod clock;
+mod connection;
 mod handler;
 mod pubsub;
 mod registry;
@@ -21,21 +22,22 @@ pub mod conformance;
 
 pub use bus::{BusError, Delivery, MessageBus, Published};
 pub use clock::{Clock, IdGenerator};
+pub use connection::{SendError, SocketVisitor, WebSocketConnection};
 pub use handler::{ConnectionHandler, HookError};
 pub use pubsub::{PubSubManager, PubSubStats, SubscribeError};
 pub use registry::{ConnectionRegistry, RegisterError, Selection};
 pub use service::{PublishError, RealtimeService};
-pub use socket::{Incoming, SendError, Socket, SocketError, SocketVisitor, WebSocketConnection};
+pub use socket::{Incoming, Socket, SocketError};
 pub use verifier::{JwtVerifier, VerifyError};
 
 #[cfg(feature = "mocks")]
 pub use {
     bus::{MockDelivery, MockMessageBus},
     clock::{MockClock, MockIdGenerator},
+    connection::MockWebSocketConnection,
     handler::MockConnectionHandler,
     pubsub::MockPubSubManager,
     registry::MockConnectionRegistry,
     service::MockRealtimeService,
-    socket::MockWebSocketConnection,
     verifier::MockJwtVerifier,
 };

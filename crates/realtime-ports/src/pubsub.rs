@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use realtime_schema::{ConnectionId, Origin, Subscription, Topic, TopicInfo};
 
-use crate::socket::{SocketVisitor, WebSocketConnection};
+use crate::connection::{SocketVisitor, WebSocketConnection};
 
 /// The subscriptions of this node. Hot.
 ///
@@ -52,6 +52,7 @@ pub struct PubSubStats {
 
 /// Why a connection was not subscribed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum SubscribeError {
     /// It is gone, or was never there.
     #[error("the connection is not connected to this node")]
@@ -62,4 +63,7 @@ pub enum SubscribeError {
         /// `limits.subscriptions`.
         limit: u32,
     },
+    /// The message bus could not be asked for the topic.
+    #[error("the message bus is unavailable; try again")]
+    Unavailable,
 }

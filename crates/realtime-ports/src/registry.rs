@@ -5,7 +5,7 @@ use std::sync::Arc;
 use realtime_core::connection::ConnectionUpdate;
 use realtime_schema::{Connection, ConnectionId, Role, UserId};
 
-use crate::socket::{SocketVisitor, WebSocketConnection};
+use crate::connection::{SocketVisitor, WebSocketConnection};
 
 /// The connections of this node, by id, by user and by role. Hot.
 ///

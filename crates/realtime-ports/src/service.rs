@@ -9,7 +9,7 @@ use realtime_schema::{
     Role, Route, Topic, UserId,
 };
 
-use crate::{bus::BusError, pubsub::SubscribeError, socket::WebSocketConnection};
+use crate::{bus::BusError, connection::WebSocketConnection, pubsub::SubscribeError};
 
 /// The real-time layer, as an application sees it. Cold: called per connection or per publication.
 #[cfg_attr(feature = "mocks", mockall::automock)]
@@ -90,6 +90,7 @@ pub trait RealtimeService: Send + Sync {
 
 /// Why a message was not published.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PublishError {
     /// A field holds what it must not.
     #[error("the message is not valid")]

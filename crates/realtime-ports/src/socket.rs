@@ -1,72 +1,19 @@
-//! A client's socket: the handle that others send through, and the stream that one task owns.
+//! A client's socket: the stream that one task owns.
 
 use std::{
     collections::VecDeque,
     future::{Future, poll_fn},
     io,
-    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
 
 use realtime_core::Frame;
-use realtime_schema::{ClientId, CloseCode, Closing, ConnectionId};
-
-/// The handle of one connection, shared by everyone who sends to it. Hot: nothing here blocks.
-#[cfg_attr(feature = "mocks", mockall::automock)]
-pub trait WebSocketConnection: Send + Sync {
-    /// The connection.
-    fn id(&self) -> ConnectionId;
-
-    /// The client that it named itself, for messages that leave it out.
-    fn client(&self) -> Option<ClientId>;
-
-    /// Whether it still takes frames.
-    fn is_open(&self) -> bool;
-
-    /// Whether a quarter of what may wait for it does so through no fault of its reader: its task has had no turn yet.
-    /// Whoever has much to send lets it have one first.
-    fn is_behind(&self) -> bool {
-        false
-    }
-
-    /// Queues `frame` behind what waits already.
-    ///
-    /// # Errors
-    /// [`SendError::Closed`] when the connection is closing or gone, [`SendError::Full`] when the queue is full
-    /// and its policy was to close: the connection is then closing with 4513.
-    fn send(&self, frame: &Frame) -> Result<(), SendError>;
-
-    /// Says why with a `closing` frame, then closes, with the code and the reason of `closing`. Does not wait.
-    /// Only the first call counts.
-    fn close(&self, closing: Closing);
-}
-
-/// What is done with each socket of a selection: a closure, mostly.
-pub trait SocketVisitor {
-    /// Called with each socket, while its place in the registry or the topic is locked: it must not block.
-    fn visit(&mut self, socket: &Arc<dyn WebSocketConnection>);
-}
-
-impl<F: FnMut(&Arc<dyn WebSocketConnection>)> SocketVisitor for F {
-    fn visit(&mut self, socket: &Arc<dyn WebSocketConnection>) {
-        self(socket);
-    }
-}
-
-/// Why a frame was not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SendError {
-    /// The connection is closing or gone.
-    #[error("the connection is closed")]
-    Closed,
-    /// The queue was full; the connection is closing with 4513.
-    #[error("the connection's queue is full")]
-    Full,
-}
+use realtime_schema::{CloseCode, Closing};
 
 /// What a socket yields. Pings are answered and fragments joined before this.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Incoming {
     /// A whole text message.
     Text(String),
@@ -74,12 +21,13 @@ pub enum Incoming {
     Binary(Vec<u8>),
     /// Only proof of life: a ping or a pong.
     Alive,
-    /// The peer said goodbye with this code, if it gave one. Nothing more comes.
+    /// The peer closed with this code, if it gave one. Nothing more comes.
     Closed(Option<CloseCode>),
 }
 
 /// Why a socket can't go on.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SocketError {
     /// The peer broke the protocol: close with this code.
     #[error("{reason}")]
@@ -89,7 +37,7 @@ pub enum SocketError {
         /// What it did.
         reason: String,
     },
-    /// The transport is gone; nobody is there to tell.
+    /// The transport is gone.
     #[error("the transport is gone: {0}")]
     Gone(#[from] io::Error),
 }
@@ -98,20 +46,37 @@ pub enum SocketError {
 ///
 /// What happens for every message is polled, so that a connection at rest holds no futures for it.
 pub trait Socket: Send + 'static {
-    /// What comes next, once it is here.
+    /// The next message, once it has come.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, SocketError>>;
 
     /// Writes all of `batch`, in order and in as few calls to the kernel as it takes, and leaves it empty.
     ///
-    /// While it is pending, what is left of the batch stays in it and is to be handed in again: whoever gives up
-    /// half-way is left with a socket that is only fit to be dropped, for the peer may have half a frame.
+    /// While it is pending, the rest of the batch stays in it and is to be handed in again: a caller that gives up
+    /// half-way can only drop the socket, for the peer may have half a frame.
     fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<Result<(), SocketError>>;
 
     /// Writes a ping (RFC 6455 section 5.5.2).
     fn ping(&mut self) -> impl Future<Output = Result<(), SocketError>> + Send;
 
-    /// Writes a close frame, then reads on until the peer has closed too or `patience` is over.
-    fn close(&mut self, code: CloseCode, reason: &str, patience: Duration) -> impl Future<Output = ()> + Send;
+    /// Number of bytes of a batch's first frame that were written while [`Self::poll_send`] was pending. With the number
+    /// of frames left it shows that a slow peer makes progress. 0, the default, if frames are written whole.
+    fn partly_sent(&self) -> usize {
+        0
+    }
+
+    /// Writes `frame`, the `closing` frame that says why the connection ends; [`Self::close`] follows.
+    fn send_closing(
+        &mut self,
+        closing: &Closing,
+        frame: Frame,
+    ) -> impl Future<Output = Result<(), SocketError>> + Send {
+        let _ = closing;
+        let mut batch = VecDeque::from([frame]);
+        poll_fn(move |cx| self.poll_send(cx, &mut batch))
+    }
+
+    /// Writes a close frame, then reads on until the peer has closed too or `close_timeout` has passed.
+    fn close(&mut self, code: CloseCode, reason: &str, close_timeout: Duration) -> impl Future<Output = ()> + Send;
 
     /// [`Self::poll_receive`] as a future. Cancel-safe.
     fn receive(&mut self) -> impl Future<Output = Result<Incoming, SocketError>> + Send {

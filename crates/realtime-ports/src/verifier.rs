@@ -21,6 +21,7 @@ pub trait JwtVerifier: Send + Sync {
 
 /// Why a token was not believed.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum VerifyError {
     /// It was right once; its time is over.
     #[error("the token's time is over")]

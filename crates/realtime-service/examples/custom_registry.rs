@@ -88,6 +88,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let socket = Arc::new(TestWebSocketConnection::new("019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse()?));
     service.connect(ConnectRequest::with_token("t"), socket.clone()).await?;
     let receipt = service.send_to_user(alice, "greeting".parse()?, Payload::of(&"hello")?).await?;
+    // The connection has a task of its own, which hands the frames to the socket.
+    while socket.texts().len() < 2 {
+        tokio::task::yield_now().await;
+    }
     println!("delivered to {}: {:?}", receipt.delivered, socket.texts());
     assert_eq!(receipt.delivered, 1);
     Ok(())

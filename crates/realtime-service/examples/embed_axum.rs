@@ -15,7 +15,7 @@ use realtime_adapters::{
 };
 use realtime_ports::RealtimeService;
 use realtime_schema::{JwtClaims, Payload, UserId};
-use realtime_service::{Service, defaults};
+use realtime_service::{Service, endpoint};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -28,7 +28,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route(
             "/ws",
             any(async move |State(service): State<Service>, request: Request| {
-                defaults::websocket(&service, &ws, None, request).await
+                endpoint::websocket(&service, &ws, None, request).await
             }),
         )
         .route(

@@ -2,24 +2,29 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use realtime_ports::{
     BusError, Clock, ConnectionHandler, ConnectionRegistry, IdGenerator, JwtVerifier, MessageBus, PubSubManager,
 };
-use realtime_schema::NodeId;
 
+#[cfg(feature = "default-adapters")]
+use crate::defaults;
 use crate::{
     admission::Admissions,
+    connections::Connections,
+    control::ControlFrames,
     hub::Hub,
-    idempotency::Receipts,
-    intern::Names,
     metrics::Metrics,
+    node::Node,
     outbound::OutboundShared,
-    service::{Inner, Service},
+    publish::{Publisher, PublisherParts},
+    service::Service,
     settings::Settings,
+    subscriptions::Subscriptions,
 };
 
-/// Builds a [`Service`]. The verifier is always the application's to give; with the feature `default-adapters`
-/// every other port has a default, the in-memory node of realtime-adapters.
+/// Builds a [`Service`]. A verifier is required; with the feature `default-adapters` every other port has
+/// a default, the in-memory node of realtime-adapters.
 #[derive(Default)]
 pub struct ServiceBuilder {
     settings: Settings,
@@ -34,6 +39,7 @@ pub struct ServiceBuilder {
 
 /// Why a service was not built.
 #[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum BuildError {
     /// A port has no adapter.
     #[error("no {0} was given: call ServiceBuilder::{0}, or enable the feature `default-adapters`")]
@@ -54,25 +60,36 @@ macro_rules! ports {
     };
 }
 
+/// The adapter that was given, else the default one, else an error that names the port.
+macro_rules! or_default {
+    ($given:expr, $port:ident) => {{
+        #[cfg(feature = "default-adapters")]
+        let port = $given.unwrap_or_else(defaults::$port);
+        #[cfg(not(feature = "default-adapters"))]
+        let port = $given.ok_or(BuildError::Missing(stringify!($port)))?;
+        port
+    }};
+}
+
 impl ServiceBuilder {
     ports! {
-        /// Who verifies tokens. Required.
+        /// Verifies tokens. Required.
         verifier: JwtVerifier;
-        /// Who keeps the connections.
+        /// Keeps the connections.
         registry: ConnectionRegistry;
-        /// Who keeps the subscriptions.
+        /// Keeps the subscriptions.
         pubsub: PubSubManager;
-        /// Who carries messages to the nodes.
+        /// Carries messages to the nodes.
         bus: MessageBus;
-        /// What time it is.
+        /// Tells the time.
         clock: Clock;
-        /// Who makes identifiers.
+        /// Makes identifiers.
         ids: IdGenerator;
         /// The application's hooks into the life of connections.
         handler: ConnectionHandler;
     }
 
-    /// Limits, waits and policies.
+    /// Limits, timeouts and policies.
     #[must_use]
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
@@ -84,62 +101,59 @@ impl ServiceBuilder {
     /// # Errors
     /// A port without an adapter, or a bus that does not start.
     pub async fn build(self) -> Result<Service, BuildError> {
-        #[cfg(feature = "default-adapters")]
-        let this = crate::defaults::complete(self);
-        #[cfg(not(feature = "default-adapters"))]
-        let this = self;
-
-        let settings = this.settings;
-        let verifier = this.verifier.ok_or(BuildError::Missing("verifier"))?;
-        let registry = this.registry.ok_or(BuildError::Missing("registry"))?;
-        let pubsub = this.pubsub.ok_or(BuildError::Missing("pubsub"))?;
-        let bus = this.bus.ok_or(BuildError::Missing("bus"))?;
-        let clock = this.clock.ok_or(BuildError::Missing("clock"))?;
-        let ids = this.ids.ok_or(BuildError::Missing("ids"))?;
+        let settings = self.settings;
+        let verifier = self.verifier.ok_or(BuildError::Missing("verifier"))?;
+        let registry = or_default!(self.registry, registry);
+        let pubsub = or_default!(self.pubsub, pubsub);
+        let bus = or_default!(self.bus, bus);
+        let clock = or_default!(self.clock, clock);
+        let ids = or_default!(self.ids, ids);
 
         let metrics = Arc::new(Metrics::default());
-        let hub = Hub {
+        let sessions = ArcSwap::new(settings.for_sessions());
+        let queues = ArcSwap::from_pointee(OutboundShared { limits: settings.for_queues(), metrics: metrics.clone() });
+        let settings = Arc::new(ArcSwap::from_pointee(settings));
+        let hub = Arc::new(Hub {
             registry: registry.clone(),
             pubsub: pubsub.clone(),
-            namespaces: settings.namespaces.clone(),
+            settings: settings.clone(),
             metrics: metrics.clone(),
-        };
-        bus.start(Arc::new(hub)).await?;
-        Ok(Service(Arc::new(Inner {
-            sessions: settings.for_sessions(),
-            node: NodeId(ids.message_id().0),
-            admissions: Arc::new(Admissions::new(settings.admission.verifications)),
-            names: Names::default(),
-            outbound: Arc::new(OutboundShared { limits: settings.for_queues(), metrics: metrics.clone() }),
-            receipts: Receipts::new(settings.publishing.idempotency_window, settings.publishing.idempotency_keys),
-            batches: tokio::sync::Mutex::default(),
-            lent: std::sync::Mutex::default(),
-            handler: this.handler,
-            settings,
-            verifier,
-            registry,
-            pubsub,
+        });
+        bus.start(hub.clone()).await?;
+
+        let id = ids.node_id();
+        let control = ControlFrames { clock: clock.clone(), metrics: metrics.clone() };
+        let subscriptions = Arc::new(Subscriptions::new(registry.clone(), pubsub, &bus, control.clone()));
+        let publisher = Publisher::new(PublisherParts {
+            node: id,
+            settings: settings.clone(),
             bus,
+            clock: clock.clone(),
+            ids: ids.clone(),
+            metrics: metrics.clone(),
+            hub,
+        });
+        Ok(Service(Arc::new(Node {
+            id,
+            sessions,
+            queues,
+            admissions: Admissions::new(settings.clone(), verifier, clock.clone(), metrics.clone()),
+            connections: Connections::new(registry, subscriptions.clone()),
+            handler: self.handler,
+            settings,
             clock,
             ids,
             metrics,
+            control,
+            subscriptions,
+            publisher,
         })))
     }
+}
 
-    #[cfg(feature = "default-adapters")]
-    pub(crate) fn defaults(
-        mut self,
-        registry: impl FnOnce() -> Arc<dyn ConnectionRegistry>,
-        pubsub: impl FnOnce() -> Arc<dyn PubSubManager>,
-        bus: impl FnOnce() -> Arc<dyn MessageBus>,
-        clock: impl FnOnce() -> Arc<dyn Clock>,
-        ids: impl FnOnce() -> Arc<dyn IdGenerator>,
-    ) -> Self {
-        self.registry.get_or_insert_with(registry);
-        self.pubsub.get_or_insert_with(pubsub);
-        self.bus.get_or_insert_with(bus);
-        self.clock.get_or_insert_with(clock);
-        self.ids.get_or_insert_with(ids);
-        self
+impl Service {
+    /// Begins to build a service.
+    pub fn builder() -> ServiceBuilder {
+        ServiceBuilder::default()
     }
 }

@@ -1,4 +1,4 @@
-//! From an envelope to the queues of those it is for: the one path on which messages reach sockets.
+//! From an envelope to the queues of its recipients: the one path on which messages reach sockets.
 
 use std::{collections::HashSet, sync::Arc};
 
@@ -9,26 +9,31 @@ use realtime_core::{
     policy::{Namespaces, Overflow},
 };
 use realtime_ports::{ConnectionRegistry, Delivery, PubSubManager, Selection, WebSocketConnection};
-use realtime_schema::{ClientId, ConnectionId, Envelope, Message, Route};
+use realtime_schema::{Audience, ClientId, ConnectionId, Envelope, Message, Route};
 
-use crate::metrics::{Metrics, add};
+use crate::{
+    metrics::{Metrics, add},
+    settings::LiveSettings,
+};
 
 /// Resolves routes against this node's connections and queues one shared frame on each.
 pub(crate) struct Hub {
     pub(crate) registry: Arc<dyn ConnectionRegistry>,
     pub(crate) pubsub: Arc<dyn PubSubManager>,
-    pub(crate) namespaces: Namespaces,
+    pub(crate) settings: LiveSettings,
     pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Delivery for Hub {
     fn deliver(&self, envelope: &Envelope) -> u64 {
-        envelope.message().map_or(0, |message| self.fan_out(&[message]))
+        envelope.message().map_or(0, |message| self.fan_out(&self.settings.load().namespaces, &[message]))
     }
 
     fn deliver_batch(&self, envelopes: &[Arc<Envelope>]) -> Vec<u64> {
+        let settings = self.settings.load();
+        let namespaces = &settings.namespaces;
         let together = |one: &Arc<Envelope>, next: &Arc<Envelope>| match (one.message(), next.message()) {
-            (Some(one), Some(next)) => self.go_together(one, next),
+            (Some(one), Some(next)) => go_together(namespaces, one, next),
             _ => false,
         };
         let mut counts = Vec::with_capacity(envelopes.len());
@@ -36,76 +41,80 @@ impl Delivery for Hub {
         for chunk in envelopes.chunk_by(together) {
             messages.clear();
             messages.extend(chunk.iter().filter_map(|envelope| envelope.message()));
-            counts.extend(std::iter::repeat_n(self.fan_out(&messages), chunk.len()));
+            counts.extend(std::iter::repeat_n(self.fan_out(namespaces, &messages), chunk.len()));
         }
         counts
     }
 }
 
 impl Hub {
-    /// Whether two messages in a row reach the same listeners, who may take them as one.
-    fn go_together(&self, one: &Message, next: &Message) -> bool {
-        one.to == next.to
-            && one.except_client == next.except_client
-            // Of these a queue may keep one and not the other, by their types.
-            && self.namespaces.overflow(one.to.topic()) != Overflow::Latest
+    /// True if the queue of a recipient of `to` is behind through no fault of its reader.
+    pub(crate) fn is_any_behind(&self, to: &Audience) -> bool {
+        let mut behind = false;
+        for route in plan(to).routes.iter() {
+            self.visit(route, |socket| behind = behind || socket.is_behind());
+        }
+        behind
     }
 
-    /// Queues messages that go together on each connection that they are for, and counts those that took them.
-    fn fan_out(&self, messages: &[&Message]) -> u64 {
+    /// Queues messages that go together on each recipient's connection; returns how many took them.
+    fn fan_out(&self, namespaces: &Namespaces, messages: &[&Message]) -> u64 {
         let Some(message) = messages.first() else { return 0 };
         let plan = plan(&message.to);
-        let mut reach = Reach {
+        let mut fan_out = FanOut {
             messages,
-            namespaces: &self.namespaces,
+            namespaces,
             except: message.except_client.as_ref(),
             frame: None,
             seen: plan.overlap.then(HashSet::new),
             taken: 0,
         };
         for route in plan.routes.iter() {
-            visit(&*self.registry, &*self.pubsub, route, |socket| reach.visit(socket));
+            self.visit(route, |socket| fan_out.visit(socket));
         }
         add(&self.metrics.envelopes_total, messages.len());
-        add(&self.metrics.deliveries_total, reach.taken * messages.len());
-        reach.taken as u64
+        add(&self.metrics.deliveries_total, fan_out.taken * messages.len());
+        fan_out.taken as u64
     }
-}
 
-/// Shows `see` each connection that `route` names.
-pub(crate) fn visit(
-    registry: &dyn ConnectionRegistry,
-    pubsub: &dyn PubSubManager,
-    route: &Route,
-    mut see: impl FnMut(&dyn WebSocketConnection),
-) {
-    let mut see = |socket: &Arc<dyn WebSocketConnection>| see(socket.as_ref());
-    match route {
-        Route::All => registry.visit(&Selection::All, &mut see),
-        Route::User(user) => registry.visit(&Selection::User(user.clone()), &mut see),
-        Route::Role(role) => registry.visit(&Selection::Role(role.clone()), &mut see),
-        Route::Topic(topic) => pubsub.visit(topic, &mut see),
-        Route::Connection(id) => {
-            if let Some((_, socket)) = registry.get(*id) {
-                see(&socket);
+    /// Shows `see` each connection that `route` names.
+    fn visit(&self, route: &Route, mut see: impl FnMut(&dyn WebSocketConnection)) {
+        let mut see = |socket: &Arc<dyn WebSocketConnection>| see(socket.as_ref());
+        match route {
+            Route::All => self.registry.visit(&Selection::All, &mut see),
+            Route::User(user) => self.registry.visit(&Selection::User(user.clone()), &mut see),
+            Route::Role(role) => self.registry.visit(&Selection::Role(role.clone()), &mut see),
+            Route::Topic(topic) => self.pubsub.visit(topic, &mut see),
+            Route::Connection(id) => {
+                if let Some((_, socket)) = self.registry.get(*id) {
+                    see(&socket);
+                }
             }
         }
     }
 }
 
-/// Messages on their way to their listeners.
-struct Reach<'a> {
+/// True if two consecutive messages have the same recipients, who may take them as one.
+fn go_together(namespaces: &Namespaces, one: &Message, next: &Message) -> bool {
+    one.to == next.to
+        && one.except_client == next.except_client
+        // Of these a queue may keep one and not the other, by their types.
+        && namespaces.overflow(one.to.topic()) != Overflow::Latest
+}
+
+/// One fan-out: the messages, and who has them already.
+struct FanOut<'a> {
     messages: &'a [&'a Message],
     namespaces: &'a Namespaces,
     except: Option<&'a ClientId>,
-    /// Encoded for the first listener, so that messages to nobody cost no encoding.
+    /// Encoded for the first listener, so that messages without recipients cost no encoding.
     frame: Option<Frame>,
-    /// Who had them already, where two routes may name the same connection.
+    /// The connections that have them already, where two routes may name the same connection.
     seen: Option<HashSet<ConnectionId>>,
     taken: usize,
 }
 
-impl Reach<'_> {
+impl FanOut<'_> {
     fn visit(&mut self, socket: &dyn WebSocketConnection) {
         if self.except.is_some_and(|except| socket.client().as_ref() == Some(except)) {
             return;

@@ -1,4 +1,4 @@
-//! Retries that publish once: the first receipt is kept for a while under the publisher's key.
+//! Idempotent retries: the first receipt is kept for a while under the publisher's key.
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -13,11 +13,18 @@ use realtime_schema::{PublishRequest, Receipt};
 use tokio::sync::OnceCell;
 
 /// Receipts by key, bounded in number and time.
-#[derive(Debug)]
-pub(crate) struct Receipts {
-    window: Duration,
-    max: usize,
-    state: Mutex<State>,
+#[derive(Debug, Default)]
+pub(crate) struct Receipts(Mutex<State>);
+
+/// The bounds of the receipts kept, at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// How long a key is remembered.
+    pub(crate) window: Duration,
+    /// Maximum keys remembered; the oldest are forgotten first.
+    pub(crate) keys: usize,
+    /// The time, on the monotonic clock.
+    pub(crate) now: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -35,23 +42,19 @@ struct Kept {
 }
 
 impl Receipts {
-    pub(crate) fn new(window: Duration, max: usize) -> Self {
-        Self { window, max: max.max(1), state: Mutex::default() }
-    }
-
-    /// Publishes once for each key: whoever comes second waits for the first and gets its receipt as a duplicate.
+    /// Publishes once for each key: a second caller waits for the first and gets its receipt as a duplicate.
     /// A publication that failed is not remembered.
     pub(crate) async fn once<F>(
         &self,
         key: &str,
         request: &PublishRequest,
-        now: Duration,
+        bounds: Bounds,
         publish: impl FnOnce() -> F,
     ) -> Result<Receipt, PublishError>
     where
         F: Future<Output = Result<Receipt, PublishError>>,
     {
-        let kept = self.keep(key, fingerprint(request), now)?;
+        let kept = self.keep(key, fingerprint(request), bounds)?;
         let mut first = false;
         let publish = || {
             first = true;
@@ -61,20 +64,21 @@ impl Receipts {
         Ok(Receipt { duplicate: !first, ..receipt })
     }
 
-    fn keep(&self, key: &str, fingerprint: u64, now: Duration) -> Result<Kept, PublishError> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.order.front().is_some_and(|(at, _)| *at + self.window <= now) {
+    fn keep(&self, key: &str, fingerprint: u64, bounds: Bounds) -> Result<Kept, PublishError> {
+        let Bounds { window, keys, now } = bounds;
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        while state.order.front().is_some_and(|(at, _)| *at + window <= now) {
             state.forget_oldest();
         }
         if let Some(kept) = state.by_key.get_mut(key) {
-            // A publication that came to nothing does not bind its key, unless it is still under way.
+            // A failed publication frees its key; a pending one does not.
             if kept.receipt.get().is_none() && Arc::strong_count(&kept.receipt) == 1 {
                 kept.fingerprint = fingerprint;
             }
             return if kept.fingerprint == fingerprint { Ok(kept.clone()) } else { Err(PublishError::KeyReused) };
         }
-        // Only what is new takes another's place: a retry must find what it asks for.
-        while state.order.len() >= self.max {
+        // Only a new key displaces another: a retry must find its receipt.
+        while state.order.len() >= keys.max(1) {
             state.forget_oldest();
         }
         let key: Arc<str> = key.into();
@@ -126,12 +130,13 @@ mod tests {
 
     struct Publisher {
         receipts: Receipts,
+        keys: usize,
         published: AtomicU32,
     }
 
     impl Publisher {
         fn new(max: usize) -> Self {
-            Self { receipts: Receipts::new(seconds(60), max), published: AtomicU32::new(0) }
+            Self { receipts: Receipts::default(), keys: max, published: AtomicU32::new(0) }
         }
 
         async fn publish(&self, key: &str, payload: u32, now: u64) -> Result<Receipt, PublishError> {
@@ -140,7 +145,11 @@ mod tests {
                 tokio::task::yield_now().await;
                 Ok(receipt())
             };
-            self.receipts.once(key, &request(payload), seconds(now), publish).await
+            self.receipts.once(key, &request(payload), self.at(now), publish).await
+        }
+
+        fn at(&self, now: u64) -> Bounds {
+            Bounds { window: seconds(60), keys: self.keys, now: seconds(now) }
         }
 
         fn published(&self) -> u32 {
@@ -180,7 +189,7 @@ mod tests {
         publisher.publish("c", 1, 2).await.expect("published");
         assert!(publisher.publish("c", 1, 2).await.expect("answered").duplicate);
         assert!(!publisher.publish("a", 1, 3).await.expect("published").duplicate, "beyond the bound");
-        assert!(publisher.publish("c", 1, 4).await.expect("answered").duplicate, "a retry takes nobody's place");
+        assert!(publisher.publish("c", 1, 4).await.expect("answered").duplicate, "a retry displaces no key");
         assert!(publisher.publish("a", 1, 4).await.expect("answered").duplicate, "nor its own");
         assert!(!publisher.publish("c", 1, 62).await.expect("published").duplicate, "after the window");
     }
@@ -189,9 +198,9 @@ mod tests {
     async fn a_publication_that_failed_may_be_tried_again() {
         let publisher = Publisher::new(10);
         let fail = || async { Err(PublishError::Bus(BusError::Misused("started twice"))) };
-        assert!(publisher.receipts.once("k", &request(1), seconds(0), fail).await.is_err());
+        assert!(publisher.receipts.once("k", &request(1), publisher.at(0), fail).await.is_err());
         assert!(!publisher.publish("k", 1, 0).await.expect("published").duplicate);
-        assert!(publisher.receipts.once("l", &request(1), seconds(0), fail).await.is_err());
+        assert!(publisher.receipts.once("l", &request(1), publisher.at(0), fail).await.is_err());
         assert!(!publisher.publish("l", 2, 0).await.expect("a corrected one is no other one").duplicate);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
+use realtime_ports::PubSubStats;
+
 use crate::refusals::{RefusalCounts, Refusals};
 
 macro_rules! counters {
@@ -36,7 +38,7 @@ macro_rules! counters {
         }
 
         impl Metrics {
-            pub(crate) fn snapshot(&self) -> MetricsSnapshot {
+            pub(crate) fn snapshot(&self, connections: usize, topics: PubSubStats) -> MetricsSnapshot {
                 let [writes_total, frames_out_total, bytes_out_total] = self.writes.sums();
                 MetricsSnapshot {
                     $($name: self.$name.load(Relaxed),)*
@@ -44,7 +46,9 @@ macro_rules! counters {
                     frames_out_total,
                     bytes_out_total,
                     writes_total,
-                    ..MetricsSnapshot::default()
+                    connections: connections as u64,
+                    topics: topics.topics as u64,
+                    subscriptions: topics.subscriptions as u64,
                 }
             }
         }
@@ -52,7 +56,7 @@ macro_rules! counters {
 }
 
 counters! {
-    /// Connections that were let in.
+    /// Connections that were admitted.
     connections_total,
     /// Messages that were published on this node.
     publications_total,

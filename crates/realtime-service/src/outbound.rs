@@ -89,7 +89,7 @@ impl Outbound {
     /// comes. For the connection's task alone.
     pub(crate) fn work(&self, task: &Waker, batch: &mut VecDeque<Frame>) -> Work {
         let mut state = self.state();
-        state.is_of(task);
+        state.set_waker(task);
         (state.awake, state.blocked) = (false, false);
         let listen = mem::take(&mut state.listen);
         let closing = matches!(state.phase, Phase::Closing(_));
@@ -109,7 +109,7 @@ impl Outbound {
     }
 
     /// The reader is slow: the task waits for it before it asks for [work](Self::work) again.
-    pub(crate) fn is_blocked(&self) {
+    pub(crate) fn mark_blocked(&self) {
         self.state().blocked = true;
     }
 
@@ -119,7 +119,7 @@ impl Outbound {
             let mut state = self.state();
             match state.phase {
                 Phase::Open => {
-                    state.is_of(context.waker());
+                    state.set_waker(context.waker());
                     Poll::Pending
                 }
                 Phase::Closing(_) | Phase::Closed => Poll::Ready(()),
@@ -143,7 +143,7 @@ impl Outbound {
 }
 
 impl State {
-    fn is_of(&mut self, task: &Waker) {
+    fn set_waker(&mut self, task: &Waker) {
         match &mut self.task {
             Some(known) => known.clone_from(task),
             none => *none = Some(task.clone()),

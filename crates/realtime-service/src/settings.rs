@@ -2,8 +2,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use realtime_core::{auth::ConnectionPolicy, outbound::QueueLimits, policy::Namespaces, session::SessionSettings};
 use realtime_schema::{ClientLimits, Reconnect};
+
+use crate::idempotency::Bounds;
+
+/// The settings now: the one place that is swapped when they are reloaded.
+pub(crate) type LiveSettings = Arc<ArcSwap<Settings>>;
 
 /// The settings of a service. [`Settings::default`] is safe for a public endpoint.
 ///
@@ -124,6 +130,13 @@ impl Default for LivenessSettings {
 impl Default for PublishingSettings {
     fn default() -> Self {
         Self { max_bytes: 64 * 1024, idempotency_window: Duration::from_secs(300), idempotency_keys: 10_000 }
+    }
+}
+
+impl PublishingSettings {
+    /// The bounds of the receipts kept, at `now` on the monotonic clock.
+    pub(crate) fn idempotency_bounds(&self, now: Duration) -> Bounds {
+        Bounds { window: self.idempotency_window, keys: self.idempotency_keys, now }
     }
 }
 

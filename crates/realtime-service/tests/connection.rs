@@ -301,12 +301,20 @@ async fn a_socket_of_ones_own_connects_gets_messages_and_is_disconnected() {
     let socket = Arc::new(TestWebSocketConnection::new(id));
     service.connect(ConnectRequest::with_token("alice"), socket.clone()).await.expect("let in");
     assert_eq!(publish(&service, Route::User("alice".parse().expect("a user")), 1).await, 1);
-    assert_eq!(socket.kinds(), ["welcome", "tick"]);
+    let has = |kinds: &[&str]| socket.kinds() == kinds;
+    timeout(Duration::from_secs(1), async {
+        while !has(&["welcome", "tick"]) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await
+    .expect("the welcome, then the message");
     assert!(service.disconnect(id, Closing::new(CloseCode::FORBIDDEN, "enough")).await);
     assert!(!service.disconnect(id, Closing::new(CloseCode::FORBIDDEN, "enough")).await, "it is gone");
-    assert_eq!(socket.closing().map(|closing| closing.code), Some(CloseCode::FORBIDDEN));
     forgotten(&service);
-    assert_eq!(service.drain(Duration::ZERO).await, 0, "its place was given back");
+    assert_eq!(service.drain(Duration::from_secs(1)).await, 0, "its permit was returned");
+    assert_eq!(socket.closing(), Some(Closing::new(CloseCode::FORBIDDEN, "enough")));
+    assert_eq!(socket.kinds(), ["welcome", "tick"], "the port's own close says why, once");
 }
 
 #[tokio::test]
@@ -378,9 +386,67 @@ async fn a_socket_that_the_application_serves_itself_ends_with_its_token_too() {
     let socket = Arc::new(TestWebSocketConnection::new(id));
     service.connect(ConnectRequest::with_token("short"), socket.clone()).await.expect("let in");
     tokio::time::sleep(Duration::from_secs(59)).await;
-    assert_eq!(socket.closing(), None);
+    assert_eq!(socket.closing(), None, "it is pinged meanwhile, and open");
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(socket.closing().map(|closing| closing.code), Some(CloseCode::EXPIRED));
     forgotten(&service);
-    assert_eq!(service.drain(Duration::ZERO).await, 0, "its place was given back");
+    assert_eq!(service.drain(Duration::ZERO).await, 0, "its permit was returned");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_the_application_serves_itself_is_forgotten_when_it_is_gone() {
+    let service = service(Settings::default()).await;
+    let id = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id");
+    let socket = Arc::new(TestWebSocketConnection::new(id));
+    service.connect(ConnectRequest::with_token("alice"), socket.clone()).await.expect("admitted");
+    tokio::time::sleep(Duration::from_secs(3600)).await;
+    assert_eq!(service.metrics().connections, 1, "an open socket is alive");
+    socket.vanish();
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    forgotten(&service);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_reader_that_is_closed_is_sent_why_if_it_reads_again_within_the_write_timeout() {
+    let settings = with(|settings| {
+        settings.limits.queue_messages = 5;
+        settings.liveness.write_timeout = Duration::from_secs(10);
+        settings.liveness.close_timeout = Duration::from_secs(1);
+    });
+    let service = service(settings).await;
+    let mut slow = connect(&service, "alice").await;
+    slow.stalled.send_replace(true);
+    for n in 0..20 {
+        publish(&service, Route::All, n).await;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(service.metrics().closed_slow_total, 1);
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    slow.stalled.send_replace(false);
+    let mut last = slow.frame().await;
+    while last["type"] == "tick" {
+        last = slow.frame().await;
+    }
+    assert_eq!((&last["type"], &last["payload"]["code"]), (&json!("closing"), &json!(4513)));
+    assert!(matches!(slow.next().await, Some(Written::Close(CloseCode::TOO_SLOW, _))));
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_settings_hold_for_new_connections_and_publications_and_close_no_connection() {
+    let service = service(with(|settings| settings.publishing.max_bytes = 10)).await;
+    let mut old = connect(&service, "alice").await;
+    let changed = with(|settings| {
+        settings.admission.connections_per_user = 1;
+        settings.limits.subscriptions = 7;
+        settings.publishing.max_bytes = 100;
+    });
+    service.reload(changed);
+    assert_eq!(service.settings().admission.connections_per_user, 1);
+    let refused = service.admit(&ConnectRequest::with_token("alice")).await.expect_err("over the new limit");
+    assert!(refused.message.contains("limits.connections_per_user is 1"), "{refused}");
+    let mut new = try_connect(&service, ConnectRequest::with_token("bob")).await.expect("admitted");
+    assert_eq!(new.expects("welcome").await["limits"]["subscriptions"], 7);
+    let large = Payload::of(&"x".repeat(50)).expect("JSON");
+    service.send_to_all("tick".parse().expect("a type"), large).await.expect("no longer too large");
+    old.expects("tick").await;
 }

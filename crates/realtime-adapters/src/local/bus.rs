@@ -25,10 +25,6 @@ impl LocalBus {
     }
 }
 
-fn here(delivered: u64) -> Published {
-    Published { delivered, other_nodes: false, position: None }
-}
-
 #[async_trait]
 impl MessageBus for LocalBus {
     async fn start(&self, delivery: Arc<dyn Delivery>) -> Result<(), BusError> {
@@ -36,14 +32,16 @@ impl MessageBus for LocalBus {
     }
 
     async fn publish(&self, envelope: Arc<Envelope>) -> Result<Published, BusError> {
-        Ok(here(self.delivery()?.deliver(&envelope)))
+        Ok(Published::locally(self.delivery()?.deliver(&envelope)))
     }
 
     async fn publish_batch(&self, envelopes: Vec<Arc<Envelope>>) -> Vec<Result<Published, BusError>> {
         match self.delivery() {
-            Ok(delivery) => {
-                delivery.deliver_batch(&envelopes).into_iter().map(|delivered| Ok(here(delivered))).collect()
-            }
+            Ok(delivery) => delivery
+                .deliver_batch(&envelopes)
+                .into_iter()
+                .map(|delivered| Ok(Published::locally(delivered)))
+                .collect(),
             Err(error) => vec![Err(error); envelopes.len()],
         }
     }

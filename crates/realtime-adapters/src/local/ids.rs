@@ -6,7 +6,7 @@ use std::{
 };
 
 use realtime_ports::IdGenerator;
-use realtime_schema::{ConnectionId, MessageId};
+use realtime_schema::{ConnectionId, MessageId, NodeId};
 use uuid::Uuid;
 
 /// UUIDs, version 7 (RFC 9562 section 5.7): each later than the one before, and random where they are not time.
@@ -30,6 +30,10 @@ impl IdGenerator for UuidGenerator {
 
     fn message_id(&self) -> MessageId {
         MessageId(Uuid::now_v7())
+    }
+
+    fn node_id(&self) -> NodeId {
+        NodeId(Uuid::now_v7())
     }
 
     fn random(&self) -> u64 {

@@ -312,7 +312,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
         let message = match message {
             Incoming::Text(text) => Message::text(text),
             Incoming::Binary(bytes) => Message::binary(bytes),
-            Incoming::Alive | Incoming::Closed(_) => return Ok(()),
+            _ => return Ok(()),
         };
         let written =
             self.with_context(|context, feed| context.write(feed, message).and_then(|()| context.flush(feed)));
@@ -359,6 +359,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Socket for WsSocket<S> 
             ready!(self.poll_out(cx))?;
         }
         self.poll_batch(cx, batch).map_err(SocketError::from)
+    }
+
+    fn partly_sent(&self) -> usize {
+        self.written
     }
 
     async fn ping(&mut self) -> Result<(), SocketError> {

@@ -110,6 +110,11 @@ impl Session {
                 let message = format!("limits.subscriptions is {limit}; unsubscribe from a topic first");
                 effects.push(Effect::Send(Control::Error(ErrorReply::new(id, ErrorCode::LimitExceeded, message))));
             }
+            SubscribeOutcome::Unavailable => {
+                let message = "the message bus is unavailable; subscribe again";
+                let reply = ErrorReply::new(id, ErrorCode::Unavailable, message);
+                effects.push(Effect::Send(Control::Error(ErrorReply { after_ms: Some(1_000), ..reply })));
+            }
         }
     }
 

@@ -20,7 +20,7 @@ pub fn ids_conformance<G: IdGenerator>(fresh: impl Fn() -> G) {
 /// RFC 9562 section 5.7.
 pub fn ids_are_uuids_of_version_7<G: IdGenerator>(ids: &G) {
     for _ in 0..100 {
-        for id in [ids.connection_id().0, ids.message_id().0] {
+        for id in [ids.connection_id().0, ids.message_id().0, ids.node_id().0] {
             assert_eq!(id.get_version_num(), 7, "{id} is of version 7");
             assert_eq!(id.as_bytes()[8] >> 6, 0b10, "{id} is of the variant of RFC 9562");
         }
@@ -30,8 +30,9 @@ pub fn ids_are_uuids_of_version_7<G: IdGenerator>(ids: &G) {
 /// Not by two threads at once, nor by two generators, as two nodes have them.
 pub fn no_id_is_made_twice<G: IdGenerator>(nodes: &[G]) {
     let all: Vec<_> = thread::scope(|scope| {
-        let make =
-            |ids: &G| -> Vec<_> { (0..EACH).flat_map(|_| [ids.connection_id().0, ids.message_id().0]).collect() };
+        let make = |ids: &G| -> Vec<_> {
+            (0..EACH).flat_map(|_| [ids.connection_id().0, ids.message_id().0, ids.node_id().0]).collect()
+        };
         let threads: Vec<_> = nodes
             .iter()
             .flat_map(|ids| (0..THREADS).map(move |_| ids))
@@ -39,7 +40,7 @@ pub fn no_id_is_made_twice<G: IdGenerator>(nodes: &[G]) {
             .collect();
         threads.into_iter().flat_map(|thread| thread.join().expect("no thread fails")).collect()
     });
-    assert_eq!(all.len(), nodes.len() * THREADS * EACH * 2);
+    assert_eq!(all.len(), nodes.len() * THREADS * EACH * 3);
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len(), "every id is made once");
 }
 

@@ -8,7 +8,7 @@ use axum::{
     middleware::from_fn_with_state,
     routing::{get, post, put},
 };
-use realtime_ports::{RealtimeService, Selection, WebSocketConnection};
+use realtime_ports::RealtimeService;
 use realtime_schema::{
     BatchRequest, BatchResponse, BatchResult, CloseCode, Closing, ConnectionId, ConnectionInfo, ConnectionList,
     DisconnectRequest, Disconnected, ErrorCode, FieldError, Origin, PublishRequest, Receipt, SubscriptionChange, Topic,
@@ -81,14 +81,12 @@ async fn publish_batch(State(app): State<Arc<App>>, Json(batch): Json<UnreadBatc
 }
 
 async fn connection(State(app): State<Arc<App>>, Segments(id): Segments<String>) -> Done<ConnectionInfo> {
-    info(&app, connection_id(&id)?).map(Answer).ok_or_else(not_connected)
+    app.service.connection(connection_id(&id)?).map(Answer).ok_or_else(not_connected)
 }
 
 async fn connections_of(State(app): State<Arc<App>>, Segments(user): Segments<String>) -> Done<ConnectionList> {
-    let ids = ids_of(&app, &user)?;
-    let mut connections: Vec<_> = ids.into_iter().filter_map(|id| info(&app, id)).collect();
-    connections.sort_by_key(|info| (info.connection.created_at, info.connection.id));
-    Ok(Answer(ConnectionList { connections }))
+    let user = UserId::new(user).map_err(Refused::field)?;
+    Ok(Answer(ConnectionList { connections: app.service.connections_of(&user) }))
 }
 
 async fn disconnect(
@@ -112,8 +110,9 @@ async fn disconnect_user(
 ) -> Done<Disconnected> {
     let closing = closing(query, body)?;
     let mut disconnected = 0;
-    for id in ids_of(&app, &user)? {
-        disconnected += u64::from(app.service.disconnect(id, closing.clone()).await);
+    let user = UserId::new(user).map_err(Refused::field)?;
+    for info in app.service.connections_of(&user) {
+        disconnected += u64::from(app.service.disconnect(info.connection.id, closing.clone()).await);
     }
     Ok(Answer(Disconnected { disconnected }))
 }
@@ -133,7 +132,7 @@ async fn unsubscribe(
 ) -> Done<SubscriptionChange> {
     let topic = Topic::new(topic).map_err(Refused::field)?;
     let id = connection_id(&id)?;
-    if app.service.registry().get(id).is_none() {
+    if app.service.connection(id).is_none() {
         return Err(not_connected());
     }
     Ok(Answer(SubscriptionChange { changed: app.service.unsubscribe(id, &topic).await }))
@@ -142,7 +141,7 @@ async fn unsubscribe(
 async fn topics(State(app): State<Arc<App>>, Asked(TopicQuery { after, limit }): Asked<TopicQuery>) -> Done<TopicPage> {
     let limit = usize::from(limit);
     // One more than asked tells whether there is a next page.
-    let mut topics = app.service.pubsub().topics(after, limit + 1);
+    let mut topics = app.service.topics(after, limit + 1);
     let more = topics.len() > limit;
     topics.truncate(limit);
     let next = topics.last().filter(|_| more).map(|last| last.topic.clone());
@@ -155,20 +154,6 @@ fn connection_id(text: &str) -> Result<ConnectionId, Refused> {
 
 fn not_connected() -> Refused {
     Refused::new(ErrorCode::NotFound, "no such connection on this node")
-}
-
-fn info(app: &App, id: ConnectionId) -> Option<ConnectionInfo> {
-    let (connection, _) = app.service.registry().get(id)?;
-    let subscriptions = app.service.pubsub().subscriptions(id);
-    Some(ConnectionInfo { connection: (*connection).clone(), subscriptions })
-}
-
-fn ids_of(app: &App, user: &str) -> Result<Vec<ConnectionId>, Refused> {
-    let user = UserId::new(user).map_err(Refused::field)?;
-    let mut ids = Vec::new();
-    let mut note = |socket: &Arc<dyn WebSocketConnection>| ids.push(socket.id());
-    app.service.registry().visit(&Selection::User(user), &mut note);
-    Ok(ids)
 }
 
 /// What the clients are told, from the query or from the body.

@@ -53,7 +53,7 @@ impl From<PublishError> for Refused {
                 tracing::warn!(error = %source, "the message bus is unavailable");
                 Problem { after_ms: Some(1_000), ..Problem::new(ErrorCode::Unavailable, detail) }.into()
             }
-            PublishError::Bus(BusError::Misused(_)) => Self::new(ErrorCode::Internal, detail),
+            _ => Self::new(ErrorCode::Internal, detail),
         }
     }
 }
@@ -66,6 +66,7 @@ impl From<SubscribeError> for Refused {
                 ErrorCode::LimitExceeded,
                 format!("limits.subscriptions is {limit}, and the connection has as many"),
             ),
+            _ => Problem { after_ms: Some(1_000), ..Problem::new(ErrorCode::Unavailable, error.to_string()) }.into(),
         }
     }
 }

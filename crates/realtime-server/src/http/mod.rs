@@ -27,7 +27,7 @@ use realtime_adapters::{
 };
 use realtime_core::auth::{Refusal, RefusalReason};
 use realtime_schema::{ErrorCode, openapi};
-use realtime_service::{Service, defaults};
+use realtime_service::{Service, endpoint};
 use secrecy::SecretString;
 
 use crate::{config::Config, dev::Dev, http::body::Refused};
@@ -105,7 +105,7 @@ async fn websocket(
     request: Request,
 ) -> Response {
     let address = app.client_address(request.headers(), remote.ip());
-    defaults::websocket(&app.service, &app.ws, Some(address), request).await.into_response()
+    endpoint::websocket(&app.service, &app.ws, Some(address), request).await.into_response()
 }
 
 /// The client's address: the last entry of the header that the config trusts, else the socket's.
@@ -131,7 +131,7 @@ async fn unknown(
         let address = app.client_address(request.headers(), remote.ip());
         app.service.refused(refusal.reason, Some(address), &format!("{} is not an endpoint", start_of_path(&request)));
         if let Ok(handshake) = Handshake::check(&mut request, &app.ws) {
-            return defaults::refuse(&app.service, handshake, refusal).into_response();
+            return endpoint::refuse(&app.service, handshake, refusal).into_response();
         }
     }
     Refused::new(ErrorCode::NotFound, "there is nothing at this path; /api/openapi.json lists what there is")

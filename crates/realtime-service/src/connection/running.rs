@@ -1,7 +1,7 @@
 //! The task of a connection, as a future written by hand.
 //!
-//! It is most of what a connection at rest costs. An `async fn` would keep room for each of its await points; this keeps
-//! the driver and a timer, and a box for whatever is rare.
+//! It is most of what an idle connection costs. An `async fn` would keep room for each of its await points; this keeps
+//! the driver and a timer, and a box for the slow path.
 
 use std::{
     future::Future,
@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use realtime_ports::Socket;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{Boxed, Driver, Refused};
+use super::{driver::Driver, effects::Boxed, opening::NotOpened};
 
 pin_project! {
     /// A connection from its opening to its end. The driver comes first, beside what the runtime keeps of the task.
@@ -30,9 +30,9 @@ pin_project! {
 enum State<S> {
     /// Reads, decides and writes.
     Live(Driver<S>),
-    /// Has something rare to do, after which it may live on.
-    Rare(Boxed<Option<Driver<S>>>),
-    Over,
+    /// Runs a step of the slow path, after which it may live on.
+    Slow(Boxed<Option<Driver<S>>>),
+    Ended,
 }
 
 impl<S: Socket> Running<S> {
@@ -40,12 +40,12 @@ impl<S: Socket> Running<S> {
         Self { timer: sleep_until(driver.due()), state: State::Live(driver) }
     }
 
-    pub(super) fn refused(refused: Refused<S>) -> Self {
-        let told = Box::pin(async move {
-            refused.tell().await;
+    pub(super) fn not_opened(not_opened: NotOpened<S>) -> Self {
+        let closing = Box::pin(async move {
+            not_opened.close().await;
             None
         });
-        Self { timer: sleep_until(Instant::now()), state: State::Rare(told) }
+        Self { timer: sleep_until(Instant::now()), state: State::Slow(closing) }
     }
 }
 
@@ -58,16 +58,16 @@ impl<S: Socket> Future for Running<S> {
         loop {
             match this.state {
                 State::Live(driver) => {
-                    let turn = ready!(driver.poll_turn(context, timer.as_mut()));
-                    if let State::Live(driver) = mem::replace(this.state, State::Over) {
-                        *this.state = State::Rare(Box::pin(driver.rarely(turn)));
+                    let step = ready!(driver.poll_fast_path(context, timer.as_mut()));
+                    if let State::Live(driver) = mem::replace(this.state, State::Ended) {
+                        *this.state = State::Slow(Box::pin(driver.run_slow_path(step)));
                     }
                 }
-                State::Rare(rare) => match ready!(rare.as_mut().poll(context)) {
+                State::Slow(step) => match ready!(step.as_mut().poll(context)) {
                     Some(driver) => *this.state = State::Live(driver),
-                    None => *this.state = State::Over,
+                    None => *this.state = State::Ended,
                 },
-                State::Over => return Poll::Ready(()),
+                State::Ended => return Poll::Ready(()),
             }
         }
     }

@@ -1,0 +1,60 @@
+//! The handle of a connection, which others send through, and how a selection of them is visited.
+
+use std::sync::Arc;
+
+use realtime_core::Frame;
+use realtime_schema::{ClientId, Closing, ConnectionId};
+
+/// The handle of one connection, shared by all that send to it. Hot: nothing here blocks.
+#[cfg_attr(feature = "mocks", mockall::automock)]
+pub trait WebSocketConnection: Send + Sync {
+    /// The connection.
+    fn id(&self) -> ConnectionId;
+
+    /// The client name that it chose, for messages that exclude it.
+    fn client(&self) -> Option<ClientId>;
+
+    /// True while it takes frames.
+    fn is_open(&self) -> bool;
+
+    /// True if its queue is a quarter full and its task has not run since, so that the reader is not to blame. A
+    /// sender of a large batch waits for it. A connection that can't tell, or has no task, returns `false`, the default.
+    fn is_behind(&self) -> bool {
+        false
+    }
+
+    /// Queues `frame` behind what waits already.
+    ///
+    /// # Errors
+    /// [`SendError::Closed`] when the connection is closing or gone, [`SendError::Full`] when the queue is full
+    /// and its policy was to close: the connection is then closing with 4513.
+    fn send(&self, frame: &Frame) -> Result<(), SendError>;
+
+    /// Says why with a `closing` frame, then closes, with the code and the reason of `closing`. Does not wait.
+    /// Only the first call counts.
+    fn close(&self, closing: Closing);
+}
+
+/// A function of each socket of a selection: usually a closure.
+pub trait SocketVisitor {
+    /// Called with each socket while the registry or the topic is locked: it must not block.
+    fn visit(&mut self, socket: &Arc<dyn WebSocketConnection>);
+}
+
+impl<F: FnMut(&Arc<dyn WebSocketConnection>)> SocketVisitor for F {
+    fn visit(&mut self, socket: &Arc<dyn WebSocketConnection>) {
+        self(socket);
+    }
+}
+
+/// Why a frame was not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The connection is closing or gone.
+    #[error("the connection is closed")]
+    Closed,
+    /// The queue was full; the connection is closing with 4513.
+    #[error("the connection's queue is full")]
+    Full,
+}

@@ -1,0 +1,284 @@
+//! What the task of a connection holds, and its fast path: what every connection does for every message.
+
+use std::{
+    cell::RefCell,
+    collections::VecDeque,
+    future::Future,
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker, ready},
+    time::Duration,
+};
+
+use realtime_core::{
+    Frame,
+    codec::decode,
+    session::{Effect, Input, Session},
+};
+use realtime_ports::{Incoming, Socket, SocketError, WebSocketConnection};
+use realtime_schema::{Closing, Connection, Control};
+use tokio::time::{Instant, Sleep};
+
+use super::{
+    close::End,
+    effects::{self, Outcome, Pending},
+    hooks,
+    opening::Opened,
+};
+use crate::{
+    admission::Permit,
+    metrics::add,
+    node::Node,
+    outbound::{Next, Outbound, Work},
+};
+
+thread_local! {
+    /// What this thread is writing. Shared by its connections, so that an idle one holds no room for it.
+    static BATCH: RefCell<VecDeque<Frame>> = RefCell::default();
+}
+
+/// Inputs handled per poll at most, so that one client can't starve the others.
+const MAX_INPUTS: usize = 16;
+
+/// What a connection's task holds.
+///
+/// In this order, so that all that a delivery touches lies side by side: with many connections, what a message costs
+/// beside the write is mostly the cache lines that it has to fetch.
+#[repr(C)]
+pub(super) struct Driver<S> {
+    pub(super) outbound: Arc<Outbound>,
+    pub(super) node: Arc<Node>,
+    /// The peer, the timer or the pending command may have something, and will not wake the task again for it.
+    pub(super) listen: bool,
+    /// The last write had to wait for the peer.
+    pub(super) was_blocked: bool,
+    /// The session wants the peer to be pinged.
+    ping: bool,
+    pub(super) socket: S,
+    /// A pending command or hook; nothing more is read until it is done.
+    pub(super) pending: Option<Pending>,
+    pub(super) connection: Arc<Connection>,
+    pub(super) session: Session,
+    /// When the timer fires, on the service's clock.
+    armed: Duration,
+    _permit: Permit,
+}
+
+/// A step that the fast path can't do.
+pub(super) enum SlowStep {
+    /// The kernel did not take all of a batch: write the rest.
+    Write(VecDeque<Frame>),
+    Ping,
+    End(End),
+}
+
+/// How a write ended.
+enum Written {
+    /// Nothing is left.
+    All,
+    /// Only the close is left.
+    AllButClose,
+    /// Not all was written: this comes first.
+    Not(SlowStep),
+}
+
+/// What the peer sent, or how a pending command or hook ended.
+enum Received {
+    Input(Input),
+    /// Nothing for the session.
+    Nothing,
+    End(End),
+}
+
+/// However the task ends, by a panic or a drop too, the node forgets the connection.
+impl<S> Drop for Driver<S> {
+    fn drop(&mut self) {
+        self.forget();
+    }
+}
+
+impl<S> Driver<S> {
+    pub(super) fn forget(&self) {
+        self.node.connections.forget(self.connection.id);
+        self.outbound.shut();
+    }
+
+    /// The session's deadline on the runtime's clock.
+    pub(super) fn due(&self) -> Instant {
+        Instant::now() + self.session.deadline().saturating_sub(self.node.clock.monotonic())
+    }
+}
+
+impl<S: Socket> Driver<S> {
+    pub(super) fn new(node: Arc<Node>, opened: Opened, socket: S) -> Self {
+        let Opened { connection, session, outbound, permit } = opened;
+        Self {
+            pending: hooks::opened(&node, &connection),
+            armed: session.deadline(),
+            node,
+            connection,
+            session,
+            outbound,
+            socket,
+            ping: false,
+            listen: true,
+            was_blocked: false,
+            _permit: permit,
+        }
+    }
+
+    /// Writes what waits; reads and decides if that is why the task was woken.
+    ///
+    /// By hand, for this is what every connection runs for every message: as one state it is smaller and quicker than
+    /// as a `select!` of futures. Woken for its queue alone, a task looks at nothing else.
+    pub(super) fn poll_fast_path(&mut self, context: &mut Context<'_>, mut timer: Pin<&mut Sleep>) -> Poll<SlowStep> {
+        // A slow reader's input is read between any two waits for it.
+        let mut listened = mem::take(&mut self.was_blocked);
+        if listened && let Poll::Ready(step) = self.poll_inputs(timer.as_mut()) {
+            return Poll::Ready(step);
+        }
+        loop {
+            match BATCH.with_borrow_mut(|batch| self.write(context, batch)) {
+                Written::All => {}
+                Written::AllButClose => continue,
+                Written::Not(step) => return Poll::Ready(step),
+            }
+            if !self.listen {
+                return Poll::Pending;
+            }
+            if listened {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            listened = true;
+            if let Poll::Ready(step) = self.poll_inputs(timer.as_mut()) {
+                return Poll::Ready(step);
+            }
+        }
+    }
+
+    /// Reads and decides until nothing more has come, or for as long as others can wait.
+    fn poll_inputs(&mut self, mut timer: Pin<&mut Sleep>) -> Poll<SlowStep> {
+        // What is decided here is written in the same poll.
+        self.outbound.stay_awake();
+        let waker = Waker::from(self.outbound.clone());
+        let context = &mut Context::from_waker(&waker);
+        for _ in 0..MAX_INPUTS {
+            let received = match self.poll_input(context) {
+                Poll::Ready(received) => received,
+                Poll::Pending if timer.as_mut().poll(context).is_ready() => Received::Input(Input::Elapsed),
+                Poll::Pending => {
+                    self.listen = false;
+                    break;
+                }
+            };
+            let elapsed = matches!(received, Received::Input(Input::Elapsed));
+            match received {
+                Received::Input(input) => self.handle(input),
+                Received::Nothing => {}
+                Received::End(end) => return Poll::Ready(SlowStep::End(end)),
+            }
+            // Moving a timer takes a lock: only when the session moved its own, or it has just fired.
+            if elapsed || self.armed != self.session.deadline() {
+                if elapsed {
+                    self.outbound.rest();
+                }
+                self.armed = self.session.deadline();
+                timer.as_mut().reset(self.due());
+            }
+            if mem::take(&mut self.ping) {
+                return Poll::Ready(SlowStep::Ping);
+            }
+        }
+        Poll::Pending
+    }
+
+    /// Writes what waits, after the gaps that come before it, as far as the kernel takes it at once.
+    fn write(&mut self, context: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Written {
+        // What a panic left of another connection's is not for this one.
+        batch.clear();
+        let Work { next, listen } = self.outbound.work(context.waker(), batch);
+        self.listen |= listen;
+        let last = match next {
+            None => return Written::All,
+            Some(Next::Close(closing)) => return Written::Not(SlowStep::End(End::Ours(closing))),
+            Some(Next::Batch { gaps, last }) => {
+                for gap in gaps.into_iter().rev() {
+                    batch.push_front(self.node.control.encode(&Control::Gap(gap)));
+                }
+                last
+            }
+        };
+        let (mut messages, mut bytes) = (0, 0);
+        for frame in &*batch {
+            messages += frame.messages() as usize;
+            bytes += frame.wire().len();
+        }
+        self.node.metrics.writes.add(messages, bytes);
+        match self.socket.poll_send(context, batch) {
+            Poll::Ready(Ok(())) if last => Written::AllButClose,
+            Poll::Ready(Ok(())) => Written::All,
+            Poll::Ready(Err(_)) => Written::Not(SlowStep::End(End::Gone)),
+            Poll::Pending => Written::Not(SlowStep::Write(mem::take(batch))),
+        }
+    }
+
+    /// The outcome of the pending command or hook, or else what comes from the peer.
+    fn poll_input(&mut self, context: &mut Context<'_>) -> Poll<Received> {
+        if let Some(pending) = &mut self.pending {
+            let input = ready!(pending.as_mut().poll(context));
+            self.pending = None;
+            return Poll::Ready(input.map_or(Received::Nothing, Received::Input));
+        }
+        Poll::Ready(match ready!(self.socket.poll_receive(context)) {
+            Ok(Incoming::Closed(code)) => Received::End(End::Theirs(code)),
+            Ok(incoming) => self.read(incoming).map_or(Received::Nothing, Received::Input),
+            Err(SocketError::Violation { code, reason }) => {
+                Received::End(End::Ours(Box::new(Closing::new(code, reason))))
+            }
+            Err(_) => Received::End(End::Gone),
+        })
+    }
+
+    /// What an incoming message means; a text goes through the application's hook first, if it has one.
+    fn read(&mut self, incoming: Incoming) -> Option<Input> {
+        match incoming {
+            Incoming::Text(text) => {
+                add(&self.node.metrics.commands_total, 1);
+                if self.node.handler.is_some() {
+                    self.pending = Some(hooks::message(&self.node, &self.connection, text));
+                    return None;
+                }
+                Some(Input::Text(decode(&text)))
+            }
+            Incoming::Binary(_) => Some(Input::Binary),
+            Incoming::Alive => Some(Input::Alive),
+            _ => None,
+        }
+    }
+
+    /// Lets the session decide, and carries out what it decides.
+    fn handle(&mut self, input: Input) {
+        let mut next = Some(input);
+        // Not kept: an idle connection should not hold room for what commands need.
+        let mut effects = Vec::new();
+        while let Some(input) = next.take() {
+            self.session.handle(self.node.clock.monotonic(), input, &mut effects);
+            for effect in effects.drain(..) {
+                match effect {
+                    Effect::Send(control) => {
+                        let _ = self.outbound.send(&self.node.control.encode(&control));
+                    }
+                    Effect::Ping => self.ping = true,
+                    Effect::Close(closing) => self.outbound.close(closing),
+                    Effect::Run(run) => match effects::run(&self.node, &mut self.connection, &self.outbound, run) {
+                        Outcome::Now(input) => next = Some(input),
+                        Outcome::Later(pending) => self.pending = Some(pending),
+                        Outcome::Nothing => {}
+                    },
+                }
+            }
+        }
+    }
+}

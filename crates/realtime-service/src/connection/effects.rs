@@ -1,0 +1,76 @@
+//! Carries out what a session wants of the node.
+
+use std::{future::Future, pin::Pin, sync::Arc};
+
+use realtime_core::session::{Input, Run, SubscribeOutcome};
+use realtime_ports::{SubscribeError, WebSocketConnection};
+use realtime_schema::{CommandId, Connection, Control, Origin, Unsubscribed, UnsubscribedReason};
+
+use crate::{node::Node, outbound::Outbound, subscriptions::Joining};
+
+/// A future that is boxed because it is rare: an idle connection should not pay for its size.
+pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A pending command or hook of a connection; its outcome is an input to the session, if it has one.
+pub(super) type Pending = Boxed<Option<Input>>;
+
+/// When the outcome of a command comes.
+pub(super) enum Outcome {
+    /// At once.
+    Now(Input),
+    /// When this is done.
+    Later(Pending),
+    /// Never: it has none.
+    Nothing,
+}
+
+/// Does what the session asks for.
+pub(super) fn run(
+    node: &Arc<Node>,
+    connection: &mut Arc<Connection>,
+    outbound: &Arc<Outbound>,
+    command: Run,
+) -> Outcome {
+    let me = connection.id;
+    match command {
+        Run::Subscribe { id, topic } => match node.subscriptions.join(me, &topic, Origin::Client) {
+            Joining::Now(joined) => Outcome::Now(subscribed(id, joined)),
+            Joining::Later(joining) => Outcome::Later(Box::pin(async move { Some(subscribed(id, joining.await)) })),
+        },
+        Run::Unsubscribe { id, topic } => {
+            node.subscriptions.leave(me, &topic);
+            Outcome::Now(Input::Unsubscribed { id })
+        }
+        Run::Verify { id, token } => {
+            let node = node.clone();
+            Outcome::Later(Box::pin(async move {
+                let outcome = Box::new(node.admissions.verified(&token).await);
+                Some(Input::Verified { id, outcome, wall: node.clock.now() })
+            }))
+        }
+        Run::Regrant { id, roles } => {
+            if let Some(updated) = node.connections.set_roles(me, roles) {
+                *connection = updated;
+            }
+            let (roles, subscriptions) = (connection.roles.clone(), node.subscriptions.of(me));
+            Outcome::Now(Input::Regranted { id, roles, subscriptions })
+        }
+        Run::Revoke { topic } => {
+            if node.subscriptions.leave(me, &topic) {
+                let notice = Control::Unsubscribed(Unsubscribed { topic, reason: UnsubscribedReason::Revoked });
+                let _ = outbound.send(&node.control.encode(&notice));
+            }
+            Outcome::Nothing
+        }
+    }
+}
+
+fn subscribed(id: Option<CommandId>, joined: Result<bool, SubscribeError>) -> Input {
+    let outcome = match joined {
+        Ok(_) => SubscribeOutcome::Done,
+        Err(SubscribeError::NotConnected) => SubscribeOutcome::NotConnected,
+        Err(SubscribeError::LimitExceeded { limit }) => SubscribeOutcome::LimitExceeded { limit },
+        Err(_) => SubscribeOutcome::Unavailable,
+    };
+    Input::Subscribed { id, outcome }
+}

@@ -1,0 +1,80 @@
+//! The connections of this node: added, looked up, and forgotten together with their subscriptions.
+
+use std::sync::Arc;
+
+use realtime_ports::{ConnectionRegistry, RegisterError, Selection, WebSocketConnection};
+use realtime_schema::{Closing, Connection, ConnectionId, ConnectionInfo, UserId};
+
+use crate::subscriptions::Subscriptions;
+
+/// The connections of this node.
+pub(crate) struct Connections {
+    registry: Arc<dyn ConnectionRegistry>,
+    subscriptions: Arc<Subscriptions>,
+}
+
+impl Connections {
+    pub(crate) fn new(registry: Arc<dyn ConnectionRegistry>, subscriptions: Arc<Subscriptions>) -> Self {
+        Self { registry, subscriptions }
+    }
+
+    /// Adds a connection: from the return on it is sent messages, and may have up to `max_topics` subscriptions.
+    pub(crate) fn add(
+        &self,
+        connection: Arc<Connection>,
+        socket: Arc<dyn WebSocketConnection>,
+        max_topics: u32,
+    ) -> Result<(), RegisterError> {
+        // Registered first: a connection whose id is a duplicate must not touch the other's subscriptions.
+        self.registry.register(connection, socket.clone())?;
+        self.subscriptions.attach(socket, max_topics);
+        Ok(())
+    }
+
+    /// Removes a connection and its subscriptions. Repeating it does nothing.
+    pub(crate) fn forget(&self, id: ConnectionId) {
+        // Subscriptions first: a message must not find a topic's listener that the registry no longer knows.
+        self.subscriptions.detach(id);
+        self.registry.unregister(id);
+    }
+
+    /// Forgets a connection and closes its socket; false if it is unknown.
+    pub(crate) fn disconnect(&self, id: ConnectionId, closing: Closing) -> bool {
+        let Some((_, socket)) = self.registry.get(id) else { return false };
+        self.forget(id);
+        socket.close(closing);
+        true
+    }
+
+    /// Closes every socket; each connection's task then forgets it.
+    pub(crate) fn close_all(&self, closing: &Closing) {
+        let mut close = |socket: &Arc<dyn WebSocketConnection>| socket.close(closing.clone());
+        self.registry.visit(&Selection::All, &mut close);
+    }
+
+    /// Replaces the roles of a connection; returns the new record.
+    pub(crate) fn set_roles(&self, id: ConnectionId, roles: Vec<realtime_schema::Role>) -> Option<Arc<Connection>> {
+        let change = realtime_core::connection::ConnectionUpdate { roles: Some(roles), metadata: None };
+        self.registry.update(id, change)
+    }
+
+    /// A connection and its subscriptions.
+    pub(crate) fn info(&self, id: ConnectionId) -> Option<ConnectionInfo> {
+        let (connection, _) = self.registry.get(id)?;
+        Some(ConnectionInfo { connection: (*connection).clone(), subscriptions: self.subscriptions.of(id) })
+    }
+
+    /// A user's connections, oldest first.
+    pub(crate) fn of_user(&self, user: &UserId) -> Vec<ConnectionInfo> {
+        let mut ids = Vec::new();
+        let mut note = |socket: &Arc<dyn WebSocketConnection>| ids.push(socket.id());
+        self.registry.visit(&Selection::User(user.clone()), &mut note);
+        let mut connections: Vec<_> = ids.into_iter().filter_map(|id| self.info(id)).collect();
+        connections.sort_by_key(|info| (info.connection.created_at, info.connection.id));
+        connections
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.registry.count()
+    }
+}

@@ -1,0 +1,35 @@
+//! The parts of a node, as a struct without behaviour: each part does its own work, and the connections and the
+//! service's handle reach them through this.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use realtime_core::session::SessionSettings;
+use realtime_ports::{Clock, ConnectionHandler, IdGenerator};
+use realtime_schema::NodeId;
+
+use crate::{
+    admission::Admissions, connections::Connections, control::ControlFrames, metrics::Metrics,
+    outbound::OutboundShared, publish::Publisher, settings::LiveSettings, subscriptions::Subscriptions,
+};
+
+/// The parts of a node.
+pub(crate) struct Node {
+    /// Identifies the node among all nodes.
+    pub(crate) id: NodeId,
+    /// The settings now; a reload replaces them.
+    pub(crate) settings: LiveSettings,
+    /// What new sessions share.
+    pub(crate) sessions: ArcSwap<SessionSettings>,
+    /// What the queues of new connections share.
+    pub(crate) queues: ArcSwap<OutboundShared>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdGenerator>,
+    pub(crate) handler: Option<Arc<dyn ConnectionHandler>>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) control: ControlFrames,
+    pub(crate) admissions: Admissions,
+    pub(crate) subscriptions: Arc<Subscriptions>,
+    pub(crate) connections: Connections,
+    pub(crate) publisher: Publisher,
+}

@@ -1,0 +1,92 @@
+//! Publishing: check, idempotency key, envelope, bus, receipt.
+
+use std::sync::{Arc, atomic::Ordering::Relaxed};
+
+use realtime_core::message::{Stamp, from_request, validate};
+use realtime_ports::{Clock, IdGenerator, MessageBus, PublishError, Published};
+use realtime_schema::{Envelope, MessageId, NodeId, PublishRequest, Receipt};
+
+use crate::{hub::Hub, idempotency::Receipts, metrics::Metrics, settings::LiveSettings};
+
+mod batch;
+
+/// What becomes of one publication.
+type PublishResult = Result<Receipt, PublishError>;
+
+/// Publishes messages on this node.
+pub(crate) struct Publisher {
+    node: NodeId,
+    settings: LiveSettings,
+    bus: Arc<dyn MessageBus>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdGenerator>,
+    metrics: Arc<Metrics>,
+    hub: Arc<Hub>,
+    receipts: Receipts,
+    /// Held while a portion of a batch is queued.
+    batches: tokio::sync::Mutex<()>,
+}
+
+/// What a publisher needs of the node.
+pub(crate) struct PublisherParts {
+    pub(crate) node: NodeId,
+    pub(crate) settings: LiveSettings,
+    pub(crate) bus: Arc<dyn MessageBus>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdGenerator>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) hub: Arc<Hub>,
+}
+
+impl Publisher {
+    pub(crate) fn new(parts: PublisherParts) -> Self {
+        let PublisherParts { node, settings, bus, clock, ids, metrics, hub } = parts;
+        let batches = tokio::sync::Mutex::default();
+        Self { node, settings, bus, clock, ids, metrics, hub, receipts: Receipts::default(), batches }
+    }
+
+    /// Publishes one message, once for each idempotency key.
+    pub(crate) async fn publish(&self, request: PublishRequest) -> PublishResult {
+        self.check(&request)?;
+        match request.idempotency_key.clone() {
+            None => self.publish_checked(request).await,
+            Some(key) => {
+                let bounds = self.settings.load().publishing.idempotency_bounds(self.clock.monotonic());
+                let again = request.clone();
+                self.receipts.once(&key, &request, bounds, || self.publish_checked(again)).await
+            }
+        }
+    }
+
+    /// Publishes several messages in their order, with a result for each.
+    pub(crate) async fn publish_batch(&self, requests: Vec<PublishRequest>) -> Vec<PublishResult> {
+        batch::publish(self, requests).await
+    }
+
+    /// Judges a request by the limits.
+    fn check(&self, request: &PublishRequest) -> Result<(), PublishError> {
+        let (size, limit) = (request.payload.as_str().len(), self.settings.load().publishing.max_bytes);
+        if size > limit {
+            return Err(PublishError::TooLarge { size, limit });
+        }
+        validate(request, limit).map_err(PublishError::Invalid)
+    }
+
+    async fn publish_checked(&self, request: PublishRequest) -> PublishResult {
+        let (id, envelope) = self.envelope(request);
+        Ok(self.receipt(id, self.bus.publish(envelope).await?))
+    }
+
+    /// The message's id, and what the bus is to carry.
+    fn envelope(&self, request: PublishRequest) -> (MessageId, Arc<Envelope>) {
+        let stamp = Stamp { id: self.ids.message_id(), now: self.clock.now() };
+        (stamp.id, Arc::new(Envelope::new(self.node, from_request(request, stamp))))
+    }
+
+    /// What the publisher gets.
+    fn receipt(&self, id: MessageId, published: Published) -> Receipt {
+        self.metrics.publications_total.fetch_add(1, Relaxed);
+        let Published { delivered, other_nodes, position, .. } = published;
+        Receipt { id, delivered, other_nodes, position, duplicate: false }
+    }
+}

@@ -1,0 +1,134 @@
+//! Many publications at once: handed to the bus in portions that the readers keep up with.
+
+use std::{mem, time::Duration};
+
+use realtime_schema::{Audience, ClientLimits, PublishRequest};
+use tokio::{
+    sync::MutexGuard,
+    time::{Instant, sleep},
+};
+
+use super::{PublishResult, Publisher};
+
+/// Maximum publications of one portion.
+const MAX_PORTION: u32 = 64;
+/// Approximate frame overhead, in bytes: id, time, type and topic.
+const FRAME_OVERHEAD: u64 = 256;
+/// Deliveries after which the task yields: a few milliseconds' work.
+const DELIVERIES_PER_YIELD: u64 = 64 * 1024;
+/// Time between two looks at the recipients' queues, and the maximum wait for them. A queue that is still behind then
+/// is judged by its limits.
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
+const MAX_WAIT: Duration = Duration::from_secs(2);
+
+/// Consecutive publications for the same audience: no more than a quarter of a queue, so that no queue fills up only
+/// because its task has not run.
+struct Portion {
+    requests: Vec<PublishRequest>,
+    publications_left: u32,
+    bytes_left: u64,
+}
+
+impl Portion {
+    fn new(limits: &ClientLimits) -> Self {
+        Self {
+            requests: Vec::new(),
+            publications_left: (limits.queue_messages / 4).clamp(1, MAX_PORTION),
+            bytes_left: limits.queue_bytes / 4,
+        }
+    }
+
+    fn has_room_for(&self, request: &PublishRequest) -> bool {
+        self.requests.last().is_none_or(|last| {
+            self.publications_left > 0
+                && self.bytes_left > size_of(request)
+                && last.to == request.to
+                && last.except_client == request.except_client
+        })
+    }
+
+    fn push(&mut self, request: PublishRequest) {
+        self.publications_left = self.publications_left.saturating_sub(1);
+        self.bytes_left = self.bytes_left.saturating_sub(size_of(&request));
+        self.requests.push(request);
+    }
+}
+
+fn size_of(request: &PublishRequest) -> u64 {
+    request.payload.as_str().len() as u64 + FRAME_OVERHEAD
+}
+
+/// Publishes `requests` in their order, with a result for each. Consecutive ones for the same audience go together.
+pub(super) async fn publish(publisher: &Publisher, requests: Vec<PublishRequest>) -> Vec<PublishResult> {
+    let limits = &publisher.settings.load().limits.clone();
+    let mut batch = Batch { publisher, results: Vec::with_capacity(requests.len()), deliveries: 0 };
+    let mut portion = Portion::new(limits);
+    for request in requests {
+        let alone = request.idempotency_key.is_some();
+        let refused = publisher.check(&request).err();
+        if alone || refused.is_some() || !portion.has_room_for(&request) {
+            batch.publish(mem::replace(&mut portion, Portion::new(limits)).requests).await;
+        }
+        match refused {
+            Some(error) => batch.results.push(Err(error)),
+            None if alone => batch.publish_alone(request).await,
+            None => portion.push(request),
+        }
+    }
+    batch.publish(portion.requests).await;
+    batch.results
+}
+
+/// A batch that is being published.
+struct Batch<'a> {
+    publisher: &'a Publisher,
+    results: Vec<PublishResult>,
+    /// Since the task yielded.
+    deliveries: u64,
+}
+
+impl Batch<'_> {
+    async fn publish(&mut self, requests: Vec<PublishRequest>) {
+        let Some(first) = requests.first() else { return };
+        let publisher = self.publisher;
+        let turn = publisher.wait_for_readers(&first.to).await;
+        let (ids, envelopes): (Vec<_>, Vec<_>) =
+            requests.into_iter().map(|request| publisher.envelope(request)).unzip();
+        let published = publisher.bus.publish_batch(envelopes).await;
+        drop(turn);
+        let results = ids.into_iter().zip(published).map(|(id, published)| Ok(publisher.receipt(id, published?)));
+        self.record(results.collect()).await;
+    }
+
+    async fn publish_alone(&mut self, request: PublishRequest) {
+        let turn = self.publisher.wait_for_readers(&request.to).await;
+        let result = self.publisher.publish(request).await;
+        drop(turn);
+        self.record(vec![result]).await;
+    }
+
+    async fn record(&mut self, results: Vec<PublishResult>) {
+        self.deliveries += results.iter().flatten().map(|receipt| receipt.delivered).sum::<u64>();
+        self.results.extend(results);
+        if self.deliveries >= DELIVERIES_PER_YIELD {
+            self.deliveries = 0;
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+impl Publisher {
+    /// Waits until no recipient's queue is behind. While the guard is held no other batch adds to them, so that
+    /// several at once don't fill the queues that each of them found empty.
+    async fn wait_for_readers(&self, to: &Audience) -> MutexGuard<'_, ()> {
+        let begun = Instant::now();
+        loop {
+            let turn = self.batches.lock().await;
+            if !self.hub.is_any_behind(to) || begun.elapsed() >= MAX_WAIT {
+                return turn;
+            }
+            drop(turn);
+            sleep(POLL_INTERVAL).await;
+        }
+    }
+}
