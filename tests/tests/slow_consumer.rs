@@ -1,6 +1,7 @@
 //! A client that reads too slowly harms only itself, and is told what it lost.
 
-use realtime_core::policy::Overflow;
+use realtime_core::policy::{Overflow, SubscribePolicy};
+use realtime_server::NamespaceConfig;
 use realtime_tests::{Client, World};
 use serde_json::{Value, json};
 
@@ -9,9 +10,13 @@ const BIG: usize = 32 * 1024;
 const MANY: usize = 400;
 
 async fn flood(world: &World, reader: &mut Client) {
+    flood_to(world, &json!("all"), reader).await;
+}
+
+async fn flood_to(world: &World, to: &Value, reader: &mut Client) {
     let text = "x".repeat(BIG);
     for n in 0..MANY {
-        world.publish(json!("all"), "flood", json!({"n": n, "text": text})).await;
+        world.publish(to.clone(), "flood", json!({"n": n, "text": text})).await;
         let frame = reader.publication().await;
         assert_eq!(frame["payload"]["n"], n, "the quick reader gets all, in order");
     }
@@ -54,18 +59,42 @@ async fn or_the_oldest_are_dropped_and_a_gap_says_how_many() {
     let (mut slow, mut quick) = (world.connect("slow").await, world.connect("quick").await);
     flood(&world, &mut quick).await;
     world.publish(json!("all"), "end", json!(null)).await;
+    every_gap_is_named(&world, &mut slow, "all").await;
+}
+
+#[tokio::test]
+async fn what_is_for_a_user_has_the_policy_of_its_namespace() {
+    let world = World::with(|config| {
+        config.limits.queue_messages = 16;
+        config.limits.queue_bytes = 4 * 1024 * 1024;
+        config.namespaces = vec![NamespaceConfig {
+            pattern: "user".parse().expect("a pattern"),
+            subscribe: SubscribePolicy::Granted,
+            overflow: Overflow::Drop,
+        }];
+    })
+    .await;
+    let (mut slow, mut quick) = (world.connect("ann").await, world.connect("ann").await);
+    flood_to(&world, &json!({"user": "ann"}), &mut quick).await;
+    world.publish(json!({"user": "ann"}), "end", json!(null)).await;
+    every_gap_is_named(&world, &mut slow, "user").await;
+}
+
+/// Asserts that `slow` gets every message of a flood or a gap in its place, up to the end.
+async fn every_gap_is_named(world: &World, slow: &mut Client, stream: &str) {
     let (mut expected, mut missed) = (0, 0);
     loop {
         let frame = slow.next().await;
         match frame["type"].as_str() {
             Some("gap") => {
                 assert_eq!(frame["payload"]["reason"], "slow_consumer", "{frame}");
+                assert_eq!(frame["payload"]["stream"], stream, "{frame}");
                 let n = frame["payload"]["missed"].as_u64().expect("how many");
                 missed += n;
                 expected += n;
             }
             Some("flood") => {
-                assert_eq!(frame["payload"]["n"], expected, "every hole was told of");
+                assert_eq!(frame["payload"]["n"], expected, "every hole was named");
                 expected += 1;
             }
             _ => break,

@@ -34,7 +34,7 @@ async fn a_grant_with_sub_is_for_ones_own() {
 async fn a_namespace_may_be_open_to_every_valid_token() {
     let world = World::with(|config| {
         config.namespaces = vec![NamespaceConfig {
-            pattern: "news:**".parse().expect("a pattern"),
+            pattern: "topic:news:**".parse().expect("a pattern"),
             subscribe: SubscribePolicy::Authenticated,
             overflow: Overflow::Close,
         }];

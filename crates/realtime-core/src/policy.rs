@@ -1,6 +1,6 @@
-//! What the application decides for its topics: who may subscribe, and what becomes of a slow reader.
+//! Policies for streams: who may subscribe to a topic, and what happens to a slow reader.
 
-use realtime_schema::{Topic, TopicPattern, UserId};
+use realtime_schema::{Audience, Route, StreamPattern, Topic, TopicPattern, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::topic::matches;
@@ -18,7 +18,7 @@ pub enum Overflow {
     Latest,
 }
 
-/// Who may subscribe to a namespace's topics.
+/// Who may subscribe to a namespace's topics. Other streams can't be subscribed to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SubscribePolicy {
@@ -29,15 +29,35 @@ pub enum SubscribePolicy {
     Authenticated,
 }
 
-/// The policy of the topics that a pattern matches.
+/// The policy of the streams that a pattern matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {
-    /// Which topics. `{sub}` stands for the subscribing user.
-    pub pattern: TopicPattern,
-    /// Who may subscribe by themselves.
+    /// Which streams. In a topic pattern `{sub}` stands for the subscribing user.
+    pub pattern: StreamPattern,
+    /// Who may subscribe by themselves. Only topics can be subscribed to.
     pub subscribe: SubscribePolicy,
-    /// What becomes of a slow reader.
+    /// What to do when the queue of a slow reader is full.
     pub overflow: Overflow,
+}
+
+impl Namespace {
+    fn topics(&self) -> Option<&TopicPattern> {
+        match &self.pattern {
+            StreamPattern::Topic(pattern) => Some(pattern),
+            _ => None,
+        }
+    }
+
+    fn covers(&self, route: &Route) -> bool {
+        match (&self.pattern, route) {
+            (StreamPattern::All, Route::All)
+            | (StreamPattern::User, Route::User(_))
+            | (StreamPattern::AnyRole, Route::Role(_)) => true,
+            (StreamPattern::Role(expected), Route::Role(role)) => expected == role,
+            (StreamPattern::Topic(pattern), Route::Topic(topic)) => matches(pattern, topic, None),
+            _ => false,
+        }
+    }
 }
 
 /// The namespaces in the order written: the first that matches decides.
@@ -48,7 +68,7 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
-    /// The namespaces, and what to do with slow readers of everything that is in none of them.
+    /// The namespaces, and what to do with slow readers of a message that is in none of them.
     pub fn new(list: Vec<Namespace>, default_overflow: Overflow) -> Self {
         Self { list, default_overflow }
     }
@@ -58,15 +78,19 @@ impl Namespaces {
         self.list
             .iter()
             // One with `{sub}` holds the topics of every user, so that no later one opens them to others.
-            .find(|namespace| matches(&namespace.pattern, topic, None))
-            .filter(|namespace| matches(&namespace.pattern, topic, Some(user)))
-            .is_some_and(|namespace| namespace.subscribe == SubscribePolicy::Authenticated)
+            .filter_map(|namespace| Some((namespace, namespace.topics()?)))
+            .find(|(_, pattern)| matches(pattern, topic, None))
+            .filter(|(_, pattern)| matches(pattern, topic, Some(user)))
+            .is_some_and(|(namespace, _)| namespace.subscribe == SubscribePolicy::Authenticated)
     }
 
-    /// What to do with a slow reader of `topic`, or of a message that was not published to one topic.
-    pub fn overflow(&self, topic: Option<&Topic>) -> Overflow {
-        topic
-            .and_then(|topic| self.list.iter().find(|namespace| matches(&namespace.pattern, topic, None)))
+    /// What to do with a slow reader of a message to `to`: the first namespace that covers its stream decides. A
+    /// message to a single connection or to several routes belongs to no stream, and has the default.
+    pub fn overflow(&self, to: &Audience) -> Overflow {
+        let [route] = to.routes() else { return self.default_overflow };
+        self.list
+            .iter()
+            .find(|namespace| namespace.covers(route))
             .map_or(self.default_overflow, |namespace| namespace.overflow)
     }
 }
@@ -84,15 +108,15 @@ mod tests {
         let topic = Topic::new("order:1").expect("a topic");
         let user = UserId::new("alice").expect("a user");
         assert!(!Namespaces::default().lets_subscribe(&topic, &user));
-        assert_eq!(Namespaces::default().overflow(Some(&topic)), Overflow::Close);
+        assert_eq!(Namespaces::default().overflow(&Route::Topic(topic).into()), Overflow::Close);
     }
 
     #[test]
     fn the_first_namespace_that_matches_decides() {
         let namespaces = Namespaces::new(
             vec![
-                namespace("news:internal", SubscribePolicy::Granted, Overflow::Close),
-                namespace("news:*", SubscribePolicy::Authenticated, Overflow::Drop),
+                namespace("topic:news:internal", SubscribePolicy::Granted, Overflow::Close),
+                namespace("topic:news:*", SubscribePolicy::Authenticated, Overflow::Drop),
             ],
             Overflow::Latest,
         );
@@ -100,17 +124,50 @@ mod tests {
         let topic = |text| Topic::new(text).expect("a topic");
         assert!(namespaces.lets_subscribe(&topic("news:today"), &user));
         assert!(!namespaces.lets_subscribe(&topic("news:internal"), &user));
-        assert_eq!(namespaces.overflow(Some(&topic("news:today"))), Overflow::Drop);
-        assert_eq!(namespaces.overflow(Some(&topic("order:1"))), Overflow::Latest);
-        assert_eq!(namespaces.overflow(None), Overflow::Latest);
+        let overflow = |text| namespaces.overflow(&Route::Topic(topic(text)).into());
+        assert_eq!(overflow("news:today"), Overflow::Drop);
+        assert_eq!(overflow("order:1"), Overflow::Latest);
+    }
+
+    #[test]
+    fn every_stream_has_its_namespace_and_what_is_no_stream_has_the_default() {
+        let granted = |pattern, overflow| namespace(pattern, SubscribePolicy::Granted, overflow);
+        let namespaces = Namespaces::new(
+            vec![
+                granted("role:admin", Overflow::Latest),
+                granted("role:*", Overflow::Drop),
+                granted("user", Overflow::Drop),
+                granted("all", Overflow::Latest),
+                granted("topic:**", Overflow::Drop),
+            ],
+            Overflow::Close,
+        );
+        let role = |text| Route::Role(realtime_schema::Role::new(text).expect("a role"));
+        let topic = |text| Route::Topic(Topic::new(text).expect("a topic"));
+        for (route, overflow) in [
+            (role("admin"), Overflow::Latest),
+            (role("member"), Overflow::Drop),
+            (Route::User(UserId::new("alice").expect("a user")), Overflow::Drop),
+            (Route::All, Overflow::Latest),
+            (topic("role:admin"), Overflow::Drop),
+            (Route::Connection(realtime_schema::ConnectionId(uuid::Uuid::nil())), Overflow::Close),
+        ] {
+            assert_eq!(namespaces.overflow(&route.clone().into()), overflow, "{route:?}");
+        }
+        let union = Audience::union(vec![role("member"), topic("a")]).expect("two routes");
+        assert_eq!(namespaces.overflow(&union), Overflow::Close);
+        assert!(
+            !Namespaces::new(vec![granted("user", Overflow::Drop)], Overflow::Close)
+                .lets_subscribe(&Topic::new("user").expect("a topic"), &UserId::new("alice").expect("a user"))
+        );
     }
 
     #[test]
     fn a_namespace_of_ones_own_is_open_to_its_user_alone() {
         let namespaces = Namespaces::new(
             vec![
-                namespace("user:{sub}:**", SubscribePolicy::Authenticated, Overflow::Close),
-                namespace("**", SubscribePolicy::Authenticated, Overflow::Close),
+                namespace("topic:user:{sub}:**", SubscribePolicy::Authenticated, Overflow::Close),
+                namespace("topic:**", SubscribePolicy::Authenticated, Overflow::Close),
             ],
             Overflow::Close,
         );

@@ -22,6 +22,7 @@ mod query;
 mod reason;
 mod server;
 mod stream;
+mod stream_pattern;
 mod text;
 mod timestamp;
 mod topic;
@@ -48,6 +49,7 @@ pub use server::{
     Unsubscribed, Welcome,
 };
 pub use stream::{Stream, StreamPosition};
+pub use stream_pattern::StreamPattern;
 pub use text::{ClientId, MessageType, Permission, RESERVED_TYPES, Role, UserId};
 pub use timestamp::Timestamp;
 pub use topic::{Grant, GrantAction, Topic, TopicPattern};

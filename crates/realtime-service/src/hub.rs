@@ -99,7 +99,7 @@ fn go_together(namespaces: &Namespaces, one: &Message, next: &Message) -> bool {
     one.to == next.to
         && one.except_client == next.except_client
         // Of these a queue may keep one and not the other, by their types.
-        && namespaces.overflow(one.to.topic()) != Overflow::Latest
+        && namespaces.overflow(&one.to) != Overflow::Latest
 }
 
 /// One fan-out: the messages, and who has them already.
@@ -135,7 +135,7 @@ impl FanOut<'_> {
     }
 
     fn encode(&self) -> Option<Frame> {
-        let encode = |message: &&Message| encode_publication(message, self.namespaces.overflow(message.to.topic()));
+        let encode = |message: &&Message| encode_publication(message, self.namespaces.overflow(&message.to));
         match self.messages {
             [message] => Some(encode(message)),
             several => Frame::joined(&several.iter().map(encode).collect::<Vec<_>>()),

@@ -95,7 +95,7 @@ async fn a_client_is_left_out_of_those_that_name_it_and_of_no_other() {
 #[tokio::test]
 async fn a_queue_that_keeps_the_latest_is_handed_each_message() {
     let gauges = Namespace {
-        pattern: "gauge:*".parse().expect("a pattern"),
+        pattern: "topic:gauge:*".parse().expect("a pattern"),
         subscribe: SubscribePolicy::Granted,
         overflow: Overflow::Latest,
     };

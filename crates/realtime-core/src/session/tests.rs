@@ -34,7 +34,7 @@ fn claims(grants: &[&str], exp: Option<i64>) -> JwtClaims {
 
 fn settings() -> SessionSettings {
     let open = Namespace {
-        pattern: "news:*".parse().expect("a pattern"),
+        pattern: "topic:news:*".parse().expect("a pattern"),
         subscribe: SubscribePolicy::Authenticated,
         overflow: Overflow::Close,
     };

@@ -2,7 +2,7 @@
 
 use realtime_schema::{
     Audience, ClientId, FieldError, Grant, GrantAction, JwtClaims, MessageType, Permission, RESERVED_TYPES, Role,
-    Route, Stream, Topic, TopicPattern, UserId,
+    Route, Stream, StreamPattern, Topic, TopicPattern, UserId,
 };
 
 use crate::{read, refusal, says};
@@ -183,6 +183,28 @@ fn a_stream_has_one_name_on_the_wire() {
     says(&"topic:".parse::<Stream>().expect_err("empty").to_string(), &["topic", "must not be empty"]);
     says(&"topic:order:*".parse::<Stream>().expect_err("a pattern").to_string(), &["holds '*'"]);
     says(&"role:".parse::<Stream>().expect_err("empty").to_string(), &["role", "must not be empty"]);
+}
+
+#[test]
+fn a_pattern_of_streams_says_which_kind_it_is_for() {
+    for text in ["all", "user", "role:*", "role:admin", "topic:order:*", "topic:user:{sub}:**", "topic:**"] {
+        let pattern: StreamPattern = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
+        assert_eq!(pattern.to_string(), text);
+        assert_eq!(read::<StreamPattern>(&format!("{text:?}")), pattern);
+    }
+    for (wrong, advice) in [
+        ("order:*", "write `topic:order:*`"),
+        ("user:{sub}:**", "write `topic:user:{sub}:**`"),
+        ("*", "write `topic:*`"),
+        ("topic", "write `topic:topic`"),
+        ("ord*", "is not topic:PATTERN, role:ROLE, role:*, user or all"),
+        ("", "is not topic:PATTERN"),
+        ("topic:ord*", "segment `ord*`"),
+        ("topic:", "must not be empty"),
+        ("role:", "must not be empty"),
+    ] {
+        says(&wrong.parse::<StreamPattern>().expect_err(wrong).to_string(), &["pattern: ", advice]);
+    }
 }
 
 #[test]

@@ -67,8 +67,8 @@ pub struct Config {
     pub reconnect: ReconnectConfig,
     /// What becomes of messages that can't be delivered at once.
     pub delivery: DeliveryConfig,
-    /// Policies for topics by pattern; the first that matches decides. A topic that none matches can be subscribed
-    /// to only with a grant in the token.
+    /// Policies for streams (topics, roles, users, all) by pattern; the first that matches decides. A topic that none
+    /// matches can be subscribed to only with a grant in the token.
     pub namespaces: Vec<NamespaceConfig>,
 }
 
@@ -92,6 +92,7 @@ impl Config {
         self.limits.check(&mut problems);
         self.liveness.check(&mut problems);
         self.reconnect.check(&mut problems);
+        namespaces::check(&self.namespaces, &mut problems);
         problems.into_list()
     }
 

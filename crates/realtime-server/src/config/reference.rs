@@ -38,7 +38,7 @@ audiences = [\"realtime\"]
 claims.roles = [\"realm_access.roles\"]
 
 [[namespaces]]
-pattern = \"news:**\"
+pattern = \"topic:news:**\"
 subscribe = \"authenticated\"
 ```
 ";

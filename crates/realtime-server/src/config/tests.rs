@@ -179,3 +179,17 @@ fn secrets_are_not_shown() {
     let shown = format!("{:?}", usable()) + &serde_json::to_string(&usable()).expect("plain data");
     assert!(!shown.contains("thirty-two") && !shown.contains("an-api-key"), "{shown}");
 }
+
+#[test]
+fn a_namespace_names_the_kind_of_its_streams_and_only_topics_can_be_subscribed_to() {
+    let namespaces = |text: &str| toml::from_str::<Config>(text).map_err(|error| error.to_string());
+    let bare = namespaces("[[namespaces]]\npattern = \"order:*\"").expect_err("a bare pattern");
+    assert!(bare.contains("for topics write `topic:order:*`"), "{bare}");
+
+    let text = "[[namespaces]]\npattern = \"topic:a\"\nsubscribe = \"authenticated\"\n\
+                [[namespaces]]\npattern = \"role:*\"\nsubscribe = \"authenticated\"\n\
+                [[namespaces]]\npattern = \"user\"\noverflow = \"drop\"";
+    let config = Config { namespaces: namespaces(text).expect("namespaces").namespaces, ..usable() };
+    let expected = "namespaces.1.subscribe: only topics can be subscribed to, and `role:*` is none; leave it out";
+    assert_eq!(problems(&config), [expected]);
+}

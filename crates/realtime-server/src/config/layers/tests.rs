@@ -42,7 +42,7 @@ fn the_environment_can_set_every_kind_of_value() {
             ("REALTIME_SERVER__ALLOWED_ORIGINS", r#"["https://a.example", "https://b.example"]"#),
             ("REALTIME_AUTH__ALLOW_EXPIRED", "true"),
             ("REALTIME_AUTH__JWKS__REFRESH", "1h"),
-            ("REALTIME_NAMESPACES", r#"[{ pattern = "news:**", subscribe = "authenticated" }]"#),
+            ("REALTIME_NAMESPACES", r#"[{ pattern = "topic:news:**", subscribe = "authenticated" }]"#),
             ("REALTIME_DELIVERY__OVERFLOW", "latest"),
         ]),
         [],

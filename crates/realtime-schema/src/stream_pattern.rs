@@ -1,0 +1,72 @@
+//! Patterns over streams, for policies in the configuration.
+
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::{field_error::FieldError, text::Role, topic::TopicPattern};
+
+/// Which streams a policy is for: `topic:PATTERN`, `role:ROLE`, `role:*`, `user` or `all`.
+#[derive(Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum StreamPattern {
+    /// `all`: what is for every connection.
+    All,
+    /// `user`: what is for a user, whichever it is.
+    User,
+    /// `role:*`: what is for a role, whichever it is.
+    AnyRole,
+    /// `role:ROLE`: what is for this role.
+    Role(Role),
+    /// `topic:PATTERN`: what is published to a topic that the pattern matches.
+    Topic(TopicPattern),
+}
+
+impl fmt::Display for StreamPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::User => f.write_str("user"),
+            Self::AnyRole => f.write_str("role:*"),
+            Self::Role(role) => write!(f, "role:{role}"),
+            Self::Topic(pattern) => write!(f, "topic:{pattern}"),
+        }
+    }
+}
+
+impl fmt::Debug for StreamPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.to_string())
+    }
+}
+
+impl FromStr for StreamPattern {
+    type Err = FieldError;
+
+    fn from_str(text: &str) -> Result<Self, FieldError> {
+        let wrong = |message: String| FieldError::new("pattern", message);
+        match text.split_once(':') {
+            None if text == "all" => Ok(Self::All),
+            None if text == "user" => Ok(Self::User),
+            Some(("role", "*")) => Ok(Self::AnyRole),
+            Some(("role", role)) => Role::new(role).map(Self::Role).map_err(|error| wrong(error.message)),
+            Some(("topic", pattern)) => TopicPattern::new(pattern).map(Self::Topic),
+            _ if TopicPattern::new(text).is_ok() => Err(wrong(format!(
+                "`{text}` does not say which kind of stream it is for; for topics write `topic:{text}`, else role:ROLE, role:*, user or all"
+            ))),
+            _ => Err(wrong(format!("`{text}` is not topic:PATTERN, role:ROLE, role:*, user or all"))),
+        }
+    }
+}
+
+impl Serialize for StreamPattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for StreamPattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
