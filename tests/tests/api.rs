@@ -195,9 +195,23 @@ async fn a_disconnect_takes_only_codes_that_advise_the_client_rightly() {
     world.delete(&format!("/api/v1/connections/{}?reason={long}", alice.id())).await.refused("bad_request");
     alice.got_nothing().await;
     let path = format!("/api/v1/connections/{}", alice.id());
+    let fractional = world.call(Method::DELETE, &path, Some(json!({"code": 4463.0}))).await.refused("bad_request");
+    assert!(fractional["errors"][0]["message"].as_str().is_some_and(|said| said.starts_with("is 4463; give 4403")));
     let body = json!({"code": 4603, "reason": "the token was revoked"});
     world.call(Method::DELETE, &path, Some(body)).await.ok("disconnected");
     assert_eq!(alice.closing().await["code"], 4603);
+}
+
+#[tokio::test]
+async fn a_close_code_may_come_in_the_query_or_with_a_fraction_of_zero() {
+    let world = World::start().await;
+    let mut alice = world.connect("alice").await;
+    world.delete(&format!("/api/v1/connections/{}?code=4200", alice.id())).await.ok("disconnected");
+    assert_eq!(alice.closing().await["code"], 4200);
+    let mut bob = world.connect("bob").await;
+    let path = format!("/api/v1/connections/{}", bob.id());
+    world.call(Method::DELETE, &path, Some(json!({"code": 4201.0}))).await.ok("disconnected");
+    assert_eq!(bob.closing().await["code"], 4201);
 }
 
 #[tokio::test]

@@ -32,7 +32,8 @@ pub(crate) fn required<'de, D: Deserializer<'de>, T: TryFrom<i128>>(deserializer
         }
     }
 
-    deserializer.deserialize_any(Integer(PhantomData))
+    // A hint, which a query needs: all its values are text.
+    deserializer.deserialize_i64(Integer(PhantomData))
 }
 
 /// Like [`required`], of a field that may be absent or null.
