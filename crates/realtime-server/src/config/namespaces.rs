@@ -41,7 +41,7 @@ pub(super) fn check(list: &[NamespaceConfig], problems: &mut Problems) {
     for (at, NamespaceConfig { pattern, subscribe, .. }) in list.iter().enumerate() {
         if *subscribe != SubscribePolicy::Granted && !matches!(pattern, StreamPattern::Topic(_)) {
             let what = format!("only topics can be subscribed to, and `{pattern}` is none; leave it out");
-            problems.add(&format!("namespaces.{at}.subscribe"), what);
+            problems.add(&format!("namespaces[{at}].subscribe"), what);
         }
     }
 }

@@ -180,7 +180,9 @@ impl Shape {
             Self::Integer => Value::Integer(1),
             Self::Boolean => Value::Boolean(false),
             Self::Span => Value::String("1s".into()),
-            Self::Text | Self::Secret | Self::Any => Value::String("x".repeat(64)),
+            // The only text that is required is a namespace's pattern.
+            Self::Text => Value::String("all".into()),
+            Self::Secret | Self::Any => Value::String("x".repeat(64)),
         }
     }
 

@@ -190,6 +190,6 @@ fn a_namespace_names_the_kind_of_its_streams_and_only_topics_can_be_subscribed_t
                 [[namespaces]]\npattern = \"role:*\"\nsubscribe = \"authenticated\"\n\
                 [[namespaces]]\npattern = \"user\"\noverflow = \"drop\"";
     let config = Config { namespaces: namespaces(text).expect("namespaces").namespaces, ..usable() };
-    let expected = "namespaces.1.subscribe: only topics can be subscribed to, and `role:*` is none; leave it out";
+    let expected = "namespaces[1].subscribe: only topics can be subscribed to, and `role:*` is none; leave it out";
     assert_eq!(problems(&config), [expected]);
 }
