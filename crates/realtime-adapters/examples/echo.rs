@@ -46,7 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// Answers each handshake that is as it should be with a socket that echoes.
 pub(crate) fn answer(
     config: Arc<WsConfig>,
-) -> impl Fn(Request<RequestBody>, SocketAddr) -> Ready<Response<ResponseBody>> + Clone + Send + 'static {
+) -> impl Fn(Request<RequestBody>, SocketAddr) -> Ready<Response<ResponseBody>> + Clone + Send + Sync + 'static {
     move |mut request, _| match Handshake::check(&mut request, &config) {
         Ok(handshake) => {
             let (response, pending) = handshake.accept(None);

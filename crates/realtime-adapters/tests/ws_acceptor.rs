@@ -1,4 +1,4 @@
-//! The accept loop on a bad day: no room, no descriptors, shutdown.
+//! The accept loop on a bad day: no free slot, no descriptors, idle peers, shutdown.
 #![cfg(feature = "ws")]
 
 mod ws_support;
@@ -24,8 +24,8 @@ async fn with_room_for(max_http_sockets: usize) -> Server {
     Server::echoing(WsConfig::default(), door).await
 }
 
-/// A peer that got in, after as many tries as it took.
-async fn let_in(server: &Server) -> Peer {
+/// A peer whose handshake was accepted, after as many tries as it took.
+async fn admitted(server: &Server) -> Peer {
     let tried = async {
         loop {
             let mut peer = Peer::connect(server.address).await;
@@ -37,14 +37,14 @@ async fn let_in(server: &Server) -> Peer {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    in_time("a place", tried).await
+    in_time("a free slot", tried).await
 }
 
 #[tokio::test]
-async fn a_socket_without_a_place_hears_when_to_come_back() {
+async fn a_socket_without_a_slot_gets_503_and_when_to_come_back() {
     let server = with_room_for(1).await;
     let taken = Peer::connect(server.address).await;
-    for still_to_say in [0, 1 << 20] {
+    for still_to_send in [0, 1 << 20] {
         let mut peer = Peer::connect(server.address).await;
         peer.send(&handshake("", &[])).await;
         let answer = peer.answer().await;
@@ -52,25 +52,87 @@ async fn a_socket_without_a_place_hears_when_to_come_back() {
         let problem = answer.problem();
         assert_eq!((&problem["code"], &problem["after_ms"]), (&"unavailable".into(), &1000.into()));
         assert!(problem["detail"].as_str().unwrap().contains("limits.http_sockets"), "{problem}");
-        // It is heard out, not reset: a reset may overtake the answer.
-        peer.send(&vec![b'x'; still_to_say]).await;
+        // What it still sends is read, and it is not reset: a reset may overtake the response.
+        peer.send(&vec![b'x'; still_to_send]).await;
         assert_eq!(peer.rest().await, b"");
     }
     drop(taken);
-    let_in(&server).await.is_served().await;
+    admitted(&server).await.is_served().await;
+}
+
+/// A server whose handler names the path of a request, and that has slots for `sockets`, `per_address` of one address.
+async fn with_reserve(sockets: usize, per_address: usize) -> Server {
+    let handler = |request: Request<RequestBody>, _| async move {
+        Response::new(ResponseBody::from(request.uri().path().to_owned()))
+    };
+    let config = AcceptorConfig {
+        max_http_sockets: sockets,
+        max_http_sockets_per_address: per_address,
+        reserved_paths: vec!["/healthz".into(), "/metrics".into()],
+        ..AcceptorConfig::default()
+    };
+    Server::answering(handler, config).await
+}
+
+fn get(path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes()
 }
 
 #[tokio::test]
-async fn a_websocket_takes_no_place() {
+async fn idle_sockets_take_no_health_check_its_answer() {
+    // All slots, and then the slots of one address; more idle sockets than the reserve takes in.
+    for (sockets, per_address, setting) in
+        [(8, 100, "limits.http_sockets "), (100, 8, "limits.http_sockets_per_address")]
+    {
+        let server = with_reserve(sockets, per_address).await;
+        let mut idle = Vec::new();
+        for _ in 0..400 {
+            idle.push(Peer::connect(server.address).await);
+        }
+        for path in ["/healthz", "/metrics", "/healthz"] {
+            let answer = Peer::asks(server.address, &get(path)).await;
+            assert_eq!((answer.status, answer.header("connection")), (200, Some("close")), "{setting}");
+        }
+        let answer = Peer::asks(server.address, &get("/ws")).await;
+        assert_eq!(answer.status, 503);
+        assert!(answer.problem()["detail"].as_str().unwrap().contains(setting), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_connection_may_be_idle_between_requests_for_longer_than_a_head_may_take() {
+    let (head, keep_alive) = (Duration::from_millis(300), Duration::from_millis(1500));
+    let handler = |_: Request<RequestBody>, _| async { Response::new(ResponseBody::from("ok")) };
+    let config =
+        AcceptorConfig { header_read_timeout: head, keep_alive_timeout: keep_alive, ..AcceptorConfig::default() };
+    let server = Server::answering(handler, config).await;
+    let mut pooled = Peer::connect(server.address).await;
+    for _ in 0..3 {
+        pooled.send(&get("/")).await;
+        assert_eq!(pooled.answer().await.status, 200);
+        tokio::time::sleep(head * 2).await;
+    }
+    // A head that begins and does not end is cut, also on a connection that was idle.
+    pooled.send(b"GET / HT").await;
+    assert_eq!(pooled.rest().await, b"");
+    // And an idle one at last.
+    let mut idle = Peer::connect(server.address).await;
+    idle.send(&get("/")).await;
+    assert_eq!(idle.answer().await.status, 200);
+    assert_eq!(idle.rest().await, b"");
+}
+
+#[tokio::test]
+async fn a_websocket_takes_no_slot() {
     let server = with_room_for(1).await;
-    let mut open = [let_in(&server).await, let_in(&server).await, let_in(&server).await];
+    let mut open = [admitted(&server).await, admitted(&server).await, admitted(&server).await];
     for peer in &mut open {
         peer.is_served().await;
     }
 }
 
 #[tokio::test]
-async fn at_shutdown_nobody_new_is_accepted_and_websockets_are_left_to_their_owner() {
+async fn at_shutdown_accepting_ends_and_websockets_are_left_to_their_owner() {
     let mut server = with_room_for(10).await;
     let mut socket = Peer::upgraded(server.address).await;
     let mut idle = Peer::connect(server.address).await;
@@ -84,7 +146,7 @@ async fn at_shutdown_nobody_new_is_accepted_and_websockets_are_left_to_their_own
 }
 
 #[tokio::test]
-async fn at_shutdown_a_request_that_does_not_arrive_is_given_up_and_one_that_is_answered_is_not() {
+async fn at_shutdown_a_request_that_does_not_arrive_is_given_up_and_one_that_is_handled_is_not() {
     // Nothing else ends a socket before the test gives up.
     let forever = Duration::from_secs(600);
     let door = AcceptorConfig { header_read_timeout: forever, answer_timeout: forever, ..AcceptorConfig::default() };
@@ -161,7 +223,7 @@ async fn be_the_server_with_few_descriptors() {
 
 #[cfg(target_os = "linux")]
 #[tokio::test]
-async fn without_descriptors_accepting_pauses_and_recovers_and_who_is_served_notices_nothing() {
+async fn without_descriptors_accepting_pauses_and_recovers_and_served_clients_notice_nothing() {
     // The limit is a process's own, so the server is this test once more in a process of its own.
     if std::env::var_os(CHILD).is_some() {
         return be_the_server_with_few_descriptors().await;

@@ -4,6 +4,7 @@
 //! Nothing here awaits, locks, reads a clock, draws a random number or touches a socket: time, ids and jitter
 //! come in as arguments, effects go out as values. That is checked by `cargo xtask check`.
 
+pub mod address;
 pub mod auth;
 pub mod bus;
 pub mod codec;

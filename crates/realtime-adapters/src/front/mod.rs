@@ -1,13 +1,21 @@
-//! The HTTP/1.1 front door: accepts sockets, parses requests and hands them on, with a deadline and a bound on everything.
+//! The HTTP/1.1 front end: accepts sockets, parses requests and hands them to a handler, with a deadline and a limit on
+//! everything.
 //!
-//! [`serve`] is the accept loop. It knows neither what a request asks for nor what an upgraded socket speaks.
+//! [`serve`] is the accept loop, over any [`Listener`]: TCP alone, or with the PROXY protocol or TLS around it. It knows
+//! neither what a request asks for nor what an upgraded socket speaks.
 
 mod acceptor;
 mod config;
+mod connection;
+mod deadlines;
 mod in_flight;
-mod write_deadline;
+mod listener;
+mod rate_limited_log;
+mod reserve;
+mod slots;
 
 pub use acceptor::serve;
 pub use config::AcceptorConfig;
+pub(crate) use deadlines::DeadlineStream;
 pub use in_flight::RequestBody;
-pub(crate) use write_deadline::WriteDeadline;
+pub use listener::{AcceptedSocket, Listener};

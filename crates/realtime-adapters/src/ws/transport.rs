@@ -13,7 +13,7 @@ use tokio::{
     net::TcpStream,
 };
 
-use crate::front::WriteDeadline;
+use crate::front::DeadlineStream;
 
 /// The stream under a WebSocket.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl Transport {
     /// Takes the TCP stream out of an upgraded connection if it is one, with what was read beyond the request.
     pub(super) fn of(upgraded: Upgraded) -> (Self, Vec<u8>) {
         // What was read is copied, because a slice would keep the HTTP server's whole buffer alive.
-        let upgraded = match upgraded.downcast::<TokioIo<WriteDeadline>>() {
+        let upgraded = match upgraded.downcast::<TokioIo<DeadlineStream<TcpStream>>>() {
             Ok(parts) => return (Self::Tcp(parts.io.into_inner().into_inner()), parts.read_buf.to_vec()),
             Err(upgraded) => upgraded,
         };

@@ -73,7 +73,7 @@ impl Server {
     /// One with another handler.
     pub(crate) async fn answering<H, F>(handler: H, door: AcceptorConfig) -> Self
     where
-        H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + 'static,
+        H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + Sync + 'static,
         F: Future<Output = Response<ResponseBody>> + Send + 'static,
     {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
