@@ -133,7 +133,9 @@ impl Server {
         let Self { listener, local, app } = self;
         let accepting = CancellationToken::new();
         let router = router(app.clone());
-        let door = app.config.acceptor();
+        let mut acceptor = app.config.acceptor();
+        acceptor.reserved_paths = RESERVED_PATHS.map(str::to_owned).to_vec();
+        let listener = app.config.proxy_protocol(listener);
         let handler = move |request: axum::http::Request<front::RequestBody>, remote| {
             let router = router.clone();
             async move {
@@ -143,7 +145,7 @@ impl Server {
                 router.oneshot(request).await.unwrap_or_else(|never| match never {})
             }
         };
-        let mut accept = tokio::spawn(front::serve(listener, door, handler, accepting.clone()));
+        let mut accept = tokio::spawn(front::serve(listener, acceptor, handler, accepting.clone()));
         tracing::info!(address = %local, "serving");
         tokio::select! {
             () = shutdown.cancelled() => {}
@@ -161,6 +163,9 @@ impl Server {
         Ok(left)
     }
 }
+
+/// The paths that are served even when no HTTP socket is left.
+const RESERVED_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// Connections that may wait to be accepted, if the kernel's own limit (`net.core.somaxconn`) allows so many. When all
 /// clients come back at once, each that finds no room tries again only after a second.

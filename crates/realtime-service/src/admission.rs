@@ -9,7 +9,10 @@ use std::{
     time::Duration,
 };
 
-use realtime_core::auth::{ConnectRequest, Refusal, RefusalReason, extract_token};
+use realtime_core::{
+    address::limit_key,
+    auth::{ConnectRequest, Refusal, RefusalReason, extract_token},
+};
 use realtime_ports::{Clock, JwtVerifier, VerifyError};
 use realtime_schema::{ClientId, JwtClaims, PingMode};
 #[cfg(feature = "default-adapters")]
@@ -151,7 +154,7 @@ impl Admissions {
         let Some(mut permit) = self.permits.take(limits.connections) else {
             return Err(self.over_limit(RefusalReason::ConnectionsLimit, "limits.connections", limits.connections));
         };
-        if let Some(address) = address
+        if let Some(address) = address.map(limit_key)
             && !permit.count_address(address, limits.connections_per_address)
         {
             let max = limits.connections_per_address;

@@ -10,7 +10,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// Writes a line at most once a second, with the number of times that it stands for.
 #[derive(Debug, Default)]
-pub(super) struct RateLimitedLog(Mutex<State>);
+pub struct RateLimitedLog(Mutex<State>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -20,7 +20,7 @@ struct State {
 
 impl RateLimitedLog {
     /// Calls `write` with the number of calls since the last line, unless that was less than a second ago.
-    pub(super) fn write(&self, write: impl FnOnce(u64)) {
+    pub fn write(&self, write: impl FnOnce(u64)) {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         state.times += 1;
         if state.written.is_none_or(|at| at.elapsed() >= INTERVAL) {

@@ -27,12 +27,20 @@ pub struct LimitsConfig {
     pub connections_per_address: usize,
     /// Most sockets that speak HTTP at once; WebSockets don't count. Over it: 503.
     pub http_sockets: usize,
+    /// Most of them from one address, or from one /64 network of IPv6. Over it: 503. A proxy that
+    /// `server.client_address_header`, `server.trusted_proxies` or `server.proxy_protocol` tells of has no such limit.
+    /// `/healthz`, `/readyz` and `/metrics` are served even when no socket is left.
+    pub http_sockets_per_address: usize,
     /// Most bytes of a request's head. Over it: 431. At least 8192.
     pub header_bytes: usize,
     /// Most header lines of a request. Over it: 431.
     pub headers: usize,
-    /// How long the head of a request may take to arrive, and how long a socket may idle between requests.
+    /// How long the head of a request may take to arrive, from its first byte, and how long a new connection may send
+    /// nothing. Over it: disconnected.
     pub header_timeout: Span,
+    /// How long a connection may be idle between two HTTP requests. Over it: disconnected. A proxy that keeps
+    /// connections in a pool must close idle ones sooner.
+    pub keep_alive_timeout: Span,
     /// How long a client may take to take an HTTP answer whole, once the kernel holds no more of it. Over it: hung up.
     pub answer_timeout: Span,
     /// How long a peer may take to take over its upgraded socket.
@@ -72,9 +80,11 @@ impl Default for LimitsConfig {
             connections_per_user: settings.admission.connections_per_user,
             connections_per_address: settings.admission.connections_per_address,
             http_sockets: front.max_http_sockets,
+            http_sockets_per_address: front.max_http_sockets_per_address,
             header_bytes: front.max_header_bytes,
             headers: front.max_headers,
             header_timeout: front.header_read_timeout.into(),
+            keep_alive_timeout: front.keep_alive_timeout.into(),
             answer_timeout: front.answer_timeout.into(),
             upgrade_timeout: ws.upgrade_timeout.into(),
             verifications: settings.admission.verifications,
@@ -100,6 +110,7 @@ impl LimitsConfig {
             ("limits.connections_per_user", count(self.connections_per_user)),
             ("limits.connections_per_address", count(self.connections_per_address)),
             ("limits.http_sockets", count(self.http_sockets)),
+            ("limits.http_sockets_per_address", count(self.http_sockets_per_address)),
             ("limits.headers", count(self.headers)),
             ("limits.verifications", count(self.verifications)),
             ("limits.max_message_bytes", self.max_message_bytes),
@@ -113,6 +124,7 @@ impl LimitsConfig {
         ]);
         problems.waits(&[
             ("limits.header_timeout", self.header_timeout),
+            ("limits.keep_alive_timeout", self.keep_alive_timeout),
             ("limits.answer_timeout", self.answer_timeout),
             ("limits.upgrade_timeout", self.upgrade_timeout),
             ("limits.verify_timeout", self.verify_timeout),
@@ -173,14 +185,17 @@ impl LimitsConfig {
         }
     }
 
-    /// The HTTP front end's part.
+    /// The HTTP front end's part; which proxies are in front stands in `[server]`.
     pub(super) fn acceptor(&self) -> AcceptorConfig {
         AcceptorConfig {
             header_read_timeout: self.header_timeout.0,
+            keep_alive_timeout: self.keep_alive_timeout.0,
             answer_timeout: self.answer_timeout.0,
             max_header_bytes: self.header_bytes,
             max_headers: self.headers,
             max_http_sockets: self.http_sockets,
+            max_http_sockets_per_address: self.http_sockets_per_address,
+            ..AcceptorConfig::default()
         }
     }
 }

@@ -24,7 +24,11 @@ mod values;
 
 use std::sync::Arc;
 
-use realtime_adapters::{front::AcceptorConfig, jwt::TokenVerifier, ws::WsConfig};
+use realtime_adapters::{
+    front::{AcceptorConfig, ProxyProtocol},
+    jwt::TokenVerifier,
+    ws::WsConfig,
+};
 use realtime_service::Settings;
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -139,7 +143,18 @@ impl Config {
 
     /// The HTTP front end.
     pub(crate) fn acceptor(&self) -> AcceptorConfig {
-        self.limits.acceptor()
+        let mut acceptor = self.limits.acceptor();
+        self.server.apply_proxies(&mut acceptor);
+        acceptor
+    }
+
+    /// A listener with the PROXY protocol, if it is required.
+    pub(crate) fn proxy_protocol<L>(&self, listener: L) -> ProxyProtocol<L> {
+        if self.server.proxy_protocol {
+            ProxyProtocol::required(listener, self.server.proxies(), self.limits.header_timeout.0)
+        } else {
+            ProxyProtocol::off(listener)
+        }
     }
 }
 

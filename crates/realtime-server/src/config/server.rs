@@ -1,8 +1,12 @@
 //! `[server]`: the port, the pages that may connect, and the end.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
-use realtime_adapters::ws::{OriginPattern, Origins};
+use ipnet::IpNet;
+use realtime_adapters::{
+    front::AcceptorConfig,
+    ws::{OriginPattern, Origins},
+};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
@@ -22,10 +26,21 @@ pub struct ServerConfig {
     /// `http://localhost:*`. `*` alone admits every origin. A client that sends no `Origin`, or one that equals the
     /// `Host` of its request, needs no entry.
     pub allowed_origins: Vec<String>,
-    /// The header in which a proxy in front gives the client's address, such as `X-Forwarded-For`; its last entry
-    /// counts. Set it only behind a proxy that always writes it: whoever else writes it evades
-    /// `limits.connections_per_address`.
+    /// The header in which a proxy in front gives the client's address: `X-Forwarded-For`, `X-Real-IP` or `Forwarded`
+    /// (RFC 7239). Set it only behind a proxy that always writes it: a client that writes it itself evades
+    /// `limits.connections_per_address`. A request whose header is missing or can't be read counts under the address
+    /// of its socket; that is logged, and counted as `realtime_unreadable_client_addresses`.
     pub client_address_header: Option<String>,
+    /// The number of proxies in front, each of which adds an entry to that header: the entry that counts is so many
+    /// from the right. 2 for a CDN before nginx.
+    pub trusted_hops: usize,
+    /// The networks of the proxies in front, such as `10.0.0.0/8`, instead of their number: from the right, the first
+    /// entry counts that is in none of them. A socket from elsewhere counts under its own address, whatever its
+    /// headers say.
+    pub trusted_proxies: Vec<String>,
+    /// Whether each connection begins with the PROXY protocol, version 1 or 2, which names the client's address.
+    /// Needs `trusted_proxies`: a connection from elsewhere is closed.
+    pub proxy_protocol: bool,
     /// How long `/readyz` answers 503 before accepting stops, so that a load balancer notices first.
     pub shutdown_delay: Span,
     /// How long connections have to end at shutdown, from when clients are told to when the process exits.
@@ -45,6 +60,9 @@ impl Default for ServerConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             allowed_origins: Vec::new(),
             client_address_header: None,
+            trusted_hops: 1,
+            trusted_proxies: Vec::new(),
+            proxy_protocol: false,
             shutdown_delay: Span::secs(0),
             shutdown_timeout: Span::secs(10),
         }
@@ -57,6 +75,16 @@ impl ServerConfig {
             && http::HeaderName::try_from(header.as_str()).is_err()
         {
             problems.add("server.client_address_header", "is not the name of a header");
+        }
+        if self.trusted_hops == 0 {
+            problems.add("server.trusted_hops", "is 0; give at least 1, or no server.client_address_header");
+        }
+        for network in &self.trusted_proxies {
+            problems.ok("server.trusted_proxies", parse_network(network));
+        }
+        if self.proxy_protocol && self.trusted_proxies.is_empty() {
+            let what = "needs server.trusted_proxies: the networks that the PROXY protocol is accepted from";
+            problems.add("server.proxy_protocol", what);
         }
         for origin in self.allowed_origins.iter().filter(|origin| *origin != "*") {
             if origin.contains('@') {
@@ -95,6 +123,26 @@ impl ServerConfig {
     pub(super) fn origins(&self) -> Origins {
         Origins::parse(&self.allowed_origins).unwrap_or_default()
     }
+
+    /// The networks of the proxies in front. An invalid entry was reported by `check`.
+    pub(crate) fn proxies(&self) -> Vec<IpNet> {
+        self.trusted_proxies.iter().filter_map(|network| parse_network(network).ok()).collect()
+    }
+
+    /// Tells the front end which addresses stand for many clients.
+    pub(super) fn apply_proxies(&self, acceptor: &mut AcceptorConfig) {
+        acceptor.proxies = self.proxies();
+        if self.client_address_header.is_some() && acceptor.proxies.is_empty() {
+            // Which addresses the proxies have is unknown: any may be one.
+            acceptor.max_http_sockets_per_address = acceptor.max_http_sockets;
+        }
+    }
+}
+
+/// A network, or one address.
+fn parse_network(text: &str) -> Result<IpNet, String> {
+    let network = text.parse().or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
+    network.map_err(|_| format!("`{text}` is not a network; write `10.0.0.0/8`, or one address"))
 }
 
 /// Whether a pattern has its wildcard directly below a top-level domain.

@@ -3,6 +3,7 @@
 
 mod api;
 mod body;
+mod client_address;
 mod health;
 mod key;
 mod metrics;
@@ -30,7 +31,11 @@ use realtime_schema::{ErrorCode, openapi};
 use realtime_service::{Service, endpoint};
 use secrecy::SecretString;
 
-use crate::{config::Config, dev::Dev, http::body::Refused};
+use crate::{
+    config::Config,
+    dev::Dev,
+    http::{body::Refused, client_address::ClientAddresses},
+};
 
 /// What every request is answered with.
 pub(crate) struct App {
@@ -44,6 +49,7 @@ pub(crate) struct App {
     verifier: Arc<TokenVerifier>,
     ws: Arc<WsConfig>,
     metrics: prometheus_client::registry::Registry,
+    client_addresses: ClientAddresses,
 }
 
 impl App {
@@ -59,10 +65,14 @@ impl App {
             // The pages of an application's own development server, such as http://localhost:3000.
             ws.origins = ws.origins.and_loopback();
         }
+        let (mut metrics, client_addresses) =
+            (metrics::registry(service.clone()), ClientAddresses::new(&config.server));
+        client_addresses.register(&mut metrics);
         Self {
             api_keys: ArcSwap::from_pointee(api_keys),
             ws: Arc::new(ws),
-            metrics: metrics::registry(service.clone()),
+            metrics,
+            client_addresses,
             stopping: AtomicBool::new(false),
             service,
             config,
@@ -73,7 +83,7 @@ impl App {
 
     /// The client's address, for limits and logs: behind a trusted proxy, the one that the proxy names.
     pub(crate) fn client_address(&self, headers: &HeaderMap, remote: IpAddr) -> IpAddr {
-        client_address(headers, self.config.server.client_address_header.as_deref(), remote)
+        self.client_addresses.of(headers, remote)
     }
 }
 
@@ -108,12 +118,6 @@ async fn websocket(
     endpoint::websocket(&app.service, &app.ws, Some(address), request).await.into_response()
 }
 
-/// The client's address: the last entry of the header that the config trusts, else the socket's.
-fn client_address(headers: &HeaderMap, trusted: Option<&str>, remote: IpAddr) -> IpAddr {
-    let named = trusted.and_then(|name| headers.get_all(name).iter().next_back()?.to_str().ok());
-    named.and_then(|list| list.rsplit(',').next()?.trim().parse().ok()).unwrap_or(remote)
-}
-
 /// The first characters of a request's path, for the log: enough to recognize it, too few for a token.
 fn start_of_path(request: &Request) -> &str {
     let path = request.uri().path();
@@ -136,21 +140,4 @@ async fn unknown(
     }
     Refused::new(ErrorCode::NotFound, "there is nothing at this path; /api/openapi.json lists what there is")
         .into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn only_the_last_entry_of_the_trusted_header_counts() {
-        let remote: IpAddr = "10.0.0.1".parse().expect("an address");
-        let mut headers = HeaderMap::new();
-        headers.insert("x-forwarded-for", "6.6.6.6, 203.0.113.7".parse().expect("a value"));
-        let found = client_address(&headers, Some("X-Forwarded-For"), remote);
-        assert_eq!(found.to_string(), "203.0.113.7");
-        assert_eq!(client_address(&headers, None, remote), remote);
-        headers.insert("x-forwarded-for", "not an address".parse().expect("a value"));
-        assert_eq!(client_address(&headers, Some("x-forwarded-for"), remote), remote);
-    }
 }
