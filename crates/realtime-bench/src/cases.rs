@@ -1,22 +1,18 @@
-//! The cases, and who is compared in each: every entrant in turn, the order changing from round to round.
-
-use std::time::Instant;
-
-use tokio::task::LocalSet;
+//! The cases: what is done with a server, and which servers are compared in each.
 
 use crate::{
-    Options, Result, crowd,
-    report::Report,
     servers::{ONE_CORE, Server},
-    targets::{self, TARGETS},
     tokens,
 };
+
+/// The topic that every subscriber of a case has, or its prefix.
+pub(crate) const TOPIC: &str = "bench";
 
 /// What is done with a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// One topic with a thousand subscribers; so many messages of a size are published at once, and the next when
-    /// all have them.
+    /// One topic with a thousand subscribers; `burst` messages of `size` bytes are published at once, and the next burst
+    /// when every subscriber has received them.
     FanOut { size: usize, burst: usize },
     /// A thousand topics with one subscriber each, published to one after the other.
     Topics,
@@ -27,32 +23,39 @@ pub(crate) enum Kind {
     /// One user among many.
     User,
     /// One topic with a thousand subscribers, thirty times a second.
-    Rate(Beside),
-    /// One topic with many subscribers who read only when the server has written all.
-    Written,
+    Rate(Interference),
+    /// One topic with many subscribers which read only when the server has written everything.
+    WriteRate,
     /// Many connections that do nothing.
     Idle,
     /// Connections with tokens of a kind.
     Accept(tokens::Kind),
 }
 
-/// Who is there besides the subscribers that are measured.
+impl Kind {
+    /// The kind of tokens that its connections present.
+    pub(crate) fn tokens(self) -> tokens::Kind {
+        if let Self::Accept(kind) = self { kind } else { tokens::Kind::Hs256 }
+    }
+}
+
+/// Connections beside the subscribers that are measured, which interfere with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Beside {
-    /// Nobody.
-    Nobody,
+pub(crate) enum Interference {
+    /// None.
+    None,
     /// One that never reads.
     Stalled,
-    /// A hundred that read as little as they can without falling behind for good.
+    /// A hundred that read only just as fast as messages arrive.
     Slow,
     /// Connections that come, subscribe and go, and one that subscribes and unsubscribes without pause.
     Churn,
 }
 
-/// One of those that a case compares.
+/// A server in a case, with its settings.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entrant {
-    /// How the report calls it.
+    /// Its name in the report.
     pub(crate) label: &'static str,
     pub(crate) server: Server,
     pub(crate) kind: Kind,
@@ -60,17 +63,18 @@ pub(crate) struct Entrant {
     pub(crate) cores: &'static str,
 }
 
-/// What is measured side by side.
-struct Case {
-    name: String,
+/// What is compared.
+pub(crate) struct Case {
+    pub(crate) name: String,
     /// The first is what the others are compared with.
-    entrants: Vec<Entrant>,
+    pub(crate) entrants: Vec<Entrant>,
 }
 
 /// The core of the servers and that of the clients.
 const TWO_CORES: &str = "0,1";
 
-fn cases() -> Vec<Case> {
+/// Every case, in the order in which they run.
+pub(crate) fn cases() -> Vec<Case> {
     let entrant = |server: Server, kind| Entrant { label: server.name(), server, kind, cores: ONE_CORE };
     let ours = |label, kind, cores| Entrant { label, server: Server::Realtime, kind, cores };
     let mut cases = Vec::new();
@@ -82,7 +86,7 @@ fn cases() -> Vec<Case> {
             case(&format!("fan-out {label} x{burst}"), with(Kind::FanOut { size, burst }, &Server::ALL));
         }
     }
-    case("rate 30k/s", with(Kind::Rate(Beside::Nobody), &Server::ALL));
+    case("rate 30k/s", with(Kind::Rate(Interference::None), &Server::ALL));
     let with_topics: Vec<_> =
         Server::ALL.into_iter().filter(|server| server.has_topics() || server.is_floor()).collect();
     case("topics 1000x1", with(Kind::Topics, &with_topics));
@@ -90,10 +94,10 @@ fn cases() -> Vec<Case> {
     case("role of half", with(Kind::Role, &[Server::Floor, Server::FloorLong, Server::Realtime]));
     case("user of many", with(Kind::User, &[Server::Realtime]));
     let beside = |label, beside| ours(label, Kind::Rate(beside), ONE_CORE);
-    case("stalled reader", vec![beside("without", Beside::Nobody), beside("with", Beside::Stalled)]);
-    case("slow readers", vec![beside("without", Beside::Nobody), beside("with", Beside::Slow)]);
-    case("churn", vec![beside("without", Beside::Nobody), beside("with", Beside::Churn)]);
-    case("two cores", vec![ours("one", Kind::Written, ONE_CORE), ours("two", Kind::Written, TWO_CORES)]);
+    case("stalled reader", vec![beside("without", Interference::None), beside("with", Interference::Stalled)]);
+    case("slow readers", vec![beside("without", Interference::None), beside("with", Interference::Slow)]);
+    case("churn", vec![beside("without", Interference::None), beside("with", Interference::Churn)]);
+    case("two cores", vec![ours("one", Kind::WriteRate, ONE_CORE), ours("two", Kind::WriteRate, TWO_CORES)]);
     let servers: Vec<_> = Server::ALL.into_iter().filter(|server| !server.is_floor()).collect();
     case("idle", with(Kind::Idle, &servers));
     for kind in tokens::Kind::ALL {
@@ -102,65 +106,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// Those that `--quick` runs: what the targets are about.
-fn is_quick(name: &str) -> bool {
+/// Whether `--quick` runs the case: those that have targets.
+pub(crate) fn is_quick(name: &str) -> bool {
     name.starts_with("fan-out 128B") || ["rate 30k/s", "idle", "accept HS256"].contains(&name)
-}
-
-/// Runs every case that was asked for, and writes the report.
-pub(crate) async fn run(options: &Options) -> Result<()> {
-    let mut report = Report::default();
-    let mut missing: Vec<Server> = Vec::new();
-    for server in Server::ALL {
-        let unwanted = !options.servers.is_empty() && !options.servers.iter().any(|name| name == server.name());
-        if unwanted && !server.is_floor() {
-            missing.push(server);
-        } else if let Some(why) = server.missing(options) {
-            println!("without {}: {why}", server.name());
-            missing.push(server);
-        }
-    }
-    let cases = cases();
-    let exact = cases.iter().any(|case| Some(&case.name) == options.only.as_ref());
-    let wanted = |case: &&Case| match &options.only {
-        Some(name) if exact => case.name == *name,
-        Some(part) => case.name.contains(part.as_str()),
-        None => !options.quick || is_quick(&case.name),
-    };
-    let cases: Vec<_> = cases.iter().filter(wanted).collect();
-    if cases.is_empty() {
-        return Err("no case has such a name".into());
-    }
-    let begun = Instant::now();
-    let mut failed = Vec::new();
-    'cases: for (at, case) in cases.iter().enumerate() {
-        let entrants: Vec<_> = case.entrants.iter().filter(|entrant| !missing.contains(&entrant.server)).collect();
-        for round in 0..options.rounds() {
-            for turn in 0..entrants.len() {
-                let entrant = entrants[(turn + round) % entrants.len()];
-                eprint!(
-                    "\r[{:4.0} s] case {} of {}: {}, round {} of {}, {}          ",
-                    begun.elapsed().as_secs_f64(),
-                    at + 1,
-                    cases.len(),
-                    case.name,
-                    round + 1,
-                    options.rounds(),
-                    entrant.label
-                );
-                match LocalSet::new().run_until(crowd::measure(entrant, options)).await {
-                    Ok(figures) => report.add(&case.name, entrant.label, entrants[0].label, figures),
-                    // The other cases may still tell something.
-                    Err(error) => {
-                        failed.push(format!("{}, {}: {error}", case.name, entrant.label));
-                        report.forget(&case.name);
-                        continue 'cases;
-                    }
-                }
-            }
-        }
-    }
-    eprintln!("\r[{:4.0} s] done{:60}", begun.elapsed().as_secs_f64(), "");
-    report.write(options, &targets::judge(&report, &TARGETS))?;
-    if failed.is_empty() { Ok(()) } else { Err(format!("without a figure: {}", failed.join("; ")).into()) }
 }

@@ -2,7 +2,7 @@
 
 use std::{env, fs, os::unix::process::CommandExt, process::Command};
 
-use crate::Result;
+use crate::options::Result;
 
 /// The core that the clients run on; servers have core 0.
 const CLIENT_CORE: &str = "1";

@@ -1,4 +1,4 @@
-//! What an idle connection's memory is made of: the release server under valgrind's DHAT, each live block by the stack
+//! What the memory of an idle connection consists of: the release server under valgrind's DHAT, each live block by the stack
 //! that allocated it. `cargo xtask bench --memory`.
 
 mod dhat;
@@ -21,8 +21,8 @@ use self::{
     rooms::{Part, part_of, parts},
 };
 use crate::{
-    Options, Result,
-    hold::{self, Held},
+    idle::{self, IdleCost},
+    options::{Options, Result},
     servers::{Server, Start},
     stats::median,
 };
@@ -54,14 +54,14 @@ struct Profile {
 pub(crate) async fn run(options: &Options) -> Result<()> {
     valgrind()?;
     fs::create_dir_all(&options.out)?;
-    let sizes = hold::sizes(options, &[2_000, 10_000]);
+    let sizes = idle::sizes(options, &[2_000, 10_000]);
     let base = profile(options, 1).await?;
     let mut profiles = Vec::new();
     for size in &sizes {
         profiles.push(profile(options, *size).await?);
     }
     let largest = sizes.last().copied().ok_or("no number of connections")?;
-    let held = hold::rounds(options, largest).await?;
+    let held = idle::rounds(options, largest).await?;
     let text = report(&base, &profiles, &held)?;
     println!("{text}");
     fs::write(options.out.join("memory.md"), &text)?;
@@ -94,7 +94,7 @@ async fn profile(options: &Options, connections: usize) -> Result<Profile> {
 
     let slowed = Options { binaries: folder.path().to_owned(), ..options.clone() };
     let running = Server::Realtime.start(&slowed, &Start::default()).await?;
-    let sockets = hold::crowd(&running, connections, options.at_once).await?;
+    let sockets = idle::crowd(&running, connections, options.at_once).await?;
     sleep(Duration::from_secs(3)).await;
     for pid in running.pids() {
         process::Command::new("kill").args([END, &pid.to_string()]).status()?;
@@ -161,7 +161,7 @@ fn sum(all: impl Iterator<Item = Holds>) -> Holds {
 }
 
 /// The tables. What no rule knows must stay small, or the rest means nothing.
-fn report(base: &Profile, profiles: &[Profile], held: &[Held]) -> Result<String> {
+fn report(base: &Profile, profiles: &[Profile], held: &[IdleCost]) -> Result<String> {
     let largest = profiles.last().ok_or("no profile")?;
     let of = |wanted: &dyn Fn(&Part) -> bool, profile: &Profile| {
         sum(parts().into_iter().filter(|part| wanted(part)).map(|part| profile.per_connection(base, part)))
@@ -195,11 +195,11 @@ fn report(base: &Profile, profiles: &[Profile], held: &[Held]) -> Result<String>
              half of it is in use just before it grows, and it holds twice as much just after.\n";
 
     let heap = of(&|_| true, largest);
-    let resident = median(&held.iter().map(Held::resident).collect::<Vec<_>>());
+    let resident = median(&held.iter().map(IdleCost::resident).collect::<Vec<_>>());
     let rest = resident - heap.bytes - heap.overhead;
     let _ = write!(
         text,
-        "\n## Beside the heap, at {}\n\n| | bytes per connection |\n|---|---:|\n\
+        "\n## Interference the heap, at {}\n\n| | bytes per connection |\n|---|---:|\n\
          | heap, as DHAT counts it | {:.0} |\n\
          | the allocator's headers and rounding, computed for glibc | {:.0} |\n\
          | the rest: room between blocks, pages in part used | {rest:.0} |\n\
@@ -221,8 +221,8 @@ fn report(base: &Profile, profiles: &[Profile], held: &[Held]) -> Result<String>
 }
 
 /// What the kernel holds, which is in no process's resident memory.
-fn kernel(held: &[Held]) -> String {
-    let of = |figure: &dyn Fn(&Held) -> Option<f64>| {
+fn kernel(held: &[IdleCost]) -> String {
+    let of = |figure: &dyn Fn(&IdleCost) -> Option<f64>| {
         let values: Option<Vec<_>> = held.iter().map(figure).collect();
         values.map_or_else(|| "not readable".to_owned(), |values| format!("{:.0}", median(&values)))
     };
@@ -230,10 +230,10 @@ fn kernel(held: &[Held]) -> String {
     let _ = write!(
         text,
         "| kernel objects, both ends, in nobody's resident memory | {} |\n| TCP's pages of what waits, both ends | {} |\n\n",
-        hold::objects(held).map_or_else(|| "not readable".to_owned(), |bytes| format!("{bytes:.0}")),
+        idle::objects(held).map_or_else(|| "not readable".to_owned(), |bytes| format!("{bytes:.0}")),
         of(&|held| held.kernel.tcp_bytes)
     );
-    text + &hold::caches(held)
+    text + &idle::caches(held)
 }
 
 #[cfg(test)]

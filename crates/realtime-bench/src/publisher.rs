@@ -15,15 +15,7 @@ use tokio::{
     task::AbortHandle,
 };
 
-use crate::{Result, servers::Dialect};
-
-/// To whom a message goes, as far as the server knows such targets.
-#[derive(Clone, Debug)]
-pub(crate) enum Target {
-    Topic(String),
-    Role(String),
-    User(String),
-}
+use crate::{options::Result, servers::Dialect, wire::Target};
 
 /// A publisher's connection.
 pub(crate) struct Publisher {

@@ -1,36 +1,14 @@
-//! What was measured: a table for people, JSON for programs, a plot for both.
+//! The results: a table for people, JSON for programs, a plot for both.
 
 use std::{collections::BTreeMap, fmt::Write as _, fs};
 
-use serde::Serialize;
 use serde_json::json;
 
 use crate::{
-    Options, Result,
+    figures::{ACCEPT, COLUMNS, CPU, Column, Figures, MEMORY, RATE},
+    options::{Options, Result},
     stats::{median, spread},
-    targets::Judged,
 };
-
-/// The figures of one run of one server.
-#[derive(Clone, Debug, Default, Serialize)]
-pub(crate) struct Figures {
-    /// CPU time of the server, in microseconds per message that a subscriber received.
-    pub(crate) cpu_us_per_delivery: Option<f64>,
-    pub(crate) deliveries_per_s: Option<f64>,
-    /// What a message was on the wire, its frame included.
-    pub(crate) bytes_per_delivery: Option<f64>,
-    /// From publication to receipt: p50, p99, p99.9.
-    pub(crate) latency_us: Option<[f64; 3]>,
-    /// Resident memory that a connection added.
-    pub(crate) kib_per_connection: Option<f64>,
-    /// CPU time of the server to accept a connection, its subscription included.
-    pub(crate) cpu_us_per_accept: Option<f64>,
-    pub(crate) wall_us_per_accept: Option<f64>,
-    pub(crate) received: u64,
-    pub(crate) missing: u64,
-    pub(crate) duplicated: u64,
-    pub(crate) out_of_order: u64,
-}
 
 /// Everything that was measured, in the order measured.
 #[derive(Default)]
@@ -45,21 +23,6 @@ pub(crate) struct Measured {
     runs: BTreeMap<String, Vec<Figures>>,
     servers: Vec<String>,
 }
-
-/// A figure that is shown, with its name and unit.
-pub(crate) type Column = (&'static str, fn(&Figures) -> Option<f64>);
-
-const COLUMNS: [Column; 9] = [
-    ("CPU us/delivery", |f| f.cpu_us_per_delivery),
-    ("deliveries/s", |f| f.deliveries_per_s),
-    ("bytes/delivery", |f| f.bytes_per_delivery),
-    ("p50 us", |f| f.latency_us.map(|l| l[0])),
-    ("p99 us", |f| f.latency_us.map(|l| l[1])),
-    ("p99.9 us", |f| f.latency_us.map(|l| l[2])),
-    ("KiB/connection", |f| f.kib_per_connection),
-    ("CPU us/accept", |f| f.cpu_us_per_accept),
-    ("wall us/accept", |f| f.wall_us_per_accept),
-];
 
 impl Report {
     pub(crate) fn add(&mut self, case: &str, server: &str, reference: &str, figures: Figures) {
@@ -89,9 +52,9 @@ impl Report {
     }
 
     /// Prints the table, and writes it with the JSON and the plot to the folder of the options.
-    pub(crate) fn write(&self, options: &Options, targets: &[Judged]) -> Result<()> {
+    pub(crate) fn write(&self, options: &Options, targets: &str) -> Result<()> {
         fs::create_dir_all(&options.out)?;
-        let table = self.table() + &target_table(targets) + &self.completeness();
+        let table = self.table() + &targets + &self.completeness();
         println!("{table}");
         fs::write(options.out.join("table.md"), &table)?;
         fs::write(options.out.join("results.json"), serde_json::to_string_pretty(&self.json())? + "\n")?;
@@ -167,7 +130,7 @@ impl Report {
         let mut body = String::new();
         let mut y = 30.0;
         for measured in &self.cases {
-            let wanted = [COLUMNS[0], COLUMNS[6], COLUMNS[7], COLUMNS[1]];
+            let wanted = [CPU, MEMORY, ACCEPT, RATE];
             let Some((name, figure)) = wanted.iter().find(|column| measured.has(column.1)) else { continue };
             let _ = write!(
                 body,
@@ -234,19 +197,6 @@ impl Measured {
         let reference = self.values(to, figure);
         self.values(server, figure).iter().zip(reference).map(|(value, reference)| value / reference).collect()
     }
-}
-
-/// The targets, and how the run stands to each.
-fn target_table(targets: &[Judged]) -> String {
-    if targets.is_empty() {
-        return String::new();
-    }
-    let mut text = "\n## Targets\n\n| what | target | median | spread | met |\n|---|---:|---:|---:|---|\n".to_owned();
-    for Judged { what, bound, median, spread: (low, high), met } in targets {
-        let met = if *met { "yes" } else { "no" };
-        let _ = writeln!(text, "| {what} | {bound} | {median:.2} | {low:.2}-{high:.2} | {met} |");
-    }
-    text
 }
 
 fn number(value: f64) -> String {

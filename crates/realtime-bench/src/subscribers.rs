@@ -17,12 +17,17 @@ use tokio::{
     time::timeout,
 };
 
-use crate::{Result, marker, marker::Scanner, servers::Dialect, stats::Histogram};
+use crate::{
+    options::{AT_ONCE, Result},
+    sequence,
+    sequence::Scanner,
+    servers::Dialect,
+    stats::Histogram,
+    wire::Wish,
+};
 
 /// The longest that anything may take.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Handshakes under way at once, unless said otherwise.
-pub(crate) const AT_ONCE: usize = 64;
 
 /// What subscribers have seen between them.
 #[derive(Default)]
@@ -46,13 +51,6 @@ struct Shared {
 pub(crate) struct Subscribers {
     shared: Rc<Shared>,
     readers: Vec<JoinHandle<()>>,
-}
-
-/// What one of them is to say: where it connects and what it subscribes to.
-#[derive(Clone, Debug)]
-pub(crate) struct Wish {
-    pub(crate) token: String,
-    pub(crate) topic: Option<String>,
 }
 
 /// A socket whose handshake is done.
@@ -206,7 +204,7 @@ async fn reader(mut stream: TcpStream, shared: &Shared) {
             };
             let mut seen = shared.seen.borrow_mut();
             seen.bytes += n as u64;
-            let now = marker::micros(shared.start);
+            let now = sequence::micros(shared.start);
             scanner.feed(&buffer[..n], |number, sent| {
                 match number.cmp(&expected) {
                     std::cmp::Ordering::Equal => {}

@@ -1,12 +1,15 @@
-//! What the project has set itself, and how far a run meets it.
+//! The targets of this project, and whether a run meets them.
+
+use std::fmt::Write as _;
 
 use crate::{
-    report::{Column, Figures, Report},
+    figures::{ACCEPT, CPU, Column, MEMORY, P99, RATE},
+    report::Report,
     servers::Server,
     stats::{median, spread},
 };
 
-/// What a figure is held against.
+/// What a figure is compared with.
 pub(crate) enum Against {
     /// Another entrant of the same case, round by round.
     Entrant(&'static str),
@@ -30,7 +33,7 @@ enum Bound {
     AtLeast(f64),
 }
 
-/// How a run stands to a target: the target's name and bound, what was measured, and whether it is met.
+/// A target in a run: its name and bound, what was measured, and whether it is met.
 pub(crate) struct Judged {
     pub(crate) what: String,
     pub(crate) bound: String,
@@ -39,17 +42,11 @@ pub(crate) struct Judged {
     pub(crate) met: bool,
 }
 
-const CPU: Column = ("CPU per delivery", |f: &Figures| f.cpu_us_per_delivery);
-const RATE: Column = ("deliveries/s", |f: &Figures| f.deliveries_per_s);
-const P99: Column = ("p99 latency", |f: &Figures| f.latency_us.map(|latency| latency[1]));
-const MEMORY: Column = ("KiB per connection", |f: &Figures| f.kib_per_connection);
-const ACCEPT: Column = ("CPU per accept", |f: &Figures| f.cpu_us_per_accept);
-
 const fn target(case: &'static str, entrant: &'static str, figure: Column, against: Against, bound: Bound) -> Target {
     Target { case, entrant, figure, against, bound }
 }
 
-/// The targets. `floor-long` is the floor that writes the same bytes as we do.
+/// The targets. `floor-long` is the lower bound with as many bytes per message as ours.
 pub(crate) const TARGETS: [Target; 11] = {
     use Against::{Entrant, EveryPeer, Itself};
     use Bound::{AtLeast, AtMost};
@@ -68,7 +65,7 @@ pub(crate) const TARGETS: [Target; 11] = {
     ]
 };
 
-/// Judges those targets whose case was run.
+/// Judges the targets whose case was run.
 pub(crate) fn judge(report: &Report, targets: &[Target]) -> Vec<Judged> {
     targets.iter().filter_map(|target| target.judge(report)).collect()
 }
@@ -100,9 +97,23 @@ impl Target {
     }
 }
 
+/// The targets, and whether the run meets each, as a table.
+pub(crate) fn table(targets: &[Judged]) -> String {
+    if targets.is_empty() {
+        return String::new();
+    }
+    let mut text = "\n## Targets\n\n| what | target | median | spread | met |\n|---|---:|---:|---:|---|\n".to_owned();
+    for Judged { what, bound, median, spread: (low, high), met } in targets {
+        let met = if *met { "yes" } else { "no" };
+        let _ = writeln!(text, "| {what} | {bound} | {median:.2} | {low:.2}-{high:.2} | {met} |");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::figures::Figures;
 
     fn report(entries: &[(&'static str, &[f64])]) -> Report {
         let mut report = Report::default();

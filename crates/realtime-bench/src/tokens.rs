@@ -8,7 +8,7 @@ use std::{
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::json;
 
-use crate::Result;
+use crate::options::Result;
 
 /// The secret of HS256 tokens.
 pub(crate) const SECRET: &str = "a-secret-of-the-benchmarks-of-more-than-32-bytes";

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-use crate::Result;
+use crate::options::Result;
 
 /// The one version of the format that is understood, which valgrind has written since 3.15.
 const VERSION: u32 = 2;

@@ -11,7 +11,7 @@ use std::{
 
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
-use crate::Result;
+use crate::options::Result;
 
 /// Serves until it is ended.
 pub(crate) fn serve() -> Result<()> {

@@ -9,7 +9,7 @@ use tokio::{
 };
 use tokio_tungstenite::{accept_async, tungstenite::Message};
 
-use crate::Result;
+use crate::options::Result;
 
 /// Serves until it is ended.
 pub(crate) fn serve() -> Result<()> {

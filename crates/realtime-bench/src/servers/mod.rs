@@ -21,7 +21,11 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-use crate::{Options, Result, publisher::Target, subscribers::Wish, tokens};
+use crate::{
+    options::{Options, Result},
+    tokens,
+    wire::{Target, Wish},
+};
 
 /// A server that may be measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

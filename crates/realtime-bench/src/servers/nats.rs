@@ -5,7 +5,7 @@ use std::{fs, net::SocketAddr, path::Path};
 use tokio::process::Command;
 
 use super::{Start, on_path, pinned};
-use crate::Result;
+use crate::options::Result;
 
 pub(super) fn command(start: &Start, folder: &Path, ws: SocketAddr, tcp: SocketAddr) -> Result<Command> {
     let config = format!(

@@ -5,7 +5,7 @@ use std::{fs, net::SocketAddr, path::Path};
 use tokio::process::Command;
 
 use super::{Start, on_path, pinned};
-use crate::Result;
+use crate::options::Result;
 
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
 

@@ -8,7 +8,7 @@ use std::{
 use tokio::process::Command;
 
 use super::{Server, Start, on_path, pinned};
-use crate::Result;
+use crate::options::Result;
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("peers")

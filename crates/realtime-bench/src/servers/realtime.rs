@@ -6,7 +6,10 @@ use serde_json::json;
 use tokio::process::Command;
 
 use super::{Start, pinned};
-use crate::{Options, Result, publisher::Target};
+use crate::{
+    options::{Options, Result},
+    wire::Target,
+};
 
 const KEY: &str = "an-api-key-of-the-benchmarks";
 

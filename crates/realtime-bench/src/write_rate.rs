@@ -1,5 +1,4 @@
-//! How quickly a server writes when nobody reads meanwhile: what more cores bring, on a machine whose clients need
-//! cores too.
+//! The write rate of a server while no client reads: what more cores gain, on a machine whose clients need cores, too.
 
 use std::{
     io::{Read, Write},
@@ -11,15 +10,20 @@ use std::{
 use memchr::memmem;
 
 use crate::{
-    Options, Result, crowd::TOPIC, marker, publisher::Target, report::Figures, servers::Running,
+    cases::TOPIC,
+    figures::Figures,
+    options::{Options, Result},
+    sequence,
+    servers::Running,
     subscribers::Subscribers,
+    wire::Target,
 };
 
-/// Time between two looks at how much is written.
-const LOOK_EVERY: Duration = Duration::from_micros(500);
+/// Time between two readings of the counter.
+const POLL_INTERVAL: Duration = Duration::from_micros(500);
 /// The longest that a publication may take.
-const PATIENCE: Duration = Duration::from_secs(20);
-/// The counter of what is written, in the exposition of Prometheus.
+const DEADLINE: Duration = Duration::from_secs(20);
+/// The counter of written frames, in the Prometheus text format.
 const WRITTEN: &[u8] = b"\nrealtime_frames_sent_total ";
 
 /// Publishes one message after the other to all of `readers`. While the server writes, this thread, which runs the
@@ -36,15 +40,15 @@ pub(crate) async fn measure(
     let mut took = Duration::ZERO;
     for round in 0..warm + rounds {
         let before = server.written()?;
-        let message = (Target::Topic(TOPIC.into()), marker::message(round, marker::micros(start), 128));
+        let message = (Target::Topic(TOPIC.into()), sequence::message(round, sequence::micros(start), 128));
         let request = running.server.publications(&[message]);
         let begun = Instant::now();
         server.ask(request.as_bytes())?;
         while server.written()? < before + count {
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > DEADLINE {
                 return Err("a publication was not written in time".into());
             }
-            thread::sleep(LOOK_EVERY);
+            thread::sleep(POLL_INTERVAL);
         }
         if round >= warm {
             took += begun.elapsed();
@@ -69,7 +73,7 @@ impl Server {
     fn connect(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_read_timeout(Some(DEADLINE))?;
         Ok(Self(stream))
     }
 

@@ -1,4 +1,4 @@
-//! Idle connections by number: what they cost the server and the kernel. `cargo xtask bench --hold`.
+//! Idle connections by number: what they cost the server and the kernel. `cargo xtask bench --idle`.
 
 use std::{
     fmt::Write as _,
@@ -9,22 +9,23 @@ use std::{
 use tokio::time::sleep;
 
 use crate::{
-    Options, Result,
     kernel::{Grown, Kernel},
     machine,
+    options::{Options, Result},
     servers::{Running, Server, Start},
     stats::median,
-    subscribers::{self, Connected, Wish},
+    subscribers::{self, Connected},
     tokens,
+    wire::Wish,
 };
 
-/// When a server that has let everyone in has come to rest.
+/// How long a server takes to settle after it has admitted every connection.
 const REST: Duration = Duration::from_secs(2);
-/// Descriptors that either process has beside its connections.
+/// Descriptors that either process has in addition to its connections.
 const OTHER_DESCRIPTORS: usize = 64;
 
-/// What so many connections cost.
-pub(crate) struct Held {
+/// What a number of idle connections costs.
+pub(crate) struct IdleCost {
     connections: usize,
     /// Resident memory of the server, before and with them.
     before_kib: u64,
@@ -34,14 +35,14 @@ pub(crate) struct Held {
     pub(crate) kernel: Grown,
 }
 
-impl Held {
+impl IdleCost {
     /// Bytes of resident memory that each connection added.
     pub(crate) fn resident(&self) -> f64 {
         (self.with_kib as f64 - self.before_kib as f64) * 1024.0 / self.connections as f64
     }
 }
 
-/// Holds each number of connections, and prints what they cost.
+/// Opens each number of connections, and prints what they cost.
 pub(crate) async fn run(options: &Options) -> Result<()> {
     let sizes = sizes(options, &[2_000, 10_000]);
     let mut table = String::from(
@@ -50,7 +51,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let mut last = Vec::new();
     for size in sizes {
         let held = rounds(options, size).await?;
-        let of = |figure: fn(&Held) -> f64| median(&held.iter().map(figure).collect::<Vec<_>>());
+        let of = |figure: fn(&IdleCost) -> f64| median(&held.iter().map(figure).collect::<Vec<_>>());
         let kernel = |figure: fn(&Grown) -> Option<f64>| {
             let values: Option<Vec<_>> = held.iter().map(|held| figure(&held.kernel)).collect();
             values.map_or_else(|| "not readable".to_owned(), |values| format!("{:.2}", median(&values)))
@@ -59,7 +60,7 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
             table,
             "| {size} | {:.0} | {:.0} | {:.0} | {:.0} | {} | {} | {} | {} |",
             of(|held| held.with_kib as f64),
-            of(Held::resident),
+            of(IdleCost::resident),
             of(|held| held.cpu_us_per_accept),
             of(|held| held.wall_us_per_accept),
             objects(&held).map_or_else(|| "not readable".to_owned(), |bytes| format!("{bytes:.0}")),
@@ -72,17 +73,17 @@ pub(crate) async fn run(options: &Options) -> Result<()> {
     let text = format!("\n## Idle connections\n\n{table}\n{}", caches(&last));
     println!("{text}");
     fs::create_dir_all(&options.out)?;
-    fs::write(options.out.join("hold.md"), text)?;
+    fs::write(options.out.join("idle.md"), text)?;
     Ok(())
 }
 
 /// Bytes of kernel objects for each connection, both of its ends.
-pub(crate) fn objects(held: &[Held]) -> Option<f64> {
+pub(crate) fn objects(held: &[IdleCost]) -> Option<f64> {
     Some(Grown::caches(held.iter().map(|held| &held.kernel))?.iter().map(|(_, bytes)| bytes).sum())
 }
 
 /// The caches of kernel objects that grew with the connections.
-pub(crate) fn caches(held: &[Held]) -> String {
+pub(crate) fn caches(held: &[IdleCost]) -> String {
     let Some(caches) = Grown::caches(held.iter().map(|held| &held.kernel)) else {
         return "Kernel objects can't be counted: /proc/slabinfo is not readable.\n".to_owned();
     };
@@ -107,7 +108,7 @@ pub(crate) fn sizes(options: &Options, usual: &[usize]) -> Vec<usize> {
 }
 
 /// Holds so many connections in each round.
-pub(crate) async fn rounds(options: &Options, count: usize) -> Result<Vec<Held>> {
+pub(crate) async fn rounds(options: &Options, count: usize) -> Result<Vec<IdleCost>> {
     let mut rounds = Vec::new();
     for round in 0..options.rounds() {
         eprint!("\rholding {count} connections, round {} of {}          ", round + 1, options.rounds());
@@ -120,7 +121,7 @@ pub(crate) async fn rounds(options: &Options, count: usize) -> Result<Vec<Held>>
     Ok(rounds)
 }
 
-async fn hold(running: &Running, count: usize, at_once: usize) -> Result<Held> {
+async fn hold(running: &Running, count: usize, at_once: usize) -> Result<IdleCost> {
     let pids = running.pids();
     // A first connection pays what is paid once.
     drop(crowd(running, 1, 1).await?);
@@ -134,7 +135,7 @@ async fn hold(running: &Running, count: usize, at_once: usize) -> Result<Held> {
     let kernel = Kernel::now().grown_since(&kernel, count);
     drop(sockets);
     let per = |seconds: f64| seconds * 1e6 / count as f64;
-    Ok(Held {
+    Ok(IdleCost {
         connections: count,
         before_kib,
         with_kib,

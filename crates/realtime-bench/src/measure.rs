@@ -1,54 +1,52 @@
-//! What is done with one server in one case, and what is measured meanwhile.
+//! One measurement: one server in one case.
 
 use std::time::{Duration, Instant};
 
 use tokio::time::{interval, sleep};
 
 use crate::{
-    Options, Result, beside,
-    cases::{Beside, Entrant, Kind},
-    machine, marker,
-    publisher::{Publisher, Target},
-    report::Figures,
+    cases::{Entrant, Interference, Kind, TOPIC},
+    figures::Figures,
+    interference, machine,
+    options::{Options, Result},
+    publisher::Publisher,
+    sequence,
     servers::{Running, Server, Start},
-    subscribers::{self, Subscribers, Wish},
-    tokens, written,
+    subscribers::{self, Subscribers},
+    wire::{Target, Wish},
+    write_rate,
 };
 
-/// A measurement that has lasted this long ends before its last burst: the slow ones have enough to show.
+/// A measurement that has lasted this long ends early: a slow server has shown enough by then.
 const LONG_ENOUGH: Duration = Duration::from_secs(1);
-/// But not before so many bursts.
+/// But not before this many bursts.
 const FEWEST_BURSTS: usize = 3;
-/// The topic that everybody subscribes to.
-pub(crate) const TOPIC: &str = "bench";
 
 /// Connections of a case.
 fn size(kind: Kind, options: &Options) -> usize {
     match kind {
         Kind::Idle if options.quick => 3_000,
         Kind::Idle | Kind::User => 10_000,
-        Kind::Written => 8_000,
+        Kind::WriteRate => 8_000,
         Kind::Accept(_) => 2_000,
         _ => 1_000,
     }
 }
 
-/// What each connection brings along and subscribes to.
+/// The token and the topic of each connection.
 fn wishes(kind: Kind, count: usize) -> Result<Vec<Wish>> {
-    let token = if let Kind::Accept(kind) = kind { kind } else { tokens::Kind::Hs256 };
     let topic = |n: usize| match kind {
         Kind::Topics | Kind::TopicsBatch | Kind::Idle => Some(format!("{TOPIC}.{n}")),
         Kind::Role | Kind::User | Kind::Accept(_) => None,
         _ => Some(TOPIC.to_owned()),
     };
-    let tokens = token.tokens(count)?.into_iter().enumerate();
+    let tokens = kind.tokens().tokens(count)?.into_iter().enumerate();
     Ok(tokens.map(|(n, token)| Wish { token, topic: topic(n) }).collect())
 }
 
-/// Starts the entrant's server, does what the case wants, and ends the server.
+/// Starts the entrant's server, runs the case, and stops the server.
 pub(crate) async fn measure(entrant: &Entrant, options: &Options) -> Result<Figures> {
-    let tokens = if let Kind::Accept(kind) = entrant.kind { kind } else { tokens::Kind::Hs256 };
-    let running = entrant.server.start(options, &Start { tokens, cores: entrant.cores }).await?;
+    let running = entrant.server.start(options, &Start { tokens: entrant.kind.tokens(), cores: entrant.cores }).await?;
     let measured = with_server(entrant.kind, &running, options).await;
     running.stop().await;
     measured
@@ -57,12 +55,12 @@ pub(crate) async fn measure(entrant: &Entrant, options: &Options) -> Result<Figu
 async fn with_server(kind: Kind, running: &Running, options: &Options) -> Result<Figures> {
     let mut count = size(kind, options);
     if kind == Kind::Role && running.server.is_floor() {
-        // It knows no roles: its whole crowd is the half.
+        // It has no roles: all of its subscribers stand for the half.
         count /= 2;
     }
     let wishes = wishes(kind, count)?;
     let start = Instant::now();
-    // A first connection pays what is paid once. The floor counts whom it writes to, and would count it.
+    // The first connection pays one-time costs. The floor counts every socket that it writes to, this one included.
     if !running.server.is_floor() {
         drop(subscribers::connect(running.subscribers, running.server, vec![wishes[0].clone()]).await?);
         sleep(Duration::from_millis(200)).await;
@@ -92,14 +90,14 @@ async fn with_server(kind: Kind, running: &Running, options: &Options) -> Result
         _ => {}
     }
     let readers = Subscribers::read(sockets, start);
-    if kind == Kind::Written {
-        return written::measure(running, readers, start, options).await;
+    if kind == Kind::WriteRate {
+        return write_rate::measure(running, readers, start, options).await;
     }
-    Crowd { kind, running, readers, start, count }.measure(options).await
+    Measurement { kind, running, readers, start, count }.measure(options).await
 }
 
-/// A server with its subscribers, who read.
-struct Crowd<'a> {
+/// A server and its subscribers, which read.
+struct Measurement<'a> {
     kind: Kind,
     running: &'a Running,
     readers: Subscribers,
@@ -107,7 +105,7 @@ struct Crowd<'a> {
     count: usize,
 }
 
-impl Crowd<'_> {
+impl Measurement<'_> {
     async fn measure(self, options: &Options) -> Result<Figures> {
         let mut publisher = Publisher::connect(self.running.publishers, self.running.server).await?;
         // The floor takes new sockets when something is published.
@@ -123,12 +121,10 @@ impl Crowd<'_> {
             Kind::Role => (128, 1, 10, 100 * scale, None),
             Kind::Topics | Kind::TopicsBatch => (128, self.count, 1, 10 * scale, None),
             Kind::User => (128, 1, 50, 1_000 * scale, None),
-            Kind::Idle | Kind::Accept(_) | Kind::Written => return Ok(Figures::default()),
+            Kind::Idle | Kind::Accept(_) | Kind::WriteRate => return Ok(Figures::default()),
         };
-        let beside = match self.kind {
-            Kind::Rate(beside) => beside::come(beside, self.running).await?,
-            _ => beside::come(Beside::Nobody, self.running).await?,
-        };
+        let kind = if let Kind::Rate(interference) = self.kind { interference } else { Interference::None };
+        let load = interference::start(kind, self.running).await?;
         let mut sent = Sent::default();
         for _ in 0..warm {
             self.burst(&mut publisher, &mut sent, size, burst).await?;
@@ -146,8 +142,8 @@ impl Crowd<'_> {
             self.burst(&mut publisher, &mut sent, size, burst).await?;
         }
         let (cpu, took) = (machine::cpu_seconds(&self.running.pids())? - cpu, began.elapsed().as_secs_f64());
-        drop(beside);
-        // What is sent twice comes after what was awaited.
+        drop(load);
+        // Duplicates arrive after the expected messages.
         sleep(Duration::from_millis(50)).await;
         let seen = self.readers.finish();
         let deliveries = (sent.deliveries - before) as f64;
@@ -164,13 +160,13 @@ impl Crowd<'_> {
         })
     }
 
-    /// Publishes so many messages at once, and waits until everyone has them.
+    /// Publishes `burst` messages at once, and waits until every subscriber has received them.
     async fn burst(&self, publisher: &mut Publisher, sent: &mut Sent, size: usize, burst: usize) -> Result<()> {
-        let now = || marker::micros(self.start);
-        let one_each = |n: usize| (Target::Topic(format!("{TOPIC}.{n}")), marker::message(sent.rounds, now(), size));
-        let (target, takers) = match (self.kind, self.running.server) {
+        let now = || sequence::micros(self.start);
+        let one_each = |n: usize| (Target::Topic(format!("{TOPIC}.{n}")), sequence::message(sent.rounds, now(), size));
+        let (target, recipients) = match (self.kind, self.running.server) {
             (Kind::Topics, _) => {
-                // Each subscriber counts its own.
+                // Each subscriber counts its own messages.
                 for n in 0..burst {
                     publisher.publish(&[one_each(n)]).await?;
                     sent.deliveries += 1;
@@ -190,15 +186,15 @@ impl Crowd<'_> {
             _ => (Target::Topic(TOPIC.into()), self.count),
         };
         let now = now();
-        let message = |n| (target.clone(), marker::message(sent.messages + n, now, size));
+        let message = |n| (target.clone(), sequence::message(sent.messages + n, now, size));
         publisher.publish(&(0..burst as u64).map(message).collect::<Vec<_>>()).await?;
         sent.messages += burst as u64;
-        sent.deliveries += (burst * takers) as u64;
+        sent.deliveries += (burst * recipients) as u64;
         self.readers.received(sent.deliveries).await
     }
 }
 
-/// What was published so far.
+/// The number of messages published so far.
 #[derive(Default)]
 struct Sent {
     messages: u64,

@@ -1,10 +1,10 @@
-//! What is in every message: its number and when it was sent, found in any protocol's bytes without parsing it.
+//! The sequence mark in every message: its number and the time it was sent, found in the bytes of any protocol.
 
 use std::time::Instant;
 
 use memchr::memmem;
 
-/// What a marker begins with; nothing else in any protocol measured holds it.
+/// The start of a mark; it occurs nowhere else in the measured protocols.
 const START: &[u8] = b"~#~";
 const NUMBER: usize = 10;
 const TIME: usize = 16;
@@ -31,7 +31,7 @@ pub(crate) struct Scanner {
 }
 
 impl Scanner {
-    /// Calls `found` with the number and the time of each marker that is whole by now.
+    /// Calls `found` with the number and the time of each marker that is complete.
     pub(crate) fn feed(&mut self, piece: &[u8], mut found: impl FnMut(u64, u64)) {
         if self.rest.is_empty() {
             let used = scan(piece, &mut found);
@@ -44,7 +44,7 @@ impl Scanner {
     }
 }
 
-/// Scans, and answers with how much need not be looked at again.
+/// Scans; returns the number of bytes that need not be scanned again.
 fn scan(bytes: &[u8], found: &mut impl FnMut(u64, u64)) -> usize {
     let mut at = 0;
     while let Some(next) = memmem::find(&bytes[at..], START) {
