@@ -1,5 +1,21 @@
-//! Adapters of the ports, one feature each: the HTTP front door and sockets over tokio-tungstenite (`ws`), tokens over jsonwebtoken
-//! (`jwt`, `jwks`), and the single node (`local`). Test doubles are behind `testing`.
+//! Adapters of the ports, one feature each: sockets over tokio-tungstenite and the HTTP server in front of them (`ws`),
+//! tokens over jsonwebtoken (`jwt`, keys from an address with `jwks`), and the single node (`local`). Test doubles are
+//! behind `testing`.
+//!
+//! `realtime-service` composes them; each can also be used alone, through its port:
+//!
+//! ```
+//! # #[cfg(feature = "local")] {
+//! use realtime_adapters::local::{LocalRegistry, UuidGenerator};
+//! use realtime_ports::{ConnectionRegistry, IdGenerator};
+//!
+//! let registry = LocalRegistry::new();
+//! let id = UuidGenerator::new().connection_id();
+//! assert!(registry.get(id).is_none(), "no connection has this id yet");
+//! # }
+//! ```
+//!
+//! Whether an adapter keeps the promises of its port is what the suites of `realtime_ports::conformance` test.
 
 #[cfg(feature = "ws")]
 pub mod front;

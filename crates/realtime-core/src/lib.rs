@@ -1,8 +1,31 @@
 //! The decisions of a real-time server, as pure functions and state machines: who may connect, what a frame
 //! means, whom a message is for, what a session does next.
 //!
-//! Nothing here awaits, locks, reads a clock, draws a random number or touches a socket: time, ids and jitter
-//! come in as arguments, effects go out as values. That is checked by `cargo xtask check`.
+//! Nothing here awaits, locks, reads a clock, draws a random number or opens a socket: time, ids and jitter are
+//! arguments, effects are values. `cargo xtask check` enforces that.
+//!
+//! ```
+//! use realtime_core::{auth::ConnectionPolicy, pubsub::SubscriptionTable};
+//! use realtime_schema::{ConnectionId, JwtClaims, Origin, Timestamp, Topic, UserId};
+//!
+//! // May this user connect? The policy judges claims by the time that it is given.
+//! let claims = JwtClaims::new(UserId::new("alice")?);
+//! ConnectionPolicy::default().authorize(&claims, Timestamp::from_millis(1_795_438_800_000))?;
+//!
+//! // Who gets a message for this topic? A listener is any value: here, a name.
+//! let id: ConnectionId = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse()?;
+//! let topic = Topic::new("order:123")?;
+//! let mut table = SubscriptionTable::new();
+//! table.attach(id, "alice's socket", 100);
+//! table.subscribe(id, &topic, Origin::Client)?;
+//! assert_eq!(table.subscribers(&topic), [(id, "alice's socket")]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! - [`codec`] decodes a client's text and encodes frames, each once.
+//! - [`session`] is one connection's life as a state machine; the example `core_only` drives it by hand.
+//! - [`auth`] and [`policy`] decide who may connect and subscribe; [`limits`] counts.
+//! - [`registry`] and [`pubsub`] find the recipients of a message.
 
 pub mod address;
 pub mod auth;

@@ -4,8 +4,32 @@
 //! *Hot* methods are synchronous, never block and are called per message or per listener; *cold* ones are
 //! asynchronous and are called per connection, command or publication.
 //!
-//! With the feature `mocks` every port has a `mockall` mock; with `conformance`, [`conformance`] holds the suite
-//! that every adapter of a port must pass.
+//! An adapter implements a port, for example [`JwtVerifier`] with the sessions of an application:
+//!
+//! ```
+//! use std::collections::HashMap;
+//!
+//! use realtime_ports::{JwtVerifier, VerifyError};
+//! use realtime_schema::{JwtClaims, UserId};
+//!
+//! struct Sessions(HashMap<String, UserId>);
+//!
+//! #[async_trait::async_trait]
+//! impl JwtVerifier for Sessions {
+//!     async fn verify(&self, token: &str) -> Result<JwtClaims, VerifyError> {
+//!         let user = self.0.get(token).ok_or_else(|| VerifyError::Invalid("unknown session".into()))?;
+//!         Ok(JwtClaims::new(user.clone()))
+//!     }
+//! }
+//! ```
+//!
+//! - Who is connected and subscribed: [`ConnectionRegistry`], [`PubSubManager`].
+//! - Sockets: [`Socket`] is one, [`WebSocketConnection`] is its queue of messages.
+//! - Between nodes: [`MessageBus`] and [`Delivery`]. Time and ids: [`Clock`], [`IdGenerator`].
+//! - What an application calls and implements: [`RealtimeService`], [`ConnectionHandler`].
+//!
+//! With the feature `mocks` every port has a `mockall` mock (`MockJwtVerifier` and so on). With `conformance`, the
+//! module `conformance` has a test suite for each port that every adapter of it must pass.
 
 mod bus;
 mod clock;

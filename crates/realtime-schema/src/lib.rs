@@ -1,7 +1,29 @@
 //! What travels: client commands, server frames, the envelope between nodes, token claims, records, error and
-//! close codes, each with serde for the bytes and a JSON Schema for the teams that write clients.
+//! close codes. Each type has serde for the bytes and a JSON Schema for the teams that write clients.
 //!
 //! Nothing here decides anything: a value of these types has passed its own validation and no more.
+//!
+//! ```
+//! use realtime_schema::{PublishRequest, Topic, catalog};
+//!
+//! // The body of `POST /api/v1/publish`.
+//! let body = r#"{"to":{"topic":"order:123"},"type":"order-updated","payload":{"status":"shipped"}}"#;
+//! let request: PublishRequest = serde_json::from_str(body)?;
+//! assert_eq!(request.kind.to_string(), "order-updated");
+//!
+//! // A value that is not valid can't be made, from JSON or in Rust.
+//! assert!(Topic::new("no spaces, please").is_err());
+//!
+//! // The JSON Schemas, as in docs/schemas.
+//! assert!(catalog().iter().any(|entry| entry.name == "publish-request"));
+//! # Ok::<(), serde_json::Error>(())
+//! ```
+//!
+//! - Frames: [`Command`] from a client; [`Control`] and [`Message`] from the server.
+//! - Who gets a message: [`Audience`], a union of [`Route`]s; [`Topic`] and the [`TopicPattern`] of a [`Grant`].
+//! - Codes: [`ErrorCode`] and [`CloseCode`]. Claims of a token: [`JwtClaims`].
+//! - The bodies of the HTTP API: [`PublishRequest`], [`Receipt`], [`Problem`]; its document: [`openapi()`].
+//! - The list of all schemas: [`catalog()`].
 
 mod api;
 mod catalog;

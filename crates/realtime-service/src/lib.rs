@@ -3,6 +3,32 @@
 //! [`Service`] is the handle that an application keeps; [`ServiceBuilder`] composes it. With the feature
 //! `default-adapters` (on by default) every port has the adapter of a single node in memory, and `endpoint` has the
 //! WebSocket endpoint; without it this crate builds neither a WebSocket nor a JWT library.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use realtime_adapters::testing::TestJwtVerifier;
+//! use realtime_ports::RealtimeService;
+//! use realtime_schema::{JwtClaims, Payload, UserId};
+//! use realtime_service::Service;
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! // A verifier is all that has no default; an application uses `realtime_adapters::jwt::TokenVerifier` or its own.
+//! let alice = UserId::new("alice")?;
+//! let verifier = TestJwtVerifier::new("let-me-in", JwtClaims::new(alice.clone()));
+//! let service = Service::builder().verifier(Arc::new(verifier)).build().await?;
+//!
+//! let receipt = service.send_to_user(alice, "greeting".parse()?, Payload::of(&"hello")?).await?;
+//! assert_eq!(receipt.delivered, 0, "alice has no connection yet");
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! - Publishing, subscribing and disconnecting: the methods of [`realtime_ports::RealtimeService`].
+//! - Serving connections: [`Service::admit`] and [`Service::serve`], which `endpoint::websocket` calls.
+//! - Limits and times: [`Settings`]. Counters: [`Service::metrics`]. The end: [`Service::drain`].
+//! - Examples: `embed_axum`, `custom_verifier`, `custom_registry`.
 
 mod admission;
 mod builder;
