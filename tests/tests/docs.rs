@@ -292,7 +292,7 @@ fn wrong_crates(architecture: &str, members: &[(String, Vec<String>)]) -> Vec<St
 
 fn wrong_invariants(architecture: &str, sources: &str) -> Vec<String> {
     let mut wrong = Vec::new();
-    for row in tables(section(architecture, "What always holds")).concat() {
+    for row in tables(section(architecture, "Invariants")).concat() {
         let names = code_spans(row[1]);
         wrong.extend(names.is_empty().then(|| format!("nothing holds: {}", row[0])));
         let is_there =
@@ -304,7 +304,7 @@ fn wrong_invariants(architecture: &str, sources: &str) -> Vec<String> {
 
 fn wrong_rooms(architecture: &str, exists: impl Fn(&str) -> bool) -> Vec<String> {
     let mut named = Vec::new();
-    for row in tables(section(architecture, "The rooms")).concat() {
+    for row in tables(section(architecture, "The files")).concat() {
         let folder = row[0].trim_matches('`');
         let inside = code_spans(row[1]).into_iter().filter(|name| name.ends_with(".rs") || name.ends_with('/'));
         named.extend(inside.map(|name| if folder == "tests/" { name.to_owned() } else { format!("{folder}{name}") }));

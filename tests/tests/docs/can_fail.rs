@@ -74,10 +74,10 @@ fn an_architecture_that_has_moved_on_is_found() {
     assert_eq!(crates("| `b` | `a` |\n| `c` | – |"), ["missing: a", "too much, or twice: c"]);
     assert_eq!(crates("| `a` | – |\n| `b` | – |"), ["`b` depends on a"]);
 
-    let invariants = |row: &str| wrong_invariants(&table("What always holds", row), "fn held() {}\nname: \"tidy\",");
+    let invariants = |row: &str| wrong_invariants(&table("Invariants", row), "fn held() {}\nname: \"tidy\",");
     assert_eq!(invariants("| It holds | `held`, `tidy` |"), [""; 0]);
     assert_eq!(invariants("| It holds | `gone` |\n| Hope | – |"), ["no test or check gone", "nothing holds: Hope"]);
-    let rooms = table("The rooms", "| `src/` | `here.rs` and `gone.rs` |");
+    let rooms = table("The files", "| `src/` | `here.rs` and `gone.rs` |");
     assert_eq!(wrong_rooms(&rooms, |path| ["src/", "src/here.rs"].contains(&path)), ["src/gone.rs"]);
 
     let page = "# 0001 A\n## Context\n## Decision\n## Consequences\n## Rejected\n".to_owned();
