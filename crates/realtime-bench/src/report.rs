@@ -54,7 +54,7 @@ impl Report {
     /// Prints the table, and writes it with the JSON and the plot to the folder of the options.
     pub(crate) fn write(&self, options: &Options, targets: &str) -> Result<()> {
         fs::create_dir_all(&options.out)?;
-        let table = self.table() + &targets + &self.completeness();
+        let table = self.table() + targets + &self.completeness();
         println!("{table}");
         fs::write(options.out.join("table.md"), &table)?;
         fs::write(options.out.join("results.json"), serde_json::to_string_pretty(&self.json())? + "\n")?;
