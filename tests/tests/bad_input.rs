@@ -10,17 +10,17 @@ async fn a_command_that_is_wrong_is_answered_and_the_connection_lives_on() {
     let mut alice = world.connect_granted("alice", "**").await;
     for (command, code, path) in [
         (json!({"action": "fly"}), "unknown_action", None),
-        (json!({}), "bad_request", Some("action")),
-        (json!({"action": 5}), "bad_request", Some("action")),
-        (json!({"action": "subscribe"}), "bad_request", Some("topic")),
-        (json!({"action": "subscribe", "topic": 5}), "bad_request", Some("topic")),
-        (json!({"action": "subscribe", "topic": ""}), "bad_request", Some("topic")),
-        (json!({"action": "subscribe", "topic": "a\u{200B}b"}), "bad_request", Some("topic")),
-        (json!({"action": "subscribe", "topic": "x".repeat(256)}), "bad_request", Some("topic")),
-        (json!({"action": "subscribe", "topic": "a", "color": "red"}), "bad_request", Some("color")),
-        (json!({"action": "subscribe", "topic": "a", "since": 5}), "bad_request", Some("since")),
-        (json!({"action": "subscribe", "topic": "a", "since": ["k3f", 1]}), "bad_request", Some("since")),
-        (json!({"action": "refresh"}), "bad_request", Some("token")),
+        (json!({}), "bad_request", Some("/action")),
+        (json!({"action": 5}), "bad_request", Some("/action")),
+        (json!({"action": "subscribe"}), "bad_request", Some("/topic")),
+        (json!({"action": "subscribe", "topic": 5}), "bad_request", Some("/topic")),
+        (json!({"action": "subscribe", "topic": ""}), "bad_request", Some("/topic")),
+        (json!({"action": "subscribe", "topic": "a\u{200B}b"}), "bad_request", Some("/topic")),
+        (json!({"action": "subscribe", "topic": "x".repeat(256)}), "bad_request", Some("/topic")),
+        (json!({"action": "subscribe", "topic": "a", "color": "red"}), "bad_request", Some("/color")),
+        (json!({"action": "subscribe", "topic": "a", "since": 5}), "bad_request", Some("/since")),
+        (json!({"action": "subscribe", "topic": "a", "since": ["k3f", 1]}), "bad_request", Some("/since")),
+        (json!({"action": "refresh"}), "bad_request", Some("/token")),
         (json!({"action": "publish", "topic": "a", "type": "t", "payload": 1}), "unknown_action", None),
     ] {
         let answer = alice.command(command.clone()).await;
@@ -41,7 +41,7 @@ async fn an_id_that_can_not_be_one_is_refused_without_being_echoed() {
     for id in [json!(1.5), json!([1]), json!({}), json!("x".repeat(300))] {
         alice.send(&json!({"action": "ping", "id": id}).to_string()).await;
         let answer = alice.next().await;
-        assert_eq!((&answer["type"], &answer["payload"]["errors"][0]["path"]), (&json!("error"), &json!("id")));
+        assert_eq!((&answer["type"], &answer["payload"]["errors"][0]["path"]), (&json!("error"), &json!("/id")));
         assert_eq!(answer["payload"]["id"], Value::Null);
     }
     for id in [json!(0), json!(-7), json!("seven"), json!(9_007_199_254_740_991_i64)] {

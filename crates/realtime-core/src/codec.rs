@@ -98,7 +98,7 @@ impl Fields<'_> {
         if raw.get().starts_with('[') {
             return Err(FieldError::new(name, "is an array, which no field of a command is"));
         }
-        serde_json::from_str(raw.get()).map_err(|error| FieldError::said(name, without_place(&error)))
+        serde_json::from_str(raw.get()).map_err(|error| FieldError::parsed(format!("/{name}"), without_place(&error)))
     }
 
     fn optional<T: DeserializeOwned>(&mut self, name: &str, errors: &mut Vec<FieldError>) -> Option<T> {

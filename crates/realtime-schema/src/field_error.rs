@@ -1,4 +1,4 @@
-//! Why a value was refused: the path of the field and what is wrong with it.
+//! Why a value was refused: where the field is and what is wrong with it.
 
 use std::fmt;
 
@@ -9,42 +9,54 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = FieldError::new("topic", "must not be empty"))]
 pub struct FieldError {
-    /// Path of the field, parts joined by dots: `topic`, `publications.3.to`. Empty for the whole document.
+    /// The field, as a JSON pointer (RFC 6901): `/topic`, `/publications/3/to`. Empty for the whole document.
+    #[schemars(regex(pattern = r"^(?:/(?:[^~/]|~[01])*)*$"))]
     pub path: String,
     /// What is wrong, and what would be right.
     pub message: String,
 }
 
 impl FieldError {
-    /// A refusal of `path` because of `message`.
-    pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { path: path.into(), message: message.into() }
+    /// An error of the field `name` of the document; of the document itself if `name` is empty.
+    pub fn new(name: impl AsRef<str>, message: impl Into<String>) -> Self {
+        Self { path: pointer_to(name.as_ref()), message: message.into() }
     }
 
-    /// A refusal of `path` with what its parser said. Our own types begin with their name; the path has said it already.
-    pub fn said(path: impl Into<String>, message: String) -> Self {
-        let path = path.into();
-        let name = path.rsplit('.').next().unwrap_or(&path);
+    /// An error of the field that `pointer` leads to, with the message of its parser. Messages of our own types begin
+    /// with their name, which the path has already.
+    pub fn parsed(pointer: impl Into<String>, message: String) -> Self {
+        let path = pointer.into();
+        let name = path.rsplit('/').next().unwrap_or_default();
         let rest = message.strip_prefix(name).and_then(|rest| rest.strip_prefix(": "));
         let message = rest.map(str::to_owned).unwrap_or(message);
         Self { path, message }
     }
 
-    /// The same refusal, seen from the document that holds the field under `parent`.
+    /// The same error, seen from the document that holds this one in its field `name`.
     #[must_use]
-    pub fn under(mut self, parent: &str) -> Self {
-        self.path = match (parent.is_empty(), self.path.is_empty()) {
-            (true, _) => self.path,
-            (false, true) => parent.to_owned(),
-            (false, false) => format!("{parent}.{}", self.path),
-        };
+    pub fn under(self, name: &str) -> Self {
+        self.within(&pointer_to(name))
+    }
+
+    /// The same error, seen from the document that holds this one where `pointer` leads.
+    #[must_use]
+    pub fn within(mut self, pointer: &str) -> Self {
+        self.path.insert_str(0, pointer);
         self
     }
 }
 
+/// The JSON pointer to the field `name`; empty for no name.
+fn pointer_to(name: &str) -> String {
+    if name.is_empty() { String::new() } else { format!("/{}", name.replace('~', "~0").replace('/', "~1")) }
+}
+
 impl fmt::Display for FieldError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() { f.write_str(&self.message) } else { write!(f, "{}: {}", self.path, self.message) }
+        match self.path.strip_prefix('/') {
+            None => f.write_str(&self.message),
+            Some(path) => write!(f, "{path}: {}", self.message),
+        }
     }
 }
 

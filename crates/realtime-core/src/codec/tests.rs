@@ -42,7 +42,7 @@ fn every_action_is_read_whatever_the_order_of_its_fields() {
     assert_eq!(decode(r#"{"action":"ping"}"#), Ok(ping));
     assert_eq!(decode(r#"{"action":"pong"}"#), Ok(Command { id: None, action: Action::Pong {} }));
     assert!(
-        matches!(decode(r#"{"action":"pong","id":1}"#), Err(DecodeError::Refused(reply)) if reply.errors[0].path == "id")
+        matches!(decode(r#"{"action":"pong","id":1}"#), Err(DecodeError::Refused(reply)) if reply.errors[0].path == "/id")
     );
 }
 
@@ -69,9 +69,9 @@ fn an_integer_may_be_written_with_a_fraction_of_zero() {
     }
     for offset in ["17.5", "-1.0", "1e300", "18446744073709551616.0", "\"17\"", "true"] {
         let text = format!(r#"{{"action":"subscribe","topic":"a","since":{{"epoch":"k3f","offset":{offset}}}}}"#);
-        assert_eq!(reply(&text).errors[0].path, "since", "{text}");
+        assert_eq!(reply(&text).errors[0].path, "/since", "{text}");
     }
-    assert_eq!(reply(r#"{"action":"ping","id":9223372036854775808.0}"#).errors[0].path, "id");
+    assert_eq!(reply(r#"{"action":"ping","id":9223372036854775808.0}"#).errors[0].path, "/id");
 }
 
 #[test]
@@ -88,15 +88,15 @@ fn a_refusal_names_the_field_and_echoes_the_id() {
     assert_eq!(missing.code, ErrorCode::BadRequest);
     assert_eq!(missing.errors, vec![FieldError::new("topic", "is missing")]);
 
-    assert_eq!(reply(r#"{"id":3}"#).errors[0].path, "action");
-    assert_eq!(reply(r#"{"action":7,"id":3}"#).errors[0].path, "action");
-    assert_eq!(reply(r#"{"action":"ping","id":1.5}"#).errors[0].path, "id");
-    assert_eq!(reply(r#"{"action":"subscribe","topic":"a b"}"#).errors[0].path, "topic");
-    assert_eq!(reply(r#"{"action":"subscribe","topic":"a","since":{"epoch":"x"}}"#).errors[0].path, "since");
-    assert_eq!(reply(r#"{"action":"ping","topic":"a"}"#).errors[0].path, "topic");
+    assert_eq!(reply(r#"{"id":3}"#).errors[0].path, "/action");
+    assert_eq!(reply(r#"{"action":7,"id":3}"#).errors[0].path, "/action");
+    assert_eq!(reply(r#"{"action":"ping","id":1.5}"#).errors[0].path, "/id");
+    assert_eq!(reply(r#"{"action":"subscribe","topic":"a b"}"#).errors[0].path, "/topic");
+    assert_eq!(reply(r#"{"action":"subscribe","topic":"a","since":{"epoch":"x"}}"#).errors[0].path, "/since");
+    assert_eq!(reply(r#"{"action":"ping","topic":"a"}"#).errors[0].path, "/topic");
     assert_eq!(reply(r#"{"action":"ping","id":1,"id":2}"#).errors[0].message, "is given twice");
     let two = reply(r#"{"action":"subscribe","topic":"","stray":1}"#);
-    assert_eq!(two.errors.iter().map(|e| e.path.as_str()).collect::<Vec<_>>(), ["topic", "stray"]);
+    assert_eq!(two.errors.iter().map(|e| e.path.as_str()).collect::<Vec<_>>(), ["/topic", "/stray"]);
 }
 
 #[test]

@@ -79,7 +79,7 @@ fn a_client_has_64_characters_and_the_others_255() {
 fn the_types_of_control_frames_are_reserved() {
     for reserved in RESERVED_TYPES.into_iter().chain(["rt.", "rt.later"]) {
         let error = MessageType::new(reserved).expect_err(reserved);
-        assert_eq!(error.path, "type");
+        assert_eq!(error.path, "/type");
         says(&error.message, &[&format!("`{reserved}` is reserved"), "`rt.*`"]);
     }
     for free in ["rt", "rta", "Welcome", "welcome2", "my.rt.", "order-updated"] {
@@ -113,7 +113,7 @@ fn a_pattern_is_made_of_whole_segments() {
         ("two words", "`two words`"),
     ] {
         let error = TopicPattern::new(bad).expect_err(bad);
-        assert_eq!(error.path, "pattern");
+        assert_eq!(error.path, "/pattern");
         says(&error.message, &[segment, &format!("`{bad}`"), "a last `**`"]);
     }
     assert!(TopicPattern::new("").is_err());
@@ -136,14 +136,14 @@ fn a_grant_is_an_action_and_a_pattern() {
 fn a_grant_that_is_none_is_refused_with_the_actions_or_the_pattern_at_fault() {
     for unknown in ["order:*", "shout:order:*", "", "Subscribe:a", "subscribe :a"] {
         let error = unknown.parse::<Grant>().expect_err(unknown);
-        assert_eq!(error.path, "grants");
+        assert_eq!(error.path, "/grants");
         says(&error.message, &["ACTION:PATTERN", "subscribe, publish, history, presence"]);
     }
     for (no_pattern, said) in
         [("subscribe", "must not be empty"), ("subscribe:", "must not be empty"), ("publish:a*", "`a*`")]
     {
         let error = no_pattern.parse::<Grant>().expect_err(no_pattern);
-        assert_eq!(error.path, "grants.pattern");
+        assert_eq!(error.path, "/grants/pattern");
         says(&error.message, &[said]);
     }
     says(&refusal::<JwtClaims>(r#"{"sub":"alice","grants":["shout:a"]}"#), &["grants: `shout:a`"]);
@@ -152,11 +152,16 @@ fn a_grant_that_is_none_is_refused_with_the_actions_or_the_pattern_at_fault() {
 #[test]
 fn a_refusal_seen_from_outside_has_the_whole_path() {
     let inner = FieldError::new("topic", "is missing");
-    assert_eq!(inner.clone().under("to").path, "to.topic");
-    assert_eq!(inner.clone().under("to").under("publications.3").path, "publications.3.to.topic");
+    assert_eq!(inner.path, "/topic");
+    assert_eq!(inner.clone().under("to").path, "/to/topic");
+    assert_eq!(inner.clone().under("to").within("/publications/3").path, "/publications/3/to/topic");
     assert_eq!(inner.clone().under(""), inner);
-    assert_eq!(FieldError::new("", "is not an object").under("to").path, "to");
+    assert_eq!(FieldError::new("a/b~c", "").path, "/a~1b~0c", "RFC 6901 section 3");
+    assert_eq!(FieldError::new("", "is not an object").under("to").path, "/to");
+    assert_eq!(FieldError::new("", "is not an object").path, "");
     assert_eq!(FieldError::new("", "is not an object").to_string(), "is not an object");
+    let parsed = FieldError::parsed("/publications/3/topic", "topic: must not be empty".into());
+    assert_eq!(parsed.message, "must not be empty", "the path names it already");
     assert_eq!(inner.to_string(), "topic: is missing");
 }
 

@@ -9,6 +9,7 @@ use axum::{
 use realtime_ports::{BusError, PublishError, SubscribeError};
 use realtime_schema::{ErrorCode, FieldError, Problem};
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
 use std::sync::Arc;
 
 use super::App;
@@ -135,14 +136,24 @@ pub(super) fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, FieldError> {
         return Err(FieldError::new("", "expected a JSON object"));
     }
     let mut input = serde_json::Deserializer::from_slice(json);
-    let value = serde_path_to_error::deserialize(&mut input).map_err(|error| {
-        let path = error.path().to_string();
-        // What is broken before any field has no path.
-        let path = if matches!(path.as_str(), "." | "?") { "" } else { path.as_str() };
-        field_error(path, error.inner().to_string())
-    })?;
+    let value = serde_path_to_error::deserialize(&mut input)
+        .map_err(|error| field_error(&pointer(error.path()), error.inner().to_string()))?;
     input.end().map_err(|error| FieldError::new("", error.to_string()))?;
     Ok(value)
+}
+
+/// `path` as a JSON pointer (RFC 6901). Text that is broken before any field has an empty one.
+fn pointer(path: &serde_path_to_error::Path) -> String {
+    let mut whole = FieldError::new("", "");
+    let segments: Vec<_> = path.iter().collect();
+    for segment in segments.iter().rev() {
+        whole = match segment {
+            Segment::Map { key } => whole.under(key),
+            Segment::Seq { index } => whole.under(&index.to_string()),
+            Segment::Enum { .. } | Segment::Unknown => whole,
+        };
+    }
+    whole.path
 }
 
 /// What serde says, at the field that it is about: a field that is missing, doubled or unknown has no path of its own.
@@ -158,12 +169,13 @@ fn field_error(path: &str, said: String) -> FieldError {
     ];
     for (begin, problem) in problems {
         if let Some((name, rest)) = said.strip_prefix(begin).and_then(|rest| rest.split_once('`')) {
+            let error = FieldError::new(name, format!("{problem}{rest}"));
             // The path of an unknown or doubled field names it already.
-            let parent = path.strip_suffix(name).unwrap_or(path).trim_end_matches('.');
-            return FieldError::new(name, format!("{problem}{rest}")).under(parent);
+            let parent = path.strip_suffix(error.path.as_str()).unwrap_or(path);
+            return error.within(parent);
         }
     }
-    FieldError::said(path, said)
+    FieldError::parsed(path, said)
 }
 
 /// The variable parts of the path.
@@ -195,7 +207,7 @@ fn query_error(text: &str) -> FieldError {
     let said = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(text);
     let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     match said.split_once(": ").filter(|(name, _)| is_name(name)) {
-        Some((name, rest)) => field_error(name, rest.to_owned()),
+        Some((name, rest)) => field_error(&format!("/{name}"), rest.to_owned()),
         None => field_error("", said.to_owned()),
     }
 }
@@ -232,10 +244,10 @@ mod tests {
     #[test]
     fn every_problem_is_at_its_field_and_says_its_name_once() {
         for (json, path, message) in [
-            ("{}", "to", "is missing"),
-            (r#"{"to":"all","to":"all"}"#, "to", "is given twice"),
-            (r#"{"to":"all","stray":1}"#, "stray", "is not known"),
-            (r#"{"to":{"topic":""}}"#, "to.topic", ""),
+            ("{}", "/to", "is missing"),
+            (r#"{"to":"all","to":"all"}"#, "/to", "is given twice"),
+            (r#"{"to":"all","stray":1}"#, "/stray", "is not known"),
+            (r#"{"to":{"topic":""}}"#, "/to/topic", ""),
         ] {
             let found = read::<PublishRequest>(json.as_bytes()).expect_err(json);
             assert_eq!(found.path, path, "{json}: {found}");
