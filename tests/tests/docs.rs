@@ -373,11 +373,14 @@ fn wrong_dependencies(manifest: &str, example: &str) -> Vec<String> {
 }
 
 #[test]
-fn the_dependencies_of_the_readme_are_those_of_its_example() {
+fn the_dependencies_of_the_readme_are_those_of_its_examples() {
     let readme = read("README.md");
     let blocks = blocks(&readme);
-    let manifest = blocks.iter().find(|block| is_manifest(block)).expect("a block of dependencies");
-    none(wrong_dependencies(&manifest.text, &read("crates/realtime-service/examples/embed_axum.rs")));
+    let manifests: Vec<_> = blocks.iter().filter(|block| is_manifest(block)).collect();
+    assert_eq!(manifests.len(), 2, "one for each example");
+    for (manifest, example) in manifests.into_iter().zip(["embed_axum", "custom_verifier"]) {
+        none(wrong_dependencies(&manifest.text, &read(format!("crates/realtime-service/examples/{example}.rs"))));
+    }
 }
 
 /// Rust that is no excerpt of an example, and so may not compile.

@@ -13,11 +13,10 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
-use realtime_adapters::jwt::Issuers;
 use realtime_schema::ErrorCode;
 use realtime_service::Service;
 
-use super::{App, body::Refused, key_metrics::KeyMetrics};
+use super::{App, body::Refused};
 
 /// Reads the counters when they are asked for.
 #[derive(Debug)]
@@ -68,10 +67,9 @@ impl Collector for Counters {
 }
 
 /// Everything that is exposed.
-pub(super) fn registry(service: Service, verifier: Arc<Issuers>) -> Registry {
+pub(super) fn registry(service: Service) -> Registry {
     let mut registry = Registry::with_prefix("realtime");
     registry.register_collector(Box::new(Counters(service)));
-    registry.register_collector(Box::new(KeyMetrics(verifier)));
     registry
 }
 

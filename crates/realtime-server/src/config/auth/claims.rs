@@ -5,41 +5,32 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// Where in a token things are found. A path names a claim, or a member of one with dots, such as
-/// `realm_access.roles`. A claim that is `null` counts as absent.
+/// `realm_access.roles`; the first of several that the token has counts.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ClaimSettings {
-    /// The user: the first of these claims that the token has.
-    pub subject: Vec<String>,
-    /// Accepts a whole number as the user, in decimal digits. The user `7` and the number 7 are then the same user.
-    pub integer_subject: bool,
-    /// Lists of roles: arrays, or strings with spaces between the entries. All of those that the token has are taken
-    /// together.
+    /// Lists of roles: an array, or a string with spaces between.
     pub roles: Vec<String>,
-    /// A single role, or an array of them, used only if the token has none of the lists of `roles`.
+    /// A single role, looked for if there is no list of them.
     pub role: Vec<String>,
-    /// Lists of permissions, taken together.
+    /// Lists of permissions.
     pub permissions: Vec<String>,
-    /// Lists of OAuth scopes, which become permissions, used only if the token has none of the lists of
-    /// `permissions`.
-    pub scope: Vec<String>,
-    /// Lists of grants, taken together, each `ACTION:PATTERN`, such as `subscribe:order:*`.
+    /// Lists of grants, each `ACTION:PATTERN`, such as `subscribe:order:*`.
     pub grants: Vec<String>,
-    /// Objects that become the connection's metadata: the first of them that the token has.
+    /// Objects that become the connection's metadata.
     pub metadata: Vec<String>,
 }
 
 impl Default for ClaimSettings {
     fn default() -> Self {
-        let ClaimPaths { subject, integer_subject, roles, role, permissions, scope, grants, metadata } =
-            ClaimPaths::default();
-        Self { subject, integer_subject, roles, role, permissions, scope, grants, metadata }
+        let ClaimPaths { roles, role, permissions, grants, metadata } = ClaimPaths::default();
+        Self { roles, role, permissions, grants, metadata }
     }
 }
 
 impl ClaimSettings {
     pub(super) fn paths(&self) -> ClaimPaths {
-        let Self { subject, integer_subject, roles, role, permissions, scope, grants, metadata } = self.clone();
-        ClaimPaths { subject, integer_subject, roles, role, permissions, scope, grants, metadata }
+        let Self { roles, role, permissions, grants, metadata } = self.clone();
+        ClaimPaths { roles, role, permissions, grants, metadata }
     }
 }
