@@ -46,10 +46,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     session.handle(now, Input::Text(decode(text)), &mut effects);
     for effect in std::mem::take(&mut effects) {
         println!("the session wants: {effect:?}");
-        if let Effect::Run(Run::Subscribe { id: command, topic }) = effect {
+        if let Effect::Run(Run::Subscribe { topic }) = effect {
             table.subscribe(id, &topic, Origin::Client)?;
             let outcome = SubscribeOutcome::Done;
-            session.handle(now, Input::Subscribed { id: command, outcome }, &mut effects);
+            session.handle(now, Input::Subscribed(outcome), &mut effects);
         }
     }
     println!("and then: {effects:?}");

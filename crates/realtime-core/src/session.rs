@@ -1,25 +1,30 @@
 //! One connection's life as a state machine: what came in, what to do about it.
 //!
 //! The caller hands inputs and the time to [`Session::handle`] and carries out the effects in their order. Effects
-//! of the kind [`Effect::Run`] have an outcome, which comes back as an input; until then the caller hands in no
-//! further frame, so that commands are done one after the other.
+//! of the kind [`Effect::Run`] have an outcome, which comes back as an input. A session has one pending command at a
+//! time, which it remembers itself: until its outcome is there, further commands are refused, so the caller should read
+//! none.
 
 use std::{sync::Arc, time::Duration};
 
 use realtime_schema::{
-    ClientLimits, CloseCode, Closing, Command, CommandId, Connection, Control, Grant, JwtClaims, PingMode, Reconnect,
-    Role, Subscription, Timestamp, Topic, UserId,
+    Ack, ClientLimits, CloseCode, Closing, Command, CommandId, Connection, Control, ErrorReply, Grant, JwtClaims,
+    PingMode, Reconnect, Role, Subscription, Timestamp, Topic, UserId,
 };
 
 use crate::{auth::Refusal, codec::DecodeError, limits::TokenBucket, policy::Namespaces};
 
-mod commands;
 mod liveness;
+mod rate;
+mod refresh;
+mod subscribe;
+mod text;
+mod unsubscribe;
 mod welcome;
 
 pub use welcome::welcome;
 
-/// What all sessions of a node have in common.
+/// What all sessions of a node share.
 #[derive(Clone, Debug)]
 pub struct SessionSettings {
     /// The limits of a connection.
@@ -30,18 +35,19 @@ pub struct SessionSettings {
     pub ping_interval: Duration,
     /// Pings in a row that may go unanswered.
     pub pong_misses: u32,
-    /// How clients come back.
+    /// How clients reconnect.
     pub reconnect: Reconnect,
     /// Name and version of the server, for `welcome`.
     pub server: String,
-    /// Closes a connection when its token ends.
+    /// Closes a connection when its token expires.
     pub close_at_expiry: bool,
-    /// Seconds of grace for tokens that had ended when they came in.
+    /// Seconds of grace for tokens that had expired when they came in.
     pub leeway_s: u64,
 }
 
 /// What came in.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Input {
     /// A text message, decoded or not.
     Text(Result<Command, DecodeError>),
@@ -52,30 +58,18 @@ pub enum Input {
     /// The time of [`Session::deadline`] has come.
     Elapsed,
     /// The outcome of [`Run::Subscribe`].
-    Subscribed {
-        /// The command's id.
-        id: Option<CommandId>,
-        /// What became of it.
-        outcome: SubscribeOutcome,
-    },
-    /// The outcome of [`Run::Unsubscribe`].
-    Unsubscribed {
-        /// The command's id.
-        id: Option<CommandId>,
-    },
+    Subscribed(SubscribeOutcome),
+    /// [`Run::Unsubscribe`] is done.
+    Unsubscribed,
     /// The outcome of [`Run::Verify`]: the new token's claims, or why it was refused.
     Verified {
-        /// The command's id.
-        id: Option<CommandId>,
         /// The claims, authorized, or why not.
         outcome: Box<Result<JwtClaims, Refusal>>,
-        /// The wall clock, to work out when the token ends.
+        /// The wall clock, to work out when the token expires.
         wall: Timestamp,
     },
     /// The outcome of [`Run::Regrant`]: what the connection is subscribed to.
     Regranted {
-        /// The command's id.
-        id: Option<CommandId>,
         /// The roles that it has now.
         roles: Vec<Role>,
         /// Its subscriptions.
@@ -83,8 +77,9 @@ pub enum Input {
     },
 }
 
-/// What became of a subscription.
+/// The outcome of a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum SubscribeOutcome {
     /// The connection is subscribed, now or already before.
     Done,
@@ -101,6 +96,7 @@ pub enum SubscribeOutcome {
 
 /// What to do, in order.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Effect {
     /// Queue this frame.
     Send(Control),
@@ -112,34 +108,27 @@ pub enum Effect {
     Close(Closing),
 }
 
-/// What the world has to do for a session.
+/// What the caller has to do for a session. At most one that has an outcome is pending at a time.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Run {
     /// Subscribe on the client's behalf; the outcome is [`Input::Subscribed`].
     Subscribe {
-        /// The command's id.
-        id: Option<CommandId>,
         /// The topic.
         topic: Topic,
     },
     /// End a subscription; the outcome is [`Input::Unsubscribed`].
     Unsubscribe {
-        /// The command's id.
-        id: Option<CommandId>,
         /// The topic.
         topic: Topic,
     },
     /// Verify and authorize a new token; the outcome is [`Input::Verified`].
     Verify {
-        /// The command's id.
-        id: Option<CommandId>,
         /// The token.
         token: String,
     },
     /// Put new roles on the record; the outcome is [`Input::Regranted`].
     Regrant {
-        /// The command's id.
-        id: Option<CommandId>,
         /// The roles.
         roles: Vec<Role>,
     },
@@ -148,6 +137,21 @@ pub enum Run {
         /// The topic.
         topic: Topic,
     },
+}
+
+/// The command whose outcome is still to come.
+#[derive(Clone, Debug)]
+struct Pending {
+    /// For the reply; without it there is none.
+    id: Option<CommandId>,
+    kind: PendingKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum PendingKind {
+    Subscribe,
+    Unsubscribe,
+    Refresh,
 }
 
 /// One connection's session.
@@ -161,6 +165,8 @@ pub struct Session {
     strikes: u32,
     liveness: liveness::Liveness,
     closed: bool,
+    /// Boxed, because an idle connection has none.
+    pending: Option<Box<Pending>>,
 }
 
 /// What a session begins with.
@@ -192,6 +198,7 @@ impl Session {
             strikes: 0,
             liveness: liveness::Liveness::new(opening.ping, settings.ping_interval, opening.now, opening.jitter),
             closed: false,
+            pending: None,
             settings,
         };
         session.expires_at = session.expiry(claims, opening.now, opening.wall);
@@ -204,7 +211,7 @@ impl Session {
         self.expires_at.map_or(ping, |at| at.min(ping))
     }
 
-    /// How long the token lasts from `now`, if it ends.
+    /// How long the token lasts from `now`, if it expires.
     pub fn token_lasts(&self, now: Duration) -> Option<Duration> {
         self.expires_at.map(|at| at.saturating_sub(now))
     }
@@ -212,6 +219,11 @@ impl Session {
     /// The limits of the connection.
     pub fn limits(&self) -> &ClientLimits {
         &self.settings.limits
+    }
+
+    /// True while a new token is being verified: the present one's expiry may be about to move.
+    pub fn is_refreshing(&self) -> bool {
+        self.pending.as_ref().is_some_and(|pending| pending.kind == PendingKind::Refresh)
     }
 
     /// Whether the session's user may subscribe to `topic` by itself.
@@ -239,16 +251,34 @@ impl Session {
                 let _ = self.admit(now, effects);
             }
             Input::Elapsed => self.elapsed(now, effects),
-            Input::Subscribed { id, outcome } => self.subscribed(id, outcome, effects),
-            Input::Unsubscribed { id } => Self::ack(id, effects),
-            Input::Verified { id, outcome, wall } => self.verified(now, wall, id, *outcome, effects),
-            Input::Regranted { id, roles, subscriptions } => self.regranted(now, id, roles, &subscriptions, effects),
+            Input::Subscribed(outcome) => self.subscribed(outcome, effects),
+            Input::Unsubscribed => self.unsubscribed(effects),
+            Input::Verified { outcome, wall } => self.verified(now, wall, *outcome, effects),
+            Input::Regranted { roles, subscriptions } => self.regranted(now, roles, &subscriptions, effects),
+        }
+    }
+
+    /// Asks for something that has an outcome.
+    fn run(&mut self, pending: Pending, run: Run, effects: &mut Vec<Effect>) {
+        debug_assert!(self.pending.is_none(), "{:?} is pending, and {run:?} would take its place", self.pending);
+        self.pending = Some(Box::new(pending));
+        effects.push(Effect::Run(run));
+    }
+
+    /// Ends the pending command, if it is of this kind; returns the id for its reply.
+    fn finish(&mut self, kind: PendingKind) -> Option<Option<CommandId>> {
+        self.pending.take_if(|pending| pending.kind == kind).map(|pending| pending.id)
+    }
+
+    fn ack(id: Option<CommandId>, effects: &mut Vec<Effect>) {
+        if let Some(id) = id {
+            effects.push(Effect::Send(Control::Ack(Ack::new(id))));
         }
     }
 
     fn elapsed(&mut self, now: Duration, effects: &mut Vec<Effect>) {
         if self.expires_at.is_some_and(|at| now >= at) {
-            let closing = Closing::new(CloseCode::EXPIRED, "the token's time is over; connect with a new one");
+            let closing = Closing::new(CloseCode::EXPIRED, "the token has expired; connect with a new one");
             return self.close(closing, effects);
         }
         match self.liveness.elapsed(now, self.settings.pong_misses) {
@@ -266,7 +296,7 @@ impl Session {
         effects.push(Effect::Close(closing));
     }
 
-    /// When a token ends on the monotonic clock: at its `exp`, or after the leeway if that had passed already.
+    /// When a token expires on the monotonic clock: at its `exp`, or after the leeway if that had passed already.
     fn expiry(&self, claims: &JwtClaims, now: Duration, wall: Timestamp) -> Option<Duration> {
         let exp = claims.exp.filter(|_| self.settings.close_at_expiry)?;
         let until = |seconds: i64| {
@@ -279,6 +309,10 @@ impl Session {
         };
         Some(now.saturating_add(left))
     }
+}
+
+fn error(reply: ErrorReply) -> Effect {
+    Effect::Send(Control::Error(reply))
 }
 
 #[cfg(test)]

@@ -137,7 +137,7 @@ async fn a_token_that_ends_ends_its_connection_and_a_refresh_keeps_it() {
     }
     assert_eq!(
         expires.next().await,
-        Some(Written::Close(CloseCode::EXPIRED, "the token's time is over; connect with a new one".into()))
+        Some(Written::Close(CloseCode::EXPIRED, "the token has expired; connect with a new one".into()))
     );
     renews.says(r#"{"action":"ping","id":3}"#).await;
     loop {
@@ -202,6 +202,8 @@ async fn a_drain_tells_everyone_and_lets_nobody_in() {
         let told = peer.expects("closing").await;
         assert_eq!((&told["code"], &told["reconnect"]), (&json!(4503), &json!(true)));
         assert!(told["spread_ms"].as_u64().is_some_and(|ms| ms >= 1_000), "{told}");
+        let reason = told["reason"].as_str().expect("a reason");
+        assert!(!reason.contains("another"), "a lone node can't promise that another one will answer: {reason}");
     }
     assert_eq!(draining.await.expect("no panic"), 0);
     let refused = service.admit(&ConnectRequest::with_token("carol")).await.expect_err("draining");
@@ -256,6 +258,38 @@ async fn a_verifier_that_can_not_answer_lets_nobody_in() {
     assert_eq!((refused.code, refused.after_ms), (ErrorCode::Unavailable, Some(1_000)));
     let refused = service.admit(&ConnectRequest::with_token("e")).await.expect_err("expired");
     assert_eq!((refused.code, refused.close), (ErrorCode::TokenExpired, CloseCode::EXPIRED));
+}
+
+/// Never gets done with a message.
+struct NeverDone;
+
+#[async_trait::async_trait]
+impl ConnectionHandler for NeverDone {
+    async fn on_message(&self, _: Arc<Connection>, _: &str) -> Result<(), HookError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_hook_does_not_keep_a_slow_reader_beyond_its_tokens_expiry() {
+    let short = JwtClaims { exp: Some(WALL_S + 20), ..claims("alice", &[]) };
+    let settings = with(|settings| {
+        settings.hook_timeout = Duration::from_secs(600);
+        settings.liveness.write_timeout = Duration::from_secs(600);
+    });
+    let service = builder(settings)
+        .verifier(Arc::new(TestJwtVerifier::new("short", short)))
+        .handler(Arc::new(NeverDone))
+        .build()
+        .await
+        .expect("a service");
+    let peer = connect(&service, "short").await;
+    peer.says(r#"{"action":"ping","id":1}"#).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    peer.stalled.send_replace(true);
+    assert_eq!(publish(&service, Route::All, 1).await, 1);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(publish(&service, Route::All, 2).await, 0, "the token has expired");
 }
 
 /// Tells what it sees, and fails at everything.

@@ -1,4 +1,4 @@
-//! Is anyone there? Pings at an interval, and a verdict when they go unanswered.
+//! Pings at an interval, and the close when they stay unanswered.
 
 use std::time::Duration;
 
@@ -6,14 +6,14 @@ use realtime_schema::{Control, Ping, PingMode};
 
 use super::Effect;
 
-/// When the next ping is due, and how many went unanswered.
+/// When the next ping is due, and how many stayed unanswered.
 #[derive(Clone, Debug)]
 pub(super) struct Liveness {
     mode: PingMode,
-    /// In milliseconds: the session of a connection at rest is to be small.
+    /// In milliseconds; it and the next are narrow, because the session of an idle connection should be small.
     every_ms: u32,
+    unanswered: u16,
     due: Duration,
-    unanswered: u32,
 }
 
 /// What is due.
@@ -22,7 +22,7 @@ pub(super) enum Due {
     Nothing,
     /// This ping.
     Ping(Effect),
-    /// The peer is taken for dead.
+    /// The peer is considered dead.
     Dead,
 }
 
@@ -54,7 +54,7 @@ impl Liveness {
         if now < self.due {
             return Due::Nothing;
         }
-        if self.unanswered >= misses {
+        if u32::from(self.unanswered) >= misses.min(u16::MAX.into()) {
             return Due::Dead;
         }
         self.unanswered += 1;

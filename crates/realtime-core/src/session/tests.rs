@@ -77,7 +77,7 @@ impl World {
 
     fn verified(&mut self, outcome: Result<JwtClaims, Refusal>) -> Vec<Effect> {
         let wall = wall(self.now);
-        self.hand(Input::Verified { id: Some(CommandId::Number(1)), outcome: Box::new(outcome), wall })
+        self.hand(Input::Verified { outcome: Box::new(outcome), wall })
     }
 
     fn at(&mut self, now: u64) -> &mut Self {
@@ -116,8 +116,8 @@ fn closing(effects: &[Effect]) -> &Closing {
 fn a_granted_topic_is_subscribed_and_then_acknowledged() {
     let mut world = World::new(&claims(&["subscribe:order:*"], None));
     let asked = world.says(r#"{"action":"subscribe","id":7,"topic":"order:1"}"#);
-    assert_eq!(asked, [Effect::Run(Run::Subscribe { id: id(7), topic: topic("order:1") })]);
-    assert_eq!(world.hand(Input::Subscribed { id: id(7), outcome: SubscribeOutcome::Done }), [ack(7)]);
+    assert_eq!(asked, [Effect::Run(Run::Subscribe { topic: topic("order:1") })]);
+    assert_eq!(world.hand(Input::Subscribed(SubscribeOutcome::Done)), [ack(7)]);
 }
 
 #[test]
@@ -125,17 +125,22 @@ fn nothing_is_subscribed_without_a_grant_or_an_open_namespace() {
     let mut world = World::new(&claims(&["publish:order:*"], None));
     assert_eq!(error(&world.says(r#"{"action":"subscribe","id":7,"topic":"order:1"}"#)).code, ErrorCode::Forbidden);
     let open = world.says(r#"{"action":"subscribe","topic":"news:today"}"#);
-    assert_eq!(open, [Effect::Run(Run::Subscribe { id: None, topic: topic("news:today") })]);
+    assert_eq!(open, [Effect::Run(Run::Subscribe { topic: topic("news:today") })]);
 }
 
 #[test]
 fn a_full_connection_is_told_which_limit_it_hit() {
-    let mut world = World::new(&claims(&[], None));
-    let outcome = SubscribeOutcome::LimitExceeded { limit: 100 };
-    let refused = world.hand(Input::Subscribed { id: id(1), outcome });
+    let mut world = World::new(&claims(&["subscribe:**"], None));
+    let subscribe = r#"{"action":"subscribe","id":1,"topic":"a"}"#;
+    world.says(subscribe);
+    let refused = world.hand(Input::Subscribed(SubscribeOutcome::LimitExceeded { limit: 100 }));
     assert_eq!(error(&refused).code, ErrorCode::LimitExceeded);
     assert!(error(&refused).message.contains("limits.subscriptions is 100"));
-    assert_eq!(world.hand(Input::Subscribed { id: id(1), outcome: SubscribeOutcome::NotConnected }), []);
+    world.says(subscribe);
+    assert_eq!(world.hand(Input::Subscribed(SubscribeOutcome::NotConnected)), []);
+    world.says(subscribe);
+    let unavailable = world.hand(Input::Subscribed(SubscribeOutcome::Unavailable));
+    assert_eq!((&error(&unavailable).code, error(&unavailable).after_ms), (&ErrorCode::Unavailable, Some(1_000)));
 }
 
 #[test]
@@ -146,15 +151,17 @@ fn a_position_without_history_is_answered_by_a_gap_before_anything_else() {
     let gap = Gap { stream, from: Some(18), to: None, missed: None, reason: GapReason::NoHistory };
     assert_eq!(
         world.says(text),
-        [Effect::Send(Control::Gap(gap)), Effect::Run(Run::Subscribe { id: id(7), topic: topic("order:1") })]
+        [Effect::Send(Control::Gap(gap)), Effect::Run(Run::Subscribe { topic: topic("order:1") })]
     );
 }
 
 #[test]
 fn a_command_without_an_id_is_done_without_an_answer() {
     let mut world = World::new(&claims(&["subscribe:**"], None));
-    assert_eq!(world.hand(Input::Subscribed { id: None, outcome: SubscribeOutcome::Done }), []);
-    assert_eq!(world.hand(Input::Unsubscribed { id: None }), []);
+    world.says(r#"{"action":"subscribe","topic":"a"}"#);
+    assert_eq!(world.hand(Input::Subscribed(SubscribeOutcome::Done)), []);
+    world.says(r#"{"action":"unsubscribe","topic":"a"}"#);
+    assert_eq!(world.hand(Input::Unsubscribed), []);
     assert_eq!(world.says(r#"{"action":"ping"}"#), []);
     assert_eq!(world.says(r#"{"action":"pong"}"#), []);
     assert_eq!(world.says(r#"{"action":"ping","id":2}"#), [ack(2)]);
@@ -164,8 +171,8 @@ fn a_command_without_an_id_is_done_without_an_answer() {
 fn an_unsubscribe_is_acknowledged_only_after_it_was_done() {
     let mut world = World::new(&claims(&[], None));
     let asked = world.says(r#"{"action":"unsubscribe","id":8,"topic":"order:1"}"#);
-    assert_eq!(asked, [Effect::Run(Run::Unsubscribe { id: id(8), topic: topic("order:1") })]);
-    assert_eq!(world.hand(Input::Unsubscribed { id: id(8) }), [ack(8)]);
+    assert_eq!(asked, [Effect::Run(Run::Unsubscribe { topic: topic("order:1") })]);
+    assert_eq!(world.hand(Input::Unsubscribed), [ack(8)]);
 }
 
 #[test]
@@ -213,12 +220,12 @@ fn where_expired_tokens_are_allowed_their_end_closes_nothing() {
 fn a_refresh_renews_the_end_the_roles_and_the_grants() {
     let mut world = World::new(&claims(&["subscribe:a", "subscribe:b"], Some(WALL_S + 10)));
     let asked = world.says(r#"{"action":"refresh","id":1,"token":"t2"}"#);
-    assert_eq!(asked, [Effect::Run(Run::Verify { id: id(1), token: "t2".into() })]);
+    assert_eq!(asked, [Effect::Run(Run::Verify { token: "t2".into() })]);
 
     let admin = "admin".parse().expect("a role");
     let renewed = JwtClaims { roles: vec![admin], ..claims(&["subscribe:b"], Some(WALL_S + 100)) };
     let regrant = world.at(5_000).verified(Ok(renewed.clone()));
-    assert_eq!(regrant, [Effect::Run(Run::Regrant { id: id(1), roles: renewed.roles.clone() })]);
+    assert_eq!(regrant, [Effect::Run(Run::Regrant { roles: renewed.roles.clone() })]);
 
     let has = |name: &str, origin| Subscription { topic: topic(name), origin };
     let subscriptions = vec![
@@ -227,7 +234,7 @@ fn a_refresh_renews_the_end_the_roles_and_the_grants() {
         has("given", Origin::Server),
         has("news:today", Origin::Client),
     ];
-    let told = world.hand(Input::Regranted { id: id(1), roles: renewed.roles.clone(), subscriptions });
+    let told = world.hand(Input::Regranted { roles: renewed.roles.clone(), subscriptions });
     let ack = Ack { token_expires_in_ms: Some(95_000), roles: Some(renewed.roles), ..Ack::new(CommandId::Number(1)) };
     assert_eq!(
         told,
@@ -241,8 +248,11 @@ fn a_refresh_renews_the_end_the_roles_and_the_grants() {
 #[test]
 fn a_refresh_by_another_user_or_with_a_bad_token_changes_nothing() {
     let mut world = World::new(&claims(&["subscribe:a"], Some(WALL_S + 10)));
+    let refresh = r#"{"action":"refresh","id":1,"token":"t2"}"#;
     let other = JwtClaims { sub: "mallory".parse().expect("a user"), ..claims(&["subscribe:**"], None) };
+    world.says(refresh);
     assert_eq!(error(&world.verified(Ok(other))).code, ErrorCode::Forbidden);
+    world.says(refresh);
     assert_eq!(error(&world.verified(Err(Refusal::unauthorized("no")))).code, ErrorCode::Unauthorized);
     assert_eq!(world.session.deadline(), ms(10_000));
     assert!(world.session.may_subscribe(&topic("a")) && !world.session.may_subscribe(&topic("b")));
@@ -320,4 +330,28 @@ fn the_welcome_says_who_what_and_how_much() {
     assert_eq!((welcome.protocol.as_str(), welcome.token_expires_in_ms), ("realtime.v1", Some(60_000)));
     assert_eq!((welcome.limits, welcome.ping_ms), (settings().limits, 25_000));
     assert!(!welcome.resumed && welcome.streams.is_empty());
+}
+
+#[test]
+fn one_command_is_pending_at_a_time_and_its_reply_bears_its_id() {
+    let mut world = World::new(&claims(&["subscribe:**"], None));
+    world.says(r#"{"action":"subscribe","id":1,"topic":"a"}"#);
+    let early = world.says(r#"{"action":"unsubscribe","id":2,"topic":"a"}"#);
+    assert_eq!((&error(&early).code, &error(&early).id), (&ErrorCode::RateLimited, &id(2)));
+    assert_eq!(world.hand(Input::Unsubscribed), [], "the outcome of a command that was never asked for");
+    assert_eq!(world.says(r#"{"action":"ping","id":3}"#), [ack(3)], "needs nothing but the session");
+    assert_eq!(world.hand(Input::Subscribed(SubscribeOutcome::Done)), [ack(1)]);
+    assert_eq!(world.hand(Input::Subscribed(SubscribeOutcome::Done)), [], "there is one outcome");
+}
+
+#[test]
+fn only_a_refresh_may_move_the_expiry() {
+    let mut world = World::new(&claims(&["subscribe:**"], Some(WALL_S + 10)));
+    world.says(r#"{"action":"subscribe","id":1,"topic":"a"}"#);
+    assert!(!world.session.is_refreshing());
+    world.hand(Input::Subscribed(SubscribeOutcome::Done));
+    world.says(r#"{"action":"refresh","id":2,"token":"t2"}"#);
+    assert!(world.session.is_refreshing());
+    world.verified(Err(Refusal::unauthorized("no")));
+    assert!(!world.session.is_refreshing());
 }

@@ -277,6 +277,7 @@ impl<S: Socket> Driver<S> {
                         Outcome::Later(pending) => self.pending = Some(pending),
                         Outcome::Nothing => {}
                     },
+                    other => debug_assert!(false, "{other:?} is not carried out"),
                 }
             }
         }

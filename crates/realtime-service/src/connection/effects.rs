@@ -4,7 +4,7 @@ use std::{future::Future, pin::Pin, sync::Arc};
 
 use realtime_core::session::{Input, Run, SubscribeOutcome};
 use realtime_ports::{SubscribeError, WebSocketConnection};
-use realtime_schema::{CommandId, Connection, Control, Origin, Unsubscribed, UnsubscribedReason};
+use realtime_schema::{Connection, Control, Origin, Unsubscribed, UnsubscribedReason};
 
 use crate::{node::Node, outbound::Outbound, subscriptions::Joining};
 
@@ -33,27 +33,27 @@ pub(super) fn run(
 ) -> Outcome {
     let me = connection.id;
     match command {
-        Run::Subscribe { id, topic } => match node.subscriptions.join(me, &topic, Origin::Client) {
-            Joining::Now(joined) => Outcome::Now(subscribed(id, joined)),
-            Joining::Later(joining) => Outcome::Later(Box::pin(async move { Some(subscribed(id, joining.await)) })),
+        Run::Subscribe { topic } => match node.subscriptions.join(me, &topic, Origin::Client) {
+            Joining::Now(joined) => Outcome::Now(subscribed(joined)),
+            Joining::Later(joining) => Outcome::Later(Box::pin(async move { Some(subscribed(joining.await)) })),
         },
-        Run::Unsubscribe { id, topic } => {
+        Run::Unsubscribe { topic } => {
             node.subscriptions.leave(me, &topic);
-            Outcome::Now(Input::Unsubscribed { id })
+            Outcome::Now(Input::Unsubscribed)
         }
-        Run::Verify { id, token } => {
+        Run::Verify { token } => {
             let node = node.clone();
             Outcome::Later(Box::pin(async move {
                 let outcome = Box::new(node.admissions.verified(&token).await);
-                Some(Input::Verified { id, outcome, wall: node.clock.now() })
+                Some(Input::Verified { outcome, wall: node.clock.now() })
             }))
         }
-        Run::Regrant { id, roles } => {
+        Run::Regrant { roles } => {
             if let Some(updated) = node.connections.set_roles(me, roles) {
                 *connection = updated;
             }
             let (roles, subscriptions) = (connection.roles.clone(), node.subscriptions.of(me));
-            Outcome::Now(Input::Regranted { id, roles, subscriptions })
+            Outcome::Now(Input::Regranted { roles, subscriptions })
         }
         Run::Revoke { topic } => {
             if node.subscriptions.leave(me, &topic) {
@@ -62,15 +62,19 @@ pub(super) fn run(
             }
             Outcome::Nothing
         }
+        other => {
+            debug_assert!(false, "{other:?} is not carried out");
+            Outcome::Nothing
+        }
     }
 }
 
-fn subscribed(id: Option<CommandId>, joined: Result<bool, SubscribeError>) -> Input {
+fn subscribed(joined: Result<bool, SubscribeError>) -> Input {
     let outcome = match joined {
         Ok(_) => SubscribeOutcome::Done,
         Err(SubscribeError::NotConnected) => SubscribeOutcome::NotConnected,
         Err(SubscribeError::LimitExceeded { limit }) => SubscribeOutcome::LimitExceeded { limit },
         Err(_) => SubscribeOutcome::Unavailable,
     };
-    Input::Subscribed { id, outcome }
+    Input::Subscribed(outcome)
 }

@@ -58,7 +58,6 @@ impl<S: Socket> Driver<S> {
             session: &mut self.session,
             outbound: &self.outbound,
             socket: &mut self.socket,
-            refreshing: self.pending.is_some(),
         };
         slow.write(rest).await
     }

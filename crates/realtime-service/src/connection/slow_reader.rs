@@ -23,21 +23,19 @@ pub(super) struct SlowReader<'a, S> {
     pub(super) session: &'a mut Session,
     pub(super) outbound: &'a Outbound,
     pub(super) socket: &'a mut S,
-    /// A command is pending; it may be a refresh, so expiry waits.
-    pub(super) refreshing: bool,
 }
 
 impl<S: Socket> SlowReader<'_, S> {
     /// Writes `rest`. A reader that takes nothing for `write_timeout` is given up; a steady one may take as long as it
     /// needs, until the connection is to be closed: then `rest` has to be taken within `write_timeout` in all.
     pub(super) async fn write(self, rest: VecDeque<Frame>) -> Result<(), End> {
-        let Self { node, session, outbound, socket, refreshing } = self;
+        let Self { node, session, outbound, socket } = self;
         let write_timeout = node.settings.load().liveness.write_timeout;
         let mut rest = Rest::new(rest, socket);
         let (mut until, mut closing) = (Instant::now() + write_timeout, false);
         loop {
             // No ping can be written between the halves of a message, so none is due meanwhile.
-            let left = session.token_lasts(node.clock.monotonic()).filter(|_| !closing && !refreshing);
+            let left = session.token_lasts(node.clock.monotonic()).filter(|_| !closing && !session.is_refreshing());
             let expiry = left.map(|left| Instant::now() + left).filter(|expiry| *expiry < until);
             tokio::select! {
                 biased;

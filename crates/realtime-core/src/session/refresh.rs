@@ -1,0 +1,63 @@
+//! `refresh`: a new token for the same user, and what it no longer grants.
+
+use std::time::Duration;
+
+use realtime_schema::{
+    Ack, CommandId, Control, ErrorCode, ErrorReply, JwtClaims, Origin, Role, Subscription, Timestamp,
+};
+
+use super::{Effect, Pending, PendingKind, Run, Session, error, welcome::millis};
+use crate::auth::Refusal;
+
+impl Session {
+    pub(super) fn refresh(&mut self, id: Option<CommandId>, token: String, effects: &mut Vec<Effect>) {
+        self.run(Pending { id, kind: PendingKind::Refresh }, Run::Verify { token }, effects);
+    }
+
+    pub(super) fn verified(
+        &mut self,
+        now: Duration,
+        wall: Timestamp,
+        outcome: Result<JwtClaims, Refusal>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(id) = self.finish(PendingKind::Refresh) else { return };
+        let refusal = match outcome {
+            Ok(claims) if claims.sub == self.user => {
+                self.expires_at = self.expiry(&claims, now, wall);
+                self.grants = claims.grants.into();
+                let pending = Pending { id, kind: PendingKind::Refresh };
+                return self.run(pending, Run::Regrant { roles: claims.roles }, effects);
+            }
+            Ok(_) => ErrorReply::new(
+                id,
+                ErrorCode::Forbidden,
+                "the new token is another user's; a connection keeps its user, connect anew",
+            ),
+            Err(refusal) => {
+                ErrorReply { after_ms: refusal.after_ms, ..ErrorReply::new(id, refusal.code, refusal.message) }
+            }
+        };
+        effects.push(error(refusal));
+    }
+
+    /// Ends what the new token no longer grants, then acknowledges. What the application granted stays.
+    pub(super) fn regranted(
+        &mut self,
+        now: Duration,
+        roles: Vec<Role>,
+        subscriptions: &[Subscription],
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(id) = self.finish(PendingKind::Refresh) else { return };
+        for Subscription { topic, origin } in subscriptions {
+            if *origin == Origin::Client && !self.may_subscribe(topic) {
+                effects.push(Effect::Run(Run::Revoke { topic: topic.clone() }));
+            }
+        }
+        if let Some(id) = id {
+            let token_expires_in_ms = self.token_lasts(now).map(millis);
+            effects.push(Effect::Send(Control::Ack(Ack { token_expires_in_ms, roles: Some(roles), ..Ack::new(id) })));
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! `subscribe`: who may, and what the client is sent.
+
+use realtime_schema::{
+    CommandId, Control, ErrorCode, ErrorReply, FieldError, Gap, GapReason, Stream, StreamPosition, Topic,
+};
+
+use super::{Effect, Pending, PendingKind, Run, Session, SubscribeOutcome, error};
+
+impl Session {
+    pub(super) fn subscribe(
+        &mut self,
+        id: Option<CommandId>,
+        topic: Topic,
+        since: Option<StreamPosition>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let max = self.settings.limits.topic_chars;
+        let chars = topic.as_str().chars().count();
+        if u32::try_from(chars).map_or(true, |chars| chars > max) {
+            let problem = FieldError::new("topic", format!("is {chars} characters long; limits.topic_chars is {max}"));
+            let reply = ErrorReply::new(id, ErrorCode::PayloadInvalid, problem.to_string());
+            return effects.push(error(ErrorReply { errors: vec![problem], ..reply }));
+        }
+        if !self.may_subscribe(&topic) {
+            let message = format!(
+                "nothing lets `{}` subscribe to `{topic}`: neither a grant of its token nor a namespace's policy",
+                self.user
+            );
+            return effects.push(error(ErrorReply::new(id, ErrorCode::Forbidden, message)));
+        }
+        if let Some(since) = since {
+            effects.push(Effect::Send(Control::Gap(no_history(&topic, &since))));
+        }
+        self.run(Pending { id, kind: PendingKind::Subscribe }, Run::Subscribe { topic }, effects);
+    }
+
+    pub(super) fn subscribed(&mut self, outcome: SubscribeOutcome, effects: &mut Vec<Effect>) {
+        let Some(id) = self.finish(PendingKind::Subscribe) else { return };
+        match outcome {
+            SubscribeOutcome::Done => Self::ack(id, effects),
+            // It is being torn down: no reply can reach the client.
+            SubscribeOutcome::NotConnected => {}
+            SubscribeOutcome::LimitExceeded { limit } => {
+                let message = format!("limits.subscriptions is {limit}; unsubscribe from a topic first");
+                effects.push(error(ErrorReply::new(id, ErrorCode::LimitExceeded, message)));
+            }
+            SubscribeOutcome::Unavailable => {
+                let message = "the message bus is unavailable; subscribe again";
+                let reply = ErrorReply::new(id, ErrorCode::Unavailable, message);
+                effects.push(error(ErrorReply { after_ms: Some(1_000), ..reply }));
+            }
+        }
+    }
+}
+
+/// Without history nothing after a position can be sent: the client gets a gap, so that it knows.
+fn no_history(topic: &Topic, since: &StreamPosition) -> Gap {
+    Gap {
+        stream: Some(Stream::Topic(topic.clone())),
+        from: Some(since.offset.saturating_add(1)),
+        to: None,
+        missed: None,
+        reason: GapReason::NoHistory,
+    }
+}

@@ -1,0 +1,53 @@
+//! A text message: which command it is, or why it is none.
+
+use std::time::Duration;
+
+use realtime_schema::{Action, CloseCode, Closing, Command, CommandId, ErrorCode, ErrorReply};
+
+use super::{Effect, Session, error};
+use crate::codec::DecodeError;
+
+impl Session {
+    pub(super) fn text(&mut self, now: Duration, decoded: Result<Command, DecodeError>, effects: &mut Vec<Effect>) {
+        if let Err(after) = self.admit(now, effects) {
+            let id = match decoded {
+                Ok(command) => command.id,
+                Err(DecodeError::Refused(reply)) => reply.id,
+                Err(DecodeError::NotAnObject(_)) => None,
+            };
+            if !self.closed {
+                effects.push(error(self.rate_limited(id, after)));
+            }
+            return;
+        }
+        match decoded {
+            Ok(command) => self.command(command, effects),
+            Err(DecodeError::Refused(reply)) => effects.push(error(reply)),
+            Err(DecodeError::NotAnObject(reason)) => {
+                let closing = Closing::new(CloseCode::BAD_FRAME, format!("not a JSON object: {reason}"));
+                self.close(closing, effects);
+            }
+        }
+    }
+
+    fn command(&mut self, Command { id, action }: Command, effects: &mut Vec<Effect>) {
+        match action {
+            Action::Ping {} => Self::ack(id, effects),
+            Action::Pong {} => {}
+            // The caller reads nothing while a command is pending; one that does gets no reply out of order.
+            _ if self.pending.is_some() => effects.push(error(pending(id))),
+            Action::Subscribe { topic, since } => self.subscribe(id, topic, since, effects),
+            Action::Unsubscribe { topic } => self.unsubscribe(id, topic, effects),
+            Action::Refresh { token } => self.refresh(id, token, effects),
+            // The decoder reads no other, so only a caller that makes its own commands gets here.
+            other => {
+                let message = format!("{other:?} is not an action of this release");
+                effects.push(error(ErrorReply::new(id, ErrorCode::UnknownAction, message)));
+            }
+        }
+    }
+}
+
+fn pending(id: Option<CommandId>) -> ErrorReply {
+    ErrorReply::new(id, ErrorCode::RateLimited, "another command of this connection is pending; wait for its reply")
+}
