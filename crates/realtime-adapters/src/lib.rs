@@ -17,6 +17,7 @@
 //!
 //! Whether an adapter keeps the promises of its port is what the suites of `realtime_ports::conformance` test.
 
+pub mod error_chain;
 #[cfg(feature = "ws")]
 pub mod front;
 #[cfg(feature = "jwt")]

@@ -1,5 +1,5 @@
-//! Tokens made by somebody who wants in: confused algorithms, unsigned tokens, headers that ask for a fetch,
-//! and bytes at random.
+//! Tokens made by an attacker: confused algorithms, unsigned tokens, headers that ask for a fetch,
+//! and random bytes.
 #![cfg(feature = "jwt")]
 
 mod jwt_support;
@@ -17,7 +17,7 @@ fn trusting_rsa() -> TokenVerifier {
 
 #[tokio::test]
 async fn a_public_key_is_not_a_secret() {
-    // The verifier's own public key, which anybody may have, used as an HMAC secret (RFC 8725 section 2.1).
+    // The verifier's own public key, which any attacker may have, used as an HMAC secret (RFC 8725 section 2.1).
     let said = claims(json!({}));
     for public in [pem("test-rsa.public"), pem("test-rsa.public-pkcs1")] {
         for header in [Header::default(), Header { kid: Some("a".into()), ..Header::default() }] {
@@ -31,12 +31,15 @@ async fn a_public_key_is_not_a_secret() {
 async fn an_unsigned_token_is_refused() {
     let token = hs256(&claims(json!({})));
     let payload = token.split('.').nth(1).unwrap();
-    // {"alg":"none"}, {"alg":"None","typ":"JWT"}, {"alg":""}, {}, and HS256 with its signature taken off.
+    // An unsigned token: {"alg":"none"}, {"alg":"None","typ":"JWT"}, {"alg":""}, {}, and HS256 with its signature taken off.
     for header in [
         "eyJhbGciOiJub25lIn0",
         "eyJhbGciOiJOb25lIiwidHlwIjoiSldUIn0",
         "eyJhbGciOiIifQ",
         "e30",
+        // Arrays whose entries would be the header's members.
+        "WyJIUzI1NiJd",
+        "W10",
         token.split('.').next().unwrap(),
     ] {
         for verifier in [verifier(JwtConfig::default()), trusting_rsa()] {
@@ -47,7 +50,7 @@ async fn an_unsigned_token_is_refused() {
 }
 
 #[tokio::test]
-async fn a_strangers_signature_is_refused() {
+async fn the_signature_of_an_unknown_key_is_refused() {
     let said = claims(json!({}));
     let token = encode(&Header::default(), &said, &EncodingKey::from_secret(OTHER_SECRET)).unwrap();
     assert_eq!(refused(&verifier(JwtConfig::default()), &token).await, "its signature does not verify");
@@ -58,7 +61,7 @@ async fn a_strangers_signature_is_refused() {
 
 #[tokio::test]
 async fn claims_are_not_judged_before_the_signature() {
-    // Otherwise a refusal would tell a stranger which issuers and claims are expected.
+    // Otherwise a refusal would tell an attacker which issuers and claims are expected.
     let config = JwtConfig { issuers: vec!["me".into()], ..JwtConfig::default() };
     let said = claims(json!({"exp": 1, "iss": "you", "roles": 7}));
     let token = encode(&Header::default(), &said, &EncodingKey::from_secret(OTHER_SECRET)).unwrap();
@@ -76,7 +79,7 @@ async fn a_critical_extension_is_refused() {
 }
 
 #[tokio::test]
-async fn a_key_or_an_address_in_the_header_is_not_looked_at() {
+async fn a_key_or_an_address_in_the_header_is_ignored() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let url = format!("http://{}/keys", listener.local_addr().unwrap());
@@ -93,7 +96,7 @@ async fn a_key_or_an_address_in_the_header_is_not_looked_at() {
     assert_eq!(refused(&trusting_rsa(), &forged).await, "its signature does not verify");
     let own = EncodingKey::from_rsa_pem(pem("test-rsa.private").as_bytes()).unwrap();
     accepted(&trusting_rsa(), &encode(&header, &claims(json!({})), &own).unwrap()).await;
-    assert!(listener.accept().is_err(), "somebody came for the address in the header");
+    assert!(listener.accept().is_err(), "the address in the header was requested");
 }
 
 #[tokio::test]
@@ -107,7 +110,7 @@ async fn a_token_over_eight_kibibytes_is_refused_by_name_of_the_limit() {
 }
 
 #[tokio::test]
-async fn claims_that_are_no_object_are_refused() {
+async fn claims_that_are_not_an_object_are_refused() {
     let secret = EncodingKey::from_secret(SECRET);
     for said in [json!([]), json!("alice"), json!(7), json!(null)] {
         let token = encode(&Header::default(), &said, &secret).unwrap();
@@ -129,7 +132,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn text_at_random_is_refused_without_a_panic(text in "\\PC{0,200}", dotted in "[A-Za-z0-9_=.-]{0,300}") {
+    fn random_text_is_refused_without_a_panic(text in "\\PC{0,200}", dotted in "[A-Za-z0-9_=.-]{0,300}") {
         let verifier = verifier(JwtConfig::default());
         for token in [text, dotted] {
             prop_assert!(matches!(now_or_panic(&verifier, &token), Err(VerifyError::Invalid(_))));
@@ -159,7 +162,7 @@ proptest! {
     }
 
     #[test]
-    fn claims_at_random_under_a_right_signature_do_not_panic(
+    fn random_claims_under_a_right_signature_do_not_panic(
         name in prop::sample::select(vec![
             "sub", "exp", "nbf", "iat", "iss", "aud", "jti", "roles", "role", "scope", "grants", "metadata",
         ]),

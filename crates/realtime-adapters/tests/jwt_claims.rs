@@ -24,7 +24,7 @@ fn roles(claims: &JwtClaims) -> Vec<&str> {
     claims.roles.iter().map(|role| role.as_str()).collect()
 }
 
-async fn answer(config: JwtConfig, said: Value) -> Result<JwtClaims, VerifyError> {
+async fn judged(config: JwtConfig, said: Value) -> Result<JwtClaims, VerifyError> {
     verifier(config).verify(&hs256(&claims(said))).await
 }
 
@@ -42,13 +42,13 @@ async fn configured_issuers_and_audiences_make_the_claims_required() {
     accepted(&verifier(strict()), &hs256(&claims(json!({"iss": "me", "aud": "rt"})))).await;
     refuses(strict(), json!({"aud": "rt"}), "claim `iss` is missing").await;
     refuses(strict(), json!({"iss": "me"}), "claim `aud` is missing").await;
-    assert!(answer(strict(), json!({})).await.is_err());
+    assert!(judged(strict(), json!({})).await.is_err());
 }
 
 #[tokio::test]
 async fn issuers_and_audiences_of_the_wrong_type_are_refused_not_absent() {
-    refuses(strict(), json!({"iss": 5, "aud": "rt"}), "claim `iss` is missing or of the wrong type").await;
-    refuses(strict(), json!({"iss": "me", "aud": 7}), "claim `aud` is missing or of the wrong type").await;
+    refuses(strict(), json!({"iss": 5, "aud": "rt"}), "claim `iss` is not a string").await;
+    refuses(strict(), json!({"iss": "me", "aud": 7}), "claim `aud` is neither").await;
     refuses(strict(), json!({"iss": ["me"], "aud": "rt"}), "claim `iss` is not a string").await;
     refuses(strict(), json!({"iss": "me", "aud": ["rt", 7]}), "claim `aud`").await;
     // The same with nothing configured, where the library does not look.
@@ -60,35 +60,35 @@ async fn issuers_and_audiences_of_the_wrong_type_are_refused_not_absent() {
 #[tokio::test]
 async fn another_issuer_or_audience_is_refused_and_one_of_several_is_enough() {
     refuses(strict(), json!({"iss": "you", "aud": "rt"}), "its issuer").await;
-    refuses(strict(), json!({"iss": "me", "aud": "other"}), "it is meant for another audience").await;
-    refuses(strict(), json!({"iss": "me", "aud": []}), "it is meant for another audience").await;
+    refuses(strict(), json!({"iss": "me", "aud": "other"}), "it is for another audience").await;
+    refuses(strict(), json!({"iss": "me", "aud": []}), "it is for another audience").await;
     let several = JwtConfig { issuers: vec!["you".into(), "me".into()], ..strict() };
-    let read = answer(several, json!({"iss": "me", "aud": ["other", "rt"]})).await.unwrap();
+    let read = judged(several, json!({"iss": "me", "aud": ["other", "rt"]})).await.unwrap();
     assert_eq!(read.iss.as_deref(), Some("me"));
 }
 
 #[tokio::test]
 async fn a_token_with_an_audience_is_refused_where_none_is_configured() {
-    refuses(JwtConfig::default(), json!({"aud": "rt"}), "it is meant for an audience (`aud`), and the server").await;
-    answer(JwtConfig::default(), json!({"iss": "anybody"})).await.unwrap();
+    refuses(JwtConfig::default(), json!({"aud": "rt"}), "it is for an audience (`aud`), and the server").await;
+    judged(JwtConfig::default(), json!({"iss": "any issuer"})).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_expired_token_is_expired_beyond_five_seconds_of_grace() {
     for ago in [45, 8] {
-        let answer = answer(JwtConfig::default(), json!({"exp": now() - ago})).await;
-        assert!(matches!(answer, Err(VerifyError::Expired)), "{ago} s: {answer:?}");
+        let result = judged(JwtConfig::default(), json!({"exp": now() - ago})).await;
+        assert!(matches!(result, Err(VerifyError::Expired)), "{ago} s: {result:?}");
     }
-    answer(JwtConfig::default(), json!({"exp": now() - 2})).await.unwrap();
+    judged(JwtConfig::default(), json!({"exp": now() - 2})).await.unwrap();
     let lenient = JwtConfig { leeway: Duration::from_secs(60), ..JwtConfig::default() };
-    answer(lenient, json!({"exp": now() - 45})).await.unwrap();
+    judged(lenient, json!({"exp": now() - 45})).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_token_whose_time_has_not_begun_is_refused() {
-    let early = answer(JwtConfig::default(), json!({"nbf": now() + 3600})).await;
+async fn a_token_that_is_not_valid_yet_is_refused() {
+    let early = judged(JwtConfig::default(), json!({"nbf": now() + 3600})).await;
     assert!(matches!(early, Err(VerifyError::NotYetValid)), "{early:?}");
-    let read = answer(JwtConfig::default(), json!({"nbf": now() + 2, "iat": now()})).await.unwrap();
+    let read = judged(JwtConfig::default(), json!({"nbf": now() + 2, "iat": now()})).await.unwrap();
     assert!(read.nbf.is_some() && read.iat.is_some());
 }
 
@@ -101,11 +101,11 @@ async fn sub_and_exp_are_required_always() {
 }
 
 #[tokio::test]
-async fn expired_tokens_pass_where_they_are_allowed_with_their_end_told() {
+async fn expired_tokens_pass_where_they_are_allowed_and_keep_their_expiry() {
     let lax = JwtConfig { allow_expired: true, ..JwtConfig::default() };
-    let read = answer(lax.clone(), json!({"exp": 1_000_000_000})).await.unwrap();
+    let read = judged(lax.clone(), json!({"exp": 1_000_000_000})).await.unwrap();
     assert_eq!(read.exp, Some(1_000_000_000));
-    refuses(lax, json!({"exp": "never"}), "claim `exp` is missing or of the wrong type").await;
+    refuses(lax, json!({"exp": "never"}), "claim `exp` is not a number of seconds").await;
 }
 
 #[tokio::test]
@@ -127,41 +127,109 @@ async fn times_of_the_wrong_type_or_out_of_range_are_refused() {
         refuses(JwtConfig::default(), json!({name: value}), &format!("claim `{name}`")).await;
     }
     for (name, value) in [("exp", json!([now() + 60])), ("nbf", json!({})), ("exp", json!({"a": [1]}))] {
-        let why = refused(&verifier(JwtConfig::default()), &hs256(&claims(json!({name: value})))).await;
-        assert!(why.contains(&format!("`{name}`")) && why.contains("wrong type"), "{name}: {why}");
+        refuses(JwtConfig::default(), json!({name: value}), &format!("claim `{name}` is not a number of seconds"))
+            .await;
     }
-    // `null` is a value of the wrong type as well.
-    for name in ["exp", "nbf", "iat", "iss", "jti", "aud", "roles", "metadata"] {
-        let mut said = claims(json!({}));
+}
+
+/// The claims of [`claims`] with members that are `null`.
+fn with_nulls(names: &[&str]) -> Value {
+    let mut said = claims(json!({}));
+    for name in names {
         said[name] = Value::Null;
-        let why = refused(&verifier(JwtConfig::default()), &hs256(&said)).await;
-        assert!(why.starts_with(&format!("claim `{name}`")), "{name}: {why}");
+    }
+    said
+}
+
+#[tokio::test]
+async fn an_optional_claim_that_is_null_is_absent() {
+    let optional = ["roles", "role", "permissions", "scope", "grants", "metadata", "nbf", "iat", "iss", "jti", "aud"];
+    for name in optional {
+        let read = accepted(&verifier(JwtConfig::default()), &hs256(&with_nulls(&[name]))).await;
+        assert_eq!(JwtClaims { exp: None, ..read.clone() }, JwtClaims::new(read.sub), "{name}");
+    }
+    accepted(&verifier(JwtConfig::default()), &hs256(&with_nulls(&optional))).await;
+    // A null does not hide the next path, and ends a path that leads through it.
+    let read = judged(JwtConfig::default(), json!({"roles": null, "role": "admin"})).await.unwrap();
+    assert_eq!(roles(&read), ["admin"]);
+    let mut said = claims(json!({"role": "admin"}));
+    said["realm_access"] = Value::Null;
+    let nested = with_paths(ClaimPaths { roles: vec!["realm_access.roles".into()], ..ClaimPaths::default() });
+    assert_eq!(roles(&accepted(&verifier(nested), &hs256(&said)).await), ["admin"]);
+}
+
+#[tokio::test]
+async fn a_required_claim_that_is_null_is_missing() {
+    for (config, name) in [
+        (JwtConfig::default(), "exp"),
+        (JwtConfig::default(), "sub"),
+        (JwtConfig { allow_expired: true, ..JwtConfig::default() }, "exp"),
+        (strict(), "iss"),
+        (strict(), "aud"),
+    ] {
+        let mut said = claims(json!({"iss": "me", "aud": "rt"}));
+        said[name] = Value::Null;
+        if config.issuers.is_empty() {
+            said.as_object_mut().unwrap().remove("aud");
+        }
+        let why = refused(&verifier(config), &hs256(&said)).await;
+        assert_eq!(why, format!("claim `{name}` is missing"));
     }
 }
 
 #[tokio::test]
 async fn a_time_may_have_a_fraction() {
     let end = now() + 60;
-    let read = answer(JwtConfig::default(), json!({"exp": end as f64 + 0.75})).await.unwrap();
+    let read = judged(JwtConfig::default(), json!({"exp": end as f64 + 0.75})).await.unwrap();
     assert_eq!(read.exp, Some(end));
 }
 
 #[tokio::test]
 async fn a_user_has_1_to_255_characters() {
     for good in ["a", "ä", &"x".repeat(255)] {
-        assert_eq!(answer(JwtConfig::default(), json!({"sub": good})).await.unwrap().sub.as_str(), good);
+        assert_eq!(judged(JwtConfig::default(), json!({"sub": good})).await.unwrap().sub.as_str(), good);
     }
     for bad in [json!(""), json!("x".repeat(256)), json!("x".repeat(5000)), json!("a\u{0}b"), json!("a\u{200B}b")] {
         refuses(JwtConfig::default(), json!({"sub": bad}), "claim `sub`").await;
     }
-    refuses(JwtConfig::default(), json!({"sub": 7}), "claim `sub` is missing or of the wrong type").await;
 }
 
-// Where things are found.
+#[tokio::test]
+async fn a_numeric_user_is_refused_with_what_to_set_and_accepted_where_it_is_set() {
+    let why = refused(&verifier(JwtConfig::default()), &hs256(&claims(json!({"sub": 42})))).await;
+    assert!(why.contains("`claims.integer_subject`") && why.contains("`claims.subject`"), "{why}");
+    let integers = with_paths(ClaimPaths { integer_subject: true, ..ClaimPaths::default() });
+    for (given, user) in [(json!(42), "42"), (json!(u64::MAX), "18446744073709551615"), (json!("42"), "42")] {
+        assert_eq!(judged(integers.clone(), json!({"sub": given})).await.unwrap().sub.as_str(), user);
+    }
+    for given in [json!(4.5), json!(1e300)] {
+        refuses(integers.clone(), json!({"sub": given}), "claim `sub` is not a whole number").await;
+    }
+    for given in [json!(true), json!([42]), json!({"id": 42})] {
+        refuses(integers.clone(), json!({"sub": given}), "claim `sub` is not a string").await;
+    }
+}
 
 #[tokio::test]
-async fn everything_has_a_default_place() {
-    let read = answer(
+async fn the_user_may_stand_in_another_claim() {
+    let paths = |names: &[&str]| ClaimPaths {
+        subject: names.iter().map(|name| (*name).to_owned()).collect(),
+        ..ClaimPaths::default()
+    };
+    let entra = with_paths(paths(&["oid", "sub"]));
+    let read = judged(entra.clone(), json!({"oid": "0f1e", "sub": "pairwise"})).await.unwrap();
+    assert_eq!(read.sub.as_str(), "0f1e");
+    assert_eq!(judged(entra, json!({"sub": "pairwise"})).await.unwrap().sub.as_str(), "pairwise");
+    refuses(with_paths(paths(&["oid"])), json!({"sub": "pairwise"}), "claim `oid` is missing").await;
+    let nested = with_paths(paths(&["user.id"]));
+    assert_eq!(judged(nested, json!({"user": {"id": "u"}})).await.unwrap().sub.as_str(), "u");
+}
+
+// Where claims are found.
+
+#[tokio::test]
+async fn every_list_has_a_default_path() {
+    let read = judged(
         JwtConfig::default(),
         json!({
             "jti": "t-1",
@@ -182,37 +250,87 @@ async fn everything_has_a_default_place() {
 }
 
 #[tokio::test]
-async fn a_token_without_any_of_it_gives_nothing() {
-    let read = answer(JwtConfig::default(), json!({})).await.unwrap();
+async fn a_token_with_a_user_alone_gives_no_roles_grants_or_metadata() {
+    let read = judged(JwtConfig::default(), json!({})).await.unwrap();
     assert_eq!(JwtClaims { exp: None, ..read.clone() }, JwtClaims::new(read.sub));
 }
 
 #[tokio::test]
 async fn a_list_may_be_one_string_with_spaces_and_names_each_entry_once() {
-    let read = answer(JwtConfig::default(), json!({"roles": " admin  ops admin "})).await.unwrap();
+    let read = judged(JwtConfig::default(), json!({"roles": " admin  ops admin "})).await.unwrap();
     assert_eq!(roles(&read), ["admin", "ops"]);
-    let read = answer(JwtConfig::default(), json!({"roles": ["a", "b", "a"], "scope": "x y"})).await.unwrap();
+    let read = judged(JwtConfig::default(), json!({"roles": ["a", "b", "a"], "scope": "x y"})).await.unwrap();
     assert_eq!(roles(&read), ["a", "b"]);
     assert_eq!(read.permissions.len(), 2);
-    let read = answer(JwtConfig::default(), json!({"roles": "", "permissions": []})).await.unwrap();
+    let read = judged(JwtConfig::default(), json!({"roles": "", "permissions": []})).await.unwrap();
     assert!(read.roles.is_empty() && read.permissions.is_empty());
 }
 
 #[tokio::test]
 async fn a_single_role_is_taken_whole() {
     // Split at the space it would give the role `admin`.
-    let read = answer(JwtConfig::default(), json!({"role": "admin assistant"})).await.unwrap();
+    let read = judged(JwtConfig::default(), json!({"role": "admin assistant"})).await.unwrap();
     assert_eq!(roles(&read), ["admin assistant"]);
-    let read = answer(JwtConfig::default(), json!({"role": ["a", "b"]})).await.unwrap();
+    let read = judged(JwtConfig::default(), json!({"role": ["a", "b"]})).await.unwrap();
     assert_eq!(roles(&read), ["a", "b"]);
 }
 
 #[tokio::test]
-async fn the_first_path_that_is_there_counts_alone() {
-    let read = answer(JwtConfig::default(), json!({"roles": [], "role": "admin"})).await.unwrap();
+async fn lists_at_several_paths_are_taken_together() {
+    let paths = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let keycloak = with_paths(ClaimPaths {
+        roles: paths(&["realm_access.roles", "resource_access.chat.roles"]),
+        permissions: paths(&["permissions", "scope"]),
+        grants: paths(&["grants", "extra.grants"]),
+        ..ClaimPaths::default()
+    });
+    let said = json!({
+        "realm_access": {"roles": ["user", "staff"]},
+        "resource_access": {"chat": {"roles": ["moderator", "user"]}, "billing": {"roles": ["accountant"]}},
+        "permissions": ["a"],
+        "scope": "b a",
+        "grants": ["subscribe:a:*"],
+        "extra": {"grants": ["subscribe:b:*"]},
+    });
+    let read = judged(keycloak.clone(), said).await.unwrap();
+    assert_eq!(roles(&read), ["user", "staff", "moderator"]);
+    assert_eq!(read.permissions.iter().map(|p| p.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+    assert_eq!(read.grants.len(), 2);
+    // One of them is enough, and a wrong one refuses the token wherever it stands.
+    let read = judged(keycloak.clone(), json!({"resource_access": {"chat": {"roles": ["r"]}}})).await.unwrap();
+    assert_eq!(roles(&read), ["r"]);
+    refuses(
+        keycloak,
+        json!({"realm_access": {"roles": ["r"]}, "resource_access": {"chat": {"roles": [7]}}}),
+        "claim `resource_access.chat.roles` has an entry that is not a string",
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_single_role_and_a_scope_count_only_where_there_is_no_list() {
+    let read = judged(JwtConfig::default(), json!({"roles": [], "role": "admin"})).await.unwrap();
     assert!(read.roles.is_empty());
-    let read = answer(JwtConfig::default(), json!({"permissions": ["a"], "scope": "b c"})).await.unwrap();
+    let read = judged(JwtConfig::default(), json!({"permissions": ["a"], "scope": "b c"})).await.unwrap();
     assert_eq!(read.permissions.len(), 1);
+    let read = judged(JwtConfig::default(), json!({"scope": "b c"})).await.unwrap();
+    assert_eq!(read.permissions.len(), 2);
+}
+
+#[tokio::test]
+async fn the_audience_may_stand_in_another_claim_and_other_claims_may_be_required() {
+    let cognito = JwtConfig {
+        audiences: vec!["app-1".into()],
+        audience_claim: "client_id".into(),
+        required_claims: vec![("token_use".into(), "access".into())],
+        ..JwtConfig::default()
+    };
+    judged(cognito.clone(), json!({"client_id": "app-1", "token_use": "access"})).await.unwrap();
+    refuses(cognito.clone(), json!({"client_id": "app-2", "token_use": "access"}), "it is for another audience").await;
+    refuses(cognito.clone(), json!({"aud": "app-1", "token_use": "id"}), "claim `client_id` is missing").await;
+    let id_token = json!({"client_id": "app-1", "token_use": "id"});
+    refuses(cognito.clone(), id_token, "claim `token_use` does not have the value").await;
+    refuses(cognito, json!({"client_id": "app-1"}), "claim `token_use` is missing").await;
 }
 
 #[tokio::test]
@@ -225,10 +343,10 @@ async fn paths_lead_into_objects_and_whole_names_come_first() {
         ("https://example.com/roles", json!({"https://example.com/roles": ["r"]})),
         ("https://example.com/app.roles", json!({"https://example.com/app": {"roles": ["r"]}})),
     ] {
-        let read = answer(paths(path), said.clone()).await.unwrap();
+        let read = judged(paths(path), said.clone()).await.unwrap();
         assert_eq!(roles(&read), ["r"], "{path} in {said}");
     }
-    let read = answer(paths("realm_access.roles"), json!({"realm_access": {"other": 1}})).await.unwrap();
+    let read = judged(paths("realm_access.roles"), json!({"realm_access": {"other": 1}})).await.unwrap();
     assert!(read.roles.is_empty());
     refuses(
         paths("realm_access.roles"),
@@ -241,7 +359,7 @@ async fn paths_lead_into_objects_and_whole_names_come_first() {
 #[tokio::test]
 async fn an_entry_that_is_wrong_refuses_the_token_and_names_the_claim() {
     for (said, beginning) in [
-        (json!({"roles": 7}), "claim `roles` is neither"),
+        (json!({"roles": 7}), "claim `roles` is neither a string nor an array of strings"),
         (json!({"roles": {"admin": true}}), "claim `roles` is neither"),
         (json!({"roles": ["a", 7]}), "claim `roles` has an entry that is not a string"),
         (json!({"roles": [["a"]]}), "claim `roles` has an entry"),
@@ -263,7 +381,7 @@ async fn an_entry_that_is_wrong_refuses_the_token_and_names_the_claim() {
 }
 
 #[tokio::test]
-async fn a_refusal_does_not_repeat_what_the_token_said() {
+async fn a_refusal_does_not_repeat_the_contents_of_the_token() {
     for said in [
         json!({"sub": "sesame\u{0}"}),
         json!({"roles": ["sesame\u{0}"]}),
@@ -278,7 +396,7 @@ async fn a_refusal_does_not_repeat_what_the_token_said() {
 }
 
 #[tokio::test]
-async fn a_type_can_be_demanded() {
+async fn a_type_can_be_required() {
     let config = JwtConfig { types: vec!["at+jwt".into()], ..JwtConfig::default() };
     let verifier = verifier(config);
     let typed = |typ: Option<&str>| {
@@ -294,12 +412,16 @@ async fn a_type_can_be_demanded() {
 }
 
 #[test]
-fn settings_that_cannot_be_meant_are_refused_by_name() {
+fn invalid_settings_are_refused_by_name() {
     let bad = [
         ("leeway", JwtConfig { leeway: Duration::from_secs(3601), ..JwtConfig::default() }),
         ("max_token_bytes", JwtConfig { max_token_bytes: 0, ..JwtConfig::default() }),
         ("issuers", JwtConfig { issuers: vec![String::new()], ..JwtConfig::default() }),
         ("audiences", JwtConfig { audiences: vec![String::new()], ..JwtConfig::default() }),
+        ("audience_claim", JwtConfig { audience_claim: "client_id".into(), ..JwtConfig::default() }),
+        ("audience_claim", JwtConfig { audience_claim: String::new(), ..JwtConfig::default() }),
+        ("required_claims", JwtConfig { required_claims: vec![(String::new(), "x".into())], ..JwtConfig::default() }),
+        ("claims.subject", with_paths(ClaimPaths { subject: Vec::new(), ..ClaimPaths::default() })),
         ("claims.roles", with_paths(ClaimPaths { roles: vec![String::new()], ..ClaimPaths::default() })),
         ("claims.grants", with_paths(ClaimPaths { grants: vec![".".repeat(17)], ..ClaimPaths::default() })),
     ];

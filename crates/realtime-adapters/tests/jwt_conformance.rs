@@ -1,4 +1,4 @@
-//! The suite of the verifier's port, passed by the adapter with each kind of key and by the test double.
+//! The suite of the verifier's port, run against the adapter with each kind of key and the test double.
 #![cfg(all(feature = "jwt", feature = "testing"))]
 
 mod jwt_support;
@@ -59,21 +59,21 @@ async fn the_test_double_counts_its_calls() {
     assert_eq!(verifier.calls(), 2);
 }
 
-/// Believes everybody: the suite must notice.
-struct Gullible;
+/// Accepts every token: the suite must detect it.
+struct AcceptsAll;
 
 #[async_trait::async_trait]
-impl JwtVerifier for Gullible {
+impl JwtVerifier for AcceptsAll {
     async fn verify(&self, _token: &str) -> Result<JwtClaims, VerifyError> {
         Ok(JwtClaims::new(UserId::new("alice").unwrap()))
     }
 }
 
-/// Tells what it was shown.
-struct Talkative(TokenVerifier);
+/// Repeats the token in its error: the suite must detect it.
+struct RepeatsTokens(TokenVerifier);
 
 #[async_trait::async_trait]
-impl JwtVerifier for Talkative {
+impl JwtVerifier for RepeatsTokens {
     async fn verify(&self, token: &str) -> Result<JwtClaims, VerifyError> {
         match self.0.verify(token).await {
             Err(VerifyError::Invalid(_)) => Err(VerifyError::Invalid(format!("can't read {token}"))),
@@ -85,7 +85,7 @@ impl JwtVerifier for Talkative {
 #[tokio::test]
 #[should_panic(expected = "the claims of a valid token")]
 async fn a_verifier_that_makes_claims_up_does_not_conform() {
-    verifier_conformance(|| Gullible, &tokens(Algorithm::HS256)).await;
+    verifier_conformance(|| AcceptsAll, &tokens(Algorithm::HS256)).await;
 }
 
 #[tokio::test]
@@ -93,5 +93,5 @@ async fn a_verifier_that_makes_claims_up_does_not_conform() {
 async fn a_verifier_that_repeats_tokens_does_not_conform() {
     let inner = || TokenVerifier::new(JwtConfig::default(), verifying_key(Algorithm::HS256).into()).unwrap();
     assert!(inner().verify(&hs256(&claims(json!({})))).await.is_ok());
-    verifier_conformance(|| Talkative(inner()), &tokens(Algorithm::HS256)).await;
+    verifier_conformance(|| RepeatsTokens(inner()), &tokens(Algorithm::HS256)).await;
 }

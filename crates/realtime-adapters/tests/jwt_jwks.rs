@@ -245,6 +245,53 @@ async fn the_last_good_keys_serve_while_the_address_fails() {
 }
 
 #[tokio::test]
+async fn a_rotation_that_lists_a_key_twice_loads_the_new_key() {
+    let old = jwk(Algorithm::RS256, Some("k1"));
+    let issuer = Issuer::serving(set(std::slice::from_ref(&old))).await;
+    let verifier = issuer.verifier(issuer.config()).await;
+    issuer.now_answers(set(&[old.clone(), old, jwk(Algorithm::ES256, Some("k2"))]));
+    accepted(&verifier, &token(Algorithm::ES256, "k2")).await;
+    accepted(&verifier, &token(Algorithm::RS256, "k1")).await;
+}
+
+#[tokio::test]
+async fn the_status_tells_how_many_keys_there_are_and_what_was_left_out() {
+    let mut bad = jwk(Algorithm::RS256, Some("bad"));
+    bad["n"] = json!("AQAB");
+    let issuer = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a")), bad])).await;
+    let source = JwksSource::start(issuer.config()).await.unwrap();
+    let given = KeySet::from(verifying_key(Algorithm::HS256));
+    let status = TokenVerifier::with_address(JwtConfig::default(), given, source).unwrap().status();
+    assert_eq!(status.keys, 2);
+    assert_eq!(status.left_out.len(), 1);
+    assert_eq!(status.left_out[0].kid.as_deref(), Some("bad"));
+    let address = status.address.unwrap();
+    assert_eq!((address.fetches, address.failures), (1, 0));
+    assert!(address.last_success.is_some() && address.age.is_some());
+    assert!(!address.stale && address.last_error.is_none());
+}
+
+#[tokio::test]
+async fn the_status_tells_that_fetches_fail_and_when_the_keys_are_stale() {
+    let mut issuer = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a"))])).await;
+    let config = JwksConfig { refresh: Duration::from_millis(20), ..issuer.config() };
+    let verifier = issuer.verifier(config).await;
+    issuer.now_answers(Answer::Status(500));
+    let asked = issuer.asked();
+    issuer.is_asked_for_the_time(asked + 4).await;
+    let status = verifier.status();
+    let address = status.address.unwrap();
+    assert_eq!(status.keys, 1, "the last good keys stay in use");
+    assert!(address.stale && address.failures > 0, "{address:?}");
+    assert_eq!(address.last_error.as_deref(), Some("the JWKS address responded with status 500"));
+
+    let issuer = Issuer::serving(Answer::Status(500)).await;
+    let verifier = issuer.verifier(issuer.config()).await;
+    let address = verifier.status().address.unwrap();
+    assert!(address.stale && address.last_success.is_none() && !verifier.is_ready());
+}
+
+#[tokio::test]
 async fn an_oversized_answer_is_not_read() {
     for told in [true, false] {
         let issuer = Issuer::serving(Answer::Huge { told }).await;
@@ -269,7 +316,10 @@ async fn a_redirect_is_not_followed() {
     let elsewhere = Issuer::serving(set(&[jwk(Algorithm::ES256, Some("a"))])).await;
     let issuer = Issuer::serving(Answer::RedirectTo(elsewhere.url.clone())).await;
     let verifier = issuer.verifier(issuer.config()).await;
-    assert_eq!(unavailable(&verifier, &token(Algorithm::ES256, "a")).await, "the JWKS address answered 302");
+    assert_eq!(
+        unavailable(&verifier, &token(Algorithm::ES256, "a")).await,
+        "the JWKS address responded with status 302"
+    );
     assert_eq!(elsewhere.asked(), 0);
 }
 
@@ -377,7 +427,7 @@ async fn an_address_that_is_not_safe_is_refused_with_the_setting_to_change() {
         ("http://keys.example/jwks", "insecure_http"),
         ("ftp://keys.example/jwks", "neither https nor http"),
         ("file:///etc/passwd", "neither https nor http"),
-        ("https://user:hunter2@keys.example/jwks", "take it out"),
+        ("https://user:hunter2@keys.example/jwks", "remove it"),
         ("keys.example", "is not a URL"),
         ("", "is not a URL"),
     ] {

@@ -1,14 +1,18 @@
-//! Which keys are taken, which are refused and in what words, and that a key verifies its own algorithm alone.
+//! Which keys are accepted, which are refused and with what message, and that a key verifies its own algorithm alone.
 #![cfg(feature = "jwt")]
 
 mod jwt_support;
 
-use jsonwebtoken::jwk::Jwk;
+use jsonwebtoken::{EncodingKey, Header, encode, jwk::Jwk};
 use jwt_support::{
     OTHER_SECRET, SECRET, accepted, claims, hs256, library, pem, refused, sign, signing_key, verifying_key,
 };
 use realtime_adapters::jwt::{Algorithm, JwtConfig, Key, KeyError, KeySet, TokenVerifier};
 use serde_json::{Value, json};
+
+const ED448: &str = "-----BEGIN PUBLIC KEY-----
+MEMwBQYDK2VxAzoAX9dEm1m0Yf0s54fsYWrUah2hNCSFpw4fig6nXYDpZ3jt8SR2m0bHBhvWeD3x5Q9s0foavq/oJWGA
+-----END PUBLIC KEY-----";
 
 fn trusting(keys: KeySet) -> TokenVerifier {
     TokenVerifier::new(JwtConfig::default(), keys).unwrap()
@@ -73,13 +77,13 @@ async fn a_pem_without_an_algorithm_gets_the_one_of_its_kind() {
 }
 
 #[test]
-fn a_pem_that_is_no_fit_public_key_is_refused_with_what_to_do() {
+fn a_pem_that_is_not_a_supported_public_key_is_refused_with_what_to_do() {
     for (name, algorithm, hint) in [
         ("test-rsa.private", None, "openssl pkey -pubout"),
         ("test-p256.private", None, "openssl pkey -pubout"),
         ("test-rsa.certificate", None, "openssl x509 -pubkey"),
-        ("test-p521.public", None, "only RSA, P-256, P-384 and Ed25519"),
-        ("test-secp256k1.public", None, "only RSA, P-256, P-384 and Ed25519"),
+        ("test-p521.public", None, "a P-521 key (ES512)"),
+        ("test-secp256k1.public", None, "a secp256k1 key (ES256K)"),
         ("test-rsa-1024.public", None, "1024 bits"),
         ("test-rsa.public", Some(Algorithm::ES256), "ES256 can't be used with an RSA key"),
         ("test-p256.public", Some(Algorithm::ES384), "ES384 can't be used with a P-256 key"),
@@ -90,9 +94,11 @@ fn a_pem_that_is_no_fit_public_key_is_refused_with_what_to_do() {
         assert!(error.contains(hint), "{name}: {error}");
     }
     for (text, hint) in [
-        ("", "no `-----BEGIN PUBLIC KEY-----` line"),
+        ("", "`-----BEGIN PUBLIC KEY-----` is missing"),
         ("-----BEGIN PUBLIC KEY", "cut off"),
         ("-----BEGIN PUBLIC KEY-----\nMFkw\n-----END PUBLIC KEY-----", "only RSA"),
+        ("-----BEGIN PUBLIC KEY-----\nMFkw\n", "last line"),
+        (ED448, "an Ed448 key"),
         ("-----BEGIN RSA PUBLIC KEY-----\n????\n-----END RSA PUBLIC KEY-----", "can't be decoded"),
     ] {
         let error = Key::from_pem(text, None).unwrap_err().to_string();
@@ -100,6 +106,26 @@ fn a_pem_that_is_no_fit_public_key_is_refused_with_what_to_do() {
     }
     let two = pem("test-p256.public") + &pem("test-p384.public");
     assert!(Key::from_pem(&two, None).unwrap_err().to_string().contains("more than one block"));
+}
+
+#[tokio::test]
+async fn a_pem_may_be_on_one_line_with_escaped_line_ends() {
+    for (name, algorithm) in [("test-rsa.public", Algorithm::RS256), ("test-p256.public", Algorithm::ES256)] {
+        let pem = pem(name);
+        for given in [
+            pem.replace('\n', "\\n"),
+            pem.replace('\n', "\\r\\n"),
+            pem.replace('\n', "\r\n"),
+            pem.replace('\n', " "),
+            format!("\n\n  {}  \n", pem.trim().replace('\n', "  \n  ")),
+            format!("\"{}\"", pem.replace('\n', "\\n")),
+        ] {
+            let key = Key::from_pem(&given, None).unwrap_or_else(|error| panic!("{given}: {error}"));
+            accepted(&trusting(key.into()), &sign(algorithm, None, &claims(json!({})))).await;
+        }
+        let private = pem.replace("PUBLIC", "PRIVATE").replace('\n', "\\n");
+        assert!(Key::from_pem(&private, None).unwrap_err().to_string().contains("openssl pkey -pubout"));
+    }
 }
 
 #[test]
@@ -122,12 +148,76 @@ fn a_verifier_without_keys_does_not_start() {
 }
 
 #[test]
-fn names_of_algorithms_are_read_and_others_answered_with_the_list() {
+fn an_unknown_name_of_an_algorithm_is_refused_with_the_list_of_known_ones() {
     for algorithm in Algorithm::ALL {
         assert_eq!(algorithm.to_string().parse::<Algorithm>().unwrap(), algorithm);
     }
-    for name in ["none", "hs256", "ES512", ""] {
-        assert!(name.parse::<Algorithm>().unwrap_err().to_string().contains("HS256, HS384"), "{name}");
+    for (name, hint) in [
+        ("none", "unsigned"),
+        ("hs256", "case"),
+        ("ES512", "P-521"),
+        ("ES256K", "secp256k1"),
+        ("Ed448", "curve Ed448"),
+        ("", ""),
+    ] {
+        let error = name.parse::<Algorithm>().unwrap_err().to_string();
+        assert!(error.contains("HS256, HS384") && error.contains(hint), "{name}: {error}");
+    }
+}
+
+/// A token with this `alg` in its header, signed as `algorithm` is.
+fn sign_as(alg: &str, algorithm: Algorithm, kid: &str) -> String {
+    let part = |value: Value| {
+        // The library makes base64url of a claims set; a header is made of one here.
+        let header = Header::new(jsonwebtoken::Algorithm::HS256);
+        let token = encode(&header, &value, &EncodingKey::from_secret(SECRET)).unwrap();
+        token.split('.').nth(1).unwrap().to_owned()
+    };
+    let message = format!("{}.{}", part(json!({"alg": alg, "kid": kid})), part(claims(json!({}))));
+    let signature =
+        jsonwebtoken::crypto::sign(message.as_bytes(), &signing_key(algorithm), library(algorithm)).unwrap();
+    format!("{message}.{signature}")
+}
+
+#[tokio::test]
+async fn ed25519_and_eddsa_are_two_names_of_one_algorithm() {
+    assert_eq!("Ed25519".parse::<Algorithm>().unwrap(), Algorithm::EdDSA);
+    for alg in ["Ed25519", "EdDSA"] {
+        let keys = jwks(&[jwk(Algorithm::EdDSA, json!({"kid": "e", "alg": alg}))]).unwrap();
+        for name in ["Ed25519", "EdDSA"] {
+            accepted(&trusting(keys.clone()), &sign_as(name, Algorithm::EdDSA, "e")).await;
+        }
+    }
+    // The name is not believed: a key of another kind does not verify it, and the key's own algorithm decides.
+    for trusted in [Algorithm::HS256, Algorithm::RS256, Algorithm::ES256] {
+        let verifier = trusting(verifying_key(trusted).into());
+        for signed in [Algorithm::EdDSA, trusted] {
+            let why = refused(&verifier, &sign_as("Ed25519", signed, "e")).await;
+            assert_eq!(why, "its `alg` is not the one of its key");
+        }
+    }
+    let verifier = trusting(verifying_key(Algorithm::EdDSA).into());
+    for alg in ["ES256", "HS256"] {
+        assert_eq!(
+            refused(&verifier, &sign_as(alg, Algorithm::EdDSA, "e")).await,
+            "its `alg` is not the one of its key"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_algorithm_that_is_not_supported_is_refused_by_name() {
+    let verifier = trusting(verifying_key(Algorithm::EdDSA).into());
+    for (alg, hint) in [
+        ("Ed448", "`alg` Ed448 is not supported"),
+        ("ES512", "`alg` ES512 (P-521) is not supported"),
+        ("ES256K", "`alg` ES256K (secp256k1) is not supported"),
+        ("none", "not signed"),
+        ("ed25519", "its `alg` is not one that is supported"),
+        ("sesame", "its `alg` is not one that is supported"),
+    ] {
+        let why = refused(&verifier, &sign_as(alg, Algorithm::EdDSA, "e")).await;
+        assert!(why.contains(hint) && !why.contains("sesame"), "{alg}: {why}");
     }
 }
 
@@ -143,7 +233,20 @@ async fn while_secrets_are_rotated_both_are_trusted_and_afterwards_one() {
 }
 
 #[tokio::test]
-async fn a_key_with_an_id_answers_to_that_id_alone() {
+async fn settings_and_keys_are_replaced_together_or_not_at_all() {
+    let verifier = trusting(verifying_key(Algorithm::HS256).into());
+    let token = hs256(&claims(json!({"iss": "me"})));
+    let strict = JwtConfig { issuers: vec!["you".into()], ..JwtConfig::default() };
+    let invalid = JwtConfig { issuers: vec![String::new()], ..JwtConfig::default() };
+    assert!(verifier.replace(invalid, verifying_key(Algorithm::RS256).into()).is_err());
+    assert!(verifier.replace(strict.clone(), KeySet::new()).is_err());
+    accepted(&verifier, &token).await;
+    verifier.replace(strict, verifying_key(Algorithm::HS256).into()).unwrap();
+    assert!(refused(&verifier, &token).await.contains("issuer"));
+}
+
+#[tokio::test]
+async fn a_key_with_an_id_verifies_only_tokens_that_name_it() {
     let keys = KeySet::from(verifying_key(Algorithm::HS256).with_kid("a"))
         .with(verifying_key(Algorithm::RS256).with_kid("b"))
         .unwrap();
@@ -156,31 +259,90 @@ async fn a_key_with_an_id_answers_to_that_id_alone() {
     let unknown = refused(&verifier, &sign(Algorithm::HS256, Some("../../etc/passwd"), &said)).await;
     assert_eq!(unknown, "it names a key (`kid`) that is not known here");
     let unnamed = refused(&verifier, &sign(Algorithm::HS256, None, &said)).await;
-    assert_eq!(unnamed, "it must name its key (`kid`), for there are several here");
+    assert_eq!(unnamed, "it must name its key (`kid`), because there are several here");
 }
 
 #[tokio::test]
-async fn a_lone_key_needs_no_naming_but_another_name_is_not_its() {
+async fn a_lone_key_verifies_tokens_that_name_none_and_none_that_name_another() {
     let verifier = trusting(verifying_key(Algorithm::HS256).with_kid("a").into());
     accepted(&verifier, &hs256(&claims(json!({})))).await;
     refused(&verifier, &sign(Algorithm::HS256, Some("b"), &claims(json!({})))).await;
-    // A key without an id is tried for tokens that name one: issuers name keys that operators know by no name.
+    // A key without an id is tried for tokens that name one: issuers name keys whose name the operator does not know.
     let verifier = trusting(verifying_key(Algorithm::HS256).into());
     accepted(&verifier, &sign(Algorithm::HS256, Some("b"), &claims(json!({})))).await;
 }
 
 #[tokio::test]
-async fn one_id_may_have_a_key_for_each_algorithm_but_not_two_for_one() {
+async fn one_id_may_have_a_key_for_each_algorithm() {
     let both = KeySet::from(verifying_key(Algorithm::RS256).with_kid("a"))
         .with(verifying_key(Algorithm::PS256).with_kid("a"))
         .unwrap();
     assert_eq!(both.len(), 2);
-    let twice = both.clone().with(verifying_key(Algorithm::RS256).with_kid("a")).unwrap_err();
-    assert!(matches!(twice, KeyError::DuplicateKid { .. }));
     let verifier = trusting(both);
     for algorithm in [Algorithm::RS256, Algorithm::PS256] {
         accepted(&verifier, &sign(algorithm, Some("a"), &claims(json!({})))).await;
     }
+}
+
+#[tokio::test]
+async fn the_same_key_twice_is_one_key_and_spoils_no_other() {
+    let (a, b) = (jwk(Algorithm::RS256, json!({"kid": "k1"})), jwk(Algorithm::ES256, json!({"kid": "k2"})));
+    let keys = jwks(&[a.clone(), a.clone(), b]).unwrap();
+    assert_eq!((keys.len(), keys.left_out().len()), (2, 0));
+    let verifier = trusting(keys);
+    accepted(&verifier, &sign(Algorithm::RS256, Some("k1"), &claims(json!({})))).await;
+    accepted(&verifier, &sign(Algorithm::ES256, Some("k2"), &claims(json!({})))).await;
+    // Without an id as well: a lone key that is listed twice is still a lone key.
+    let nameless = jwk(Algorithm::RS256, json!({}));
+    assert_eq!(jwks(&[nameless.clone(), nameless]).unwrap().len(), 1);
+    // A file beside a key that was given.
+    let given = KeySet::from(verifying_key(Algorithm::RS256).with_kid("k1"));
+    assert_eq!(given.merged(jwks(&[a]).unwrap()).unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn different_keys_with_one_id_are_all_tried() {
+    let stranger = EncodingKey::from_rsa_pem(pem("test-rsa-stranger.private").as_bytes()).unwrap();
+    let mut other = Jwk::from_encoding_key(&stranger, jsonwebtoken::Algorithm::RS256).unwrap();
+    other.common.key_id = Some("a".into());
+    let other = serde_json::to_value(other).unwrap();
+    let keys = jwks(&[jwk(Algorithm::RS256, json!({"kid": "a"})), other]).unwrap();
+    assert_eq!(keys.len(), 2);
+    let verifier = trusting(keys);
+    accepted(&verifier, &sign(Algorithm::RS256, Some("a"), &claims(json!({})))).await;
+    let header = Header { kid: Some("a".into()), ..Header::new(jsonwebtoken::Algorithm::RS256) };
+    accepted(&verifier, &encode(&header, &claims(json!({})), &stranger).unwrap()).await;
+}
+
+#[test]
+fn keys_with_one_id_are_limited_and_the_rest_is_left_out() {
+    let secret = |n: u8| json!({"kty": "oct", "kid": "a", "k": format!("{n:02}{}", "A".repeat(60))});
+    let keys = jwks(&(0..6).map(secret).collect::<Vec<_>>()).unwrap();
+    assert_eq!((keys.len(), keys.left_out().len()), (4, 2));
+    assert!(keys.left_out()[0].reason.contains("more than 4 keys have the kid `a`"));
+    let secrets = (0..16_u8).try_fold(KeySet::new(), |keys, n| keys.with(Key::hmac(Algorithm::HS256, &[n; 32])?));
+    let error = secrets.unwrap().with(Key::hmac(Algorithm::HS256, &[99; 32]).unwrap()).unwrap_err();
+    assert!(matches!(error, KeyError::TooManyKeys { limit: 16, .. }), "{error}");
+}
+
+#[test]
+fn an_unusable_key_is_left_out_with_its_id_and_a_reason() {
+    let keys = jwks(&[
+        jwk(Algorithm::RS256, json!({"kid": "good"})),
+        jwk(Algorithm::RS256, json!({"kid": "small", "n": "AQAB"})),
+        jwk(Algorithm::ES256, json!({"kid": "future", "alg": "ML-DSA-44"})),
+        jwk(Algorithm::RS256, json!({"kid": "no\nlog line", "n": "?"})),
+        jwk(Algorithm::RS256, json!({})),
+        jwk(Algorithm::RS256, json!({"kid": "enc", "use": "enc", "alg": "RSA-OAEP"})),
+    ])
+    .unwrap();
+    assert_eq!(keys.len(), 1);
+    let left_out: Vec<_> = keys.left_out().iter().map(|key| (key.kid.as_deref(), key.reason.as_str())).collect();
+    assert_eq!(left_out.len(), 4, "a key for encryption is no key of tokens: {left_out:?}");
+    assert!(left_out[0].0 == Some("small") && left_out[0].1.contains("bits"), "{left_out:?}");
+    assert!(left_out[1].0 == Some("future") && left_out[1].1.contains("`alg` is not supported"), "{left_out:?}");
+    assert_eq!(left_out[2].0, Some("no\\nlog line"));
+    assert!(left_out[3].0.is_none() && left_out[3].1.contains("no `kid`"), "{left_out:?}");
 }
 
 #[test]
@@ -214,7 +376,7 @@ async fn a_set_with_several_keys_gives_only_those_with_an_id() {
     let keys = [jwk(Algorithm::RS256, json!({})), jwk(Algorithm::ES256, json!({"kid": "a"}))];
     assert_eq!(jwks(&keys).unwrap().len(), 1);
     assert_eq!(jwks(&keys[..1]).unwrap().len(), 1);
-    let nameless = jwks(&[keys[0].clone(), keys[0].clone()]).unwrap_err().to_string();
+    let nameless = jwks(&[keys[0].clone(), jwk(Algorithm::ES256, json!({}))]).unwrap_err().to_string();
     assert!(nameless.contains("no `kid`"), "{nameless}");
 }
 
@@ -241,7 +403,7 @@ async fn a_jwks_file_is_read_and_a_missing_one_named() {
 }
 
 #[test]
-fn a_text_that_is_no_jwk_set_is_refused() {
+fn a_text_that_is_not_a_jwk_set_is_refused() {
     for text in ["", "{}", "[]", "{\"keys\":{}}", "{\"keys\":5}", "nonsense"] {
         assert!(matches!(KeySet::from_jwks(text.as_bytes()), Err(KeyError::NotJwks)), "{text}");
     }

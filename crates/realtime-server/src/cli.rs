@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use realtime_adapters::local::SystemClock;
+use realtime_adapters::{error_chain, local::SystemClock};
 use realtime_ports::Clock;
 use realtime_schema::{Grant, Permission, Role, UserId, catalog, openapi};
 use tokio_util::sync::CancellationToken;
@@ -117,7 +117,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", chain(&*error));
+            eprintln!("error: {}", error_chain::one_line(&*error));
             let unusable = error.is::<ConfigError>() || matches!(error.downcast_ref(), Some(StartError::Config(_)));
             ExitCode::from(if unusable { 2 } else { 1 })
         }
@@ -258,18 +258,4 @@ fn write_schemas(out: &Path) -> Outcome {
 
 fn write_json(path: &Path, json: &serde_json::Value) -> io::Result<()> {
     fs::write(path, serde_json::to_string_pretty(json)? + "\n")
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        source = cause.source();
-    }
-    text
 }

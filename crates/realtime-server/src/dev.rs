@@ -24,7 +24,7 @@ impl Dev {
     pub(crate) fn complete(config: &mut Config) -> Self {
         let mut made_up = Vec::new();
         // The page signs its own tokens, so there is a secret even where other keys are set.
-        if config.auth.hmac_secret.is_none() {
+        if matches!(config.auth.signing_secret(), Ok(None)) {
             config.auth.hmac_secret = Some(random_secret());
             made_up.push("auth.hmac_secret");
         }

@@ -37,7 +37,8 @@ mod token;
 
 pub use config::{
     ApiConfig, AuthConfig, ClaimSettings, Config, ConfigError, DeliveryConfig, JwksSettings, LimitsConfig,
-    LivenessConfig, LogConfig, LogFormat, NamespaceConfig, Problem, ReconnectConfig, ServerConfig, Span, reference,
+    LivenessConfig, LogConfig, LogFormat, NamespaceConfig, Problem, ProviderConfig, ReconnectConfig, ServerConfig,
+    Span, reference,
 };
 pub use dev::Dev;
 pub use server::{Server, StartError};

@@ -2,10 +2,9 @@
 
 use jsonwebtoken::{EncodingKey, Header};
 use realtime_schema::{FieldError, Grant, Permission, Role, Timestamp, UserId};
-use secrecy::ExposeSecret;
 use serde_json::{Map, Value, json};
 
-use crate::config::{Config, Span};
+use crate::config::{Config, ConfigError, Span};
 
 /// What a token is to say.
 #[derive(Clone, Debug)]
@@ -36,6 +35,9 @@ pub enum TokenError {
     /// A name can't be one.
     #[error(transparent)]
     Name(#[from] FieldError),
+    /// The secret can't be read.
+    #[error(transparent)]
+    Secret(#[from] ConfigError),
     /// The library refused.
     #[error("the token could not be signed")]
     Sign(#[from] jsonwebtoken::errors::Error),
@@ -53,7 +55,7 @@ impl TokenRequest {
     /// There is no secret in `config`, or its algorithm is not an HMAC.
     pub fn sign(&self, config: &Config, now: Timestamp) -> Result<String, TokenError> {
         let auth = &config.auth;
-        let secret = auth.hmac_secret.as_ref().ok_or(TokenError::NoSecret)?;
+        let secret = auth.signing_secret()?.ok_or(TokenError::NoSecret)?;
         let algorithm = match auth.hmac_algorithm.as_str() {
             "HS256" => jsonwebtoken::Algorithm::HS256,
             "HS384" => jsonwebtoken::Algorithm::HS384,
@@ -62,14 +64,17 @@ impl TokenRequest {
         };
         let seconds = i64::try_from(self.ttl.0.as_secs()).unwrap_or(i64::MAX);
         let mut claims = Map::new();
-        claims.insert("sub".into(), json!(self.user));
+        put(&mut claims, auth.claims.subject.first().map_or("sub", String::as_str), json!(self.user));
         claims.insert("iat".into(), json!(now.as_secs()));
         claims.insert("exp".into(), json!(now.as_secs().saturating_add(seconds)));
         if let Some(issuer) = auth.issuers.first() {
             claims.insert("iss".into(), json!(issuer));
         }
         if let Some(audience) = auth.audiences.first() {
-            claims.insert("aud".into(), json!(audience));
+            put(&mut claims, &auth.audience_claim, json!(audience));
+        }
+        for (claim, value) in auth.required_claims.iter().filter_map(|pair| pair.split_once('=')) {
+            put(&mut claims, claim.trim(), json!(value.trim()));
         }
         let lists = [
             (&auth.claims.roles, json!(self.roles), self.roles.is_empty()),
@@ -82,7 +87,7 @@ impl TokenRequest {
             }
         }
         let header = Header { typ: auth.types.first().cloned().or(Some("JWT".into())), ..Header::new(algorithm) };
-        Ok(jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(secret.expose_secret().as_bytes()))?)
+        Ok(jsonwebtoken::encode(&header, &claims, &EncodingKey::from_secret(&secret))?)
     }
 }
 

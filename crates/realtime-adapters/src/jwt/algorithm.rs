@@ -1,10 +1,11 @@
-//! The signature algorithms that are accepted (RFC 7518 section 3.1, RFC 8037 section 3.1).
+//! The signature algorithms that are supported (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 9864 section 2.2).
 
 use std::{fmt, str::FromStr};
 
-use super::error::KeyError;
+/// The shortest HMAC secret that is accepted, in bytes: the output of SHA-256 (RFC 7518 section 3.2).
+pub const MIN_SECRET_BYTES: usize = 32;
 
-/// A signature algorithm. Unsigned tokens (`none`) have no place here.
+/// A signature algorithm. Unsigned tokens (`none`) are not supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Algorithm {
@@ -30,11 +31,37 @@ pub enum Algorithm {
     ES256,
     /// ECDSA on P-384 with SHA-384.
     ES384,
-    /// Ed25519.
+    /// Ed25519. `EdDSA` and `Ed25519` (RFC 9864) are two names of it.
     EdDSA,
 }
 
-/// What kind of key an algorithm needs.
+/// A name that is not one of a supported algorithm.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "`{name}` is not a supported algorithm{}; use one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, \
+     PS512, ES256, ES384, EdDSA (or its newer name Ed25519)",
+    why(name)
+)]
+pub struct UnknownAlgorithm {
+    /// The name given.
+    pub name: String,
+}
+
+/// Why a name that others support is refused here, to follow the statement that it is.
+fn why(name: &str) -> &'static str {
+    match name {
+        "none" => ": it is an unsigned token, and no key can vouch for it",
+        "ES512" => " (ECDSA on P-521)",
+        "ES256K" => " (ECDSA on secp256k1)",
+        "Ed448" => " (the curve Ed448)",
+        _ if Algorithm::ALL.into_iter().any(|known| known.as_str().eq_ignore_ascii_case(name)) => {
+            ": upper and lower case differ"
+        }
+        _ => "",
+    }
+}
+
+/// The kind of key that an algorithm needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyKind {
     Secret,
@@ -45,7 +72,7 @@ pub(super) enum KeyKind {
 }
 
 impl Algorithm {
-    /// Every algorithm, in the order documented.
+    /// Every algorithm, in the order of the documentation.
     pub const ALL: [Self; 12] = [
         Self::HS256,
         Self::HS384,
@@ -61,7 +88,7 @@ impl Algorithm {
         Self::EdDSA,
     ];
 
-    /// The name in a token's `alg` header.
+    /// The name in a token's `alg` header. For `EdDSA`, the older one of its two names.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::HS256 => "HS256",
@@ -140,13 +167,14 @@ impl fmt::Display for Algorithm {
 }
 
 impl FromStr for Algorithm {
-    type Err = KeyError;
+    type Err = UnknownAlgorithm;
 
-    /// The algorithm of that name; case matters, as it does in tokens.
-    fn from_str(name: &str) -> Result<Self, KeyError> {
-        Self::ALL
-            .into_iter()
-            .find(|known| known.as_str() == name)
-            .ok_or_else(|| KeyError::UnknownAlgorithm { name: name.to_owned() })
+    /// The algorithm of that name; upper and lower case differ, as they do in tokens.
+    fn from_str(name: &str) -> Result<Self, UnknownAlgorithm> {
+        if name == "Ed25519" {
+            return Ok(Self::EdDSA);
+        }
+        let known = Self::ALL.into_iter().find(|known| known.as_str() == name);
+        known.ok_or_else(|| UnknownAlgorithm { name: name.to_owned() })
     }
 }

@@ -1,33 +1,45 @@
 //! From an issuer's claims to the one form that the rest of the system knows.
-//!
-//! Messages name claims and what is wrong with them; they never repeat a claim's contents.
 
 use std::{collections::HashSet, hash::Hash};
 
-use realtime_schema::{FieldError, Grant, JwtClaims, Permission, Role, UserId};
+use realtime_schema::{Grant, JwtClaims, Permission, Role, UserId};
 use serde_json::{Map, Value};
 
-use super::error::KeyError;
+use super::{
+    claim_error::{ClaimError, ClaimProblem},
+    claim_path::{ClaimPath, present},
+    error::KeyError,
+};
 
-/// The last second of the year 9999: later times can't be shown (RFC 3339), and none is meant.
+/// The last second of the year 9999: later times can't be shown (RFC 3339).
 const LAST_SECOND: i64 = 253_402_300_799;
-const MAX_PATH_CHARS: usize = 255;
-const MAX_PATH_DOTS: usize = 16;
 
-/// Where an issuer puts what this system wants to know.
+/// Where an issuer puts what this system needs to know.
 ///
 /// A path names a claim, or a member of one with dots: `realm_access.roles`. A claim whose own name has dots,
-/// such as `https://example.com/roles`, is found first. Of several paths the first that the token has counts,
-/// alone. A list is an array of strings, or one string with spaces between the entries.
+/// such as `https://example.com/roles`, is found first. A claim that is `null` counts as absent.
+///
+/// Of several paths of a list, all that the token has are taken together, each entry once. A list is an array of
+/// strings, or one string with spaces between the entries. Of several paths of `subject` or `metadata`, the first
+/// that the token has is taken alone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimPaths {
+    /// The user. Default: `sub`.
+    pub subject: Vec<String>,
+    /// Accepts a whole number as the user, in decimal digits: the user `7` and the number 7 are then the same user.
+    /// Default: false.
+    pub integer_subject: bool,
     /// Lists of roles. Default: `roles`.
     pub roles: Vec<String>,
-    /// A single role, taken whole even if it has spaces, or an array of roles; looked for if no path of `roles`
-    /// is there. Default: `role`.
+    /// A single role, taken whole even if it has spaces, or an array of roles; read only if the token has none of
+    /// the paths of `roles`. Default: `role`.
     pub role: Vec<String>,
-    /// Lists of permissions. Default: `permissions`, then OAuth's `scope` (RFC 8693 section 4.2).
+    /// Lists of permissions. Default: `permissions`.
     pub permissions: Vec<String>,
+    /// Lists of OAuth scopes, which become permissions; read only if the token has none of the paths of
+    /// `permissions`, because a scope is what a client asked for, and a permission what its user may do. Default:
+    /// `scope` (RFC 8693 section 4.2).
+    pub scope: Vec<String>,
     /// Lists of grants, each `ACTION:PATTERN`. Default: `grants`.
     pub grants: Vec<String>,
     /// Objects that become the connection's metadata. Default: `metadata`.
@@ -38,9 +50,12 @@ impl Default for ClaimPaths {
     fn default() -> Self {
         let paths = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
         Self {
+            subject: paths(&["sub"]),
+            integer_subject: false,
             roles: paths(&["roles"]),
             role: paths(&["role"]),
-            permissions: paths(&["permissions", "scope"]),
+            permissions: paths(&["permissions"]),
+            scope: paths(&["scope"]),
             grants: paths(&["grants"]),
             metadata: paths(&["metadata"]),
         }
@@ -49,136 +64,111 @@ impl Default for ClaimPaths {
 
 impl ClaimPaths {
     pub(super) fn check(&self) -> Result<(), KeyError> {
+        if self.subject.is_empty() {
+            return Err(KeyError::setting(
+                "claims.subject",
+                "names no claim, so no token would have a user; use `sub`",
+            ));
+        }
         let all = [
+            ("claims.subject", &self.subject),
             ("claims.roles", &self.roles),
             ("claims.role", &self.role),
             ("claims.permissions", &self.permissions),
+            ("claims.scope", &self.scope),
             ("claims.grants", &self.grants),
             ("claims.metadata", &self.metadata),
         ];
-        for (name, paths) in all {
-            for path in paths {
-                if path.is_empty() || path.chars().count() > MAX_PATH_CHARS || path.matches('.').count() > MAX_PATH_DOTS
-                {
-                    return Err(KeyError::setting(
-                        name,
-                        format!("must hold paths of 1 to {MAX_PATH_CHARS} characters and at most {MAX_PATH_DOTS} dots"),
-                    ));
-                }
-            }
-        }
-        Ok(())
+        all.into_iter().try_for_each(|(name, paths)| paths.iter().try_for_each(|path| ClaimPath(path).check(name)))
     }
 
-    /// The claims in normal form, or which one is wrong and how.
-    pub(super) fn read(&self, claims: &Map<String, Value>) -> Result<JwtClaims, String> {
-        let sub = text(claims, "sub")?.ok_or("claim `sub` is missing")?;
-        check_audience(claims)?;
-        let mut read = JwtClaims::new(UserId::new(sub).map_err(|e| wrong("sub", &e))?);
+    /// The claims in normal form.
+    pub(super) fn read(&self, claims: &Map<String, Value>) -> Result<JwtClaims, ClaimError> {
+        let mut read = JwtClaims::new(self.user(claims)?);
+        // Nothing looks at it where no audience is configured; a wrong type refuses the token all the same.
+        strings(claims.get("aud").filter(present), "aud")?;
         read.exp = seconds(claims, "exp")?;
         read.nbf = seconds(claims, "nbf")?;
         read.iat = seconds(claims, "iat")?;
         read.iss = text(claims, "iss")?.map(str::to_owned);
         read.jti = text(claims, "jti")?.map(str::to_owned);
-        read.roles = match first(claims, &self.roles)? {
-            Some((path, value)) => entries(path, value, Split::AtSpaces, |entry| role(path, entry))?,
-            None => match first(claims, &self.role)? {
-                Some((path, value)) => entries(path, value, Split::Never, |entry| role(path, entry))?,
-                None => Vec::new(),
-            },
+        let role = |entry: &str| Role::new(entry).map_err(ClaimProblem::from);
+        read.roles = match union(claims, &self.roles, Split::AtSpaces, role)? {
+            Some(roles) => roles,
+            None => union(claims, &self.role, Split::Never, role)?.unwrap_or_default(),
         };
-        if let Some((path, value)) = first(claims, &self.permissions)? {
-            read.permissions =
-                entries(path, value, Split::AtSpaces, |entry| Permission::new(entry).map_err(|e| wrong(path, &e)))?;
-        }
-        if let Some((path, value)) = first(claims, &self.grants)? {
-            read.grants = entries(path, value, Split::AtSpaces, |entry| {
-                // Not the schema's message, for that repeats the entry.
-                entry.parse::<Grant>().map_err(|_| {
-                    format!(
-                        "claim `{path}` has an entry that is not ACTION:PATTERN \
-                         with one of subscribe, publish, history, presence and a valid pattern"
-                    )
-                })
-            })?;
-        }
+        let permission = |entry: &str| Permission::new(entry).map_err(ClaimProblem::from);
+        read.permissions = match union(claims, &self.permissions, Split::AtSpaces, permission)? {
+            Some(permissions) => permissions,
+            None => union(claims, &self.scope, Split::AtSpaces, permission)?.unwrap_or_default(),
+        };
+        // Not the message of the schema, because that repeats the entry.
+        let grant = |entry: &str| entry.parse::<Grant>().map_err(|_| ClaimProblem::NotAGrant);
+        read.grants = union(claims, &self.grants, Split::AtSpaces, grant)?.unwrap_or_default();
         if let Some((path, value)) = first(claims, &self.metadata)? {
-            let Value::Object(metadata) = value else { return Err(format!("claim `{path}` is not an object")) };
+            let Value::Object(metadata) = value else { return Err(ClaimProblem::NotAnObject.of(path)) };
             read.metadata = metadata.clone();
         }
         Ok(read)
     }
+
+    fn user(&self, claims: &Map<String, Value>) -> Result<UserId, ClaimError> {
+        let Some((path, value)) = first(claims, &self.subject)? else {
+            let path = self.subject.first().map_or("sub", String::as_str);
+            return Err(ClaimProblem::Missing.of(path));
+        };
+        let user = match value {
+            Value::String(user) => UserId::new(user.as_str()),
+            Value::Number(_) if !self.integer_subject => return Err(ClaimProblem::NumericSubject.of(path)),
+            Value::Number(number) if number.is_i64() || number.is_u64() => UserId::new(number.to_string()),
+            Value::Number(_) => return Err(ClaimProblem::NotAWholeNumber.of(path)),
+            _ => return Err(ClaimProblem::NotAString.of(path)),
+        };
+        user.map_err(|error| ClaimProblem::from(error).of(path))
+    }
 }
 
-fn role(path: &str, entry: &str) -> Result<Role, String> {
-    Role::new(entry).map_err(|e| wrong(path, &e))
-}
-
-// A name's error tells lengths and code points, never the name.
-fn wrong(path: &str, error: &FieldError) -> String {
-    format!("claim `{path}` {}", error.message)
-}
-
-fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, String> {
-    match claims.get(name) {
+fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<Option<&'a str>, ClaimError> {
+    match claims.get(name).filter(present) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(format!("claim `{name}` is not a string")),
+        Some(_) => Err(ClaimProblem::NotAString.of(name)),
     }
 }
 
 /// A NumericDate (RFC 7519 section 2) in whole seconds; a fraction is cut off.
-fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, String> {
-    let Some(value) = claims.get(name) else { return Ok(None) };
-    let Value::Number(number) = value else { return Err(format!("claim `{name}` is not a number of seconds")) };
+fn seconds(claims: &Map<String, Value>, name: &str) -> Result<Option<i64>, ClaimError> {
+    let Some(value) = claims.get(name).filter(present) else { return Ok(None) };
+    let Value::Number(number) = value else { return Err(ClaimProblem::NotSeconds.of(name)) };
     let seconds = match number.as_i64() {
         Some(whole) => whole,
         None => number.as_f64().map_or(i64::MAX, |fraction| fraction.floor() as i64),
     };
     if !(0..=LAST_SECOND).contains(&seconds) {
-        return Err(format!("claim `{name}` is not between 1970 and 9999; it counts seconds, not milliseconds"));
+        return Err(ClaimProblem::OutOfRange.of(name));
     }
     Ok(Some(seconds))
 }
 
-/// The library passes over an `aud` of the wrong type when no audience is configured.
-fn check_audience(claims: &Map<String, Value>) -> Result<(), String> {
-    match claims.get("aud") {
-        None | Some(Value::String(_)) => Ok(()),
-        Some(Value::Array(entries)) if entries.iter().all(Value::is_string) => Ok(()),
-        Some(_) => Err("claim `aud` is neither a string nor an array of strings".to_owned()),
+/// The strings of a claim that is one string or an array of them, such as `aud`. Empty if it is absent.
+pub(super) fn strings<'a>(value: Option<&'a Value>, path: &str) -> Result<Vec<&'a str>, ClaimError> {
+    let wrong = || ClaimProblem::NotStrings.of(path);
+    match value {
+        None => Ok(Vec::new()),
+        Some(Value::String(one)) => Ok(vec![one]),
+        Some(Value::Array(entries)) => entries.iter().map(|entry| entry.as_str().ok_or_else(wrong)).collect(),
+        Some(_) => Err(wrong()),
     }
 }
 
 /// The first of `paths` that the claims have, with its value.
-fn first<'a>(claims: &'a Map<String, Value>, paths: &'a [String]) -> Result<Option<(&'a str, &'a Value)>, String> {
+fn first<'a>(claims: &'a Map<String, Value>, paths: &'a [String]) -> Result<Option<(&'a str, &'a Value)>, ClaimError> {
     for path in paths {
-        if let Some(value) = at_path(claims, path).map_err(|()| format!("claim `{path}` leads through a non-object"))? {
+        if let Some(value) = ClaimPath(path).find(claims)? {
             return Ok(Some((path, value)));
         }
     }
     Ok(None)
-}
-
-/// The value at `path`: the member of that whole name, else the first way through members with dots between them.
-/// An error if the only ways end at something that has no members.
-fn at_path<'a>(object: &'a Map<String, Value>, path: &str) -> Result<Option<&'a Value>, ()> {
-    if let Some(value) = object.get(path) {
-        return Ok(Some(value));
-    }
-    let mut blocked = false;
-    for (dot, _) in path.match_indices('.') {
-        match object.get(&path[..dot]) {
-            None => {}
-            Some(Value::Object(inner)) => match at_path(inner, &path[dot + 1..]) {
-                Ok(None) => {}
-                Ok(found) => return Ok(found),
-                Err(()) => blocked = true,
-            },
-            Some(_) => blocked = true,
-        }
-    }
-    if blocked { Err(()) } else { Ok(None) }
 }
 
 #[derive(Clone, Copy)]
@@ -187,33 +177,36 @@ enum Split {
     Never,
 }
 
-/// The entries of a list, each once, in order.
-fn entries<T: Clone + Eq + Hash>(
-    path: &str,
-    value: &Value,
+/// The entries of the lists at all of `paths`, each once, in order; `None` if the claims have none of the paths.
+fn union<T: Clone + Eq + Hash>(
+    claims: &Map<String, Value>,
+    paths: &[String],
     split: Split,
-    read: impl Fn(&str) -> Result<T, String>,
-) -> Result<Vec<T>, String> {
+    read: impl Fn(&str) -> Result<T, ClaimProblem>,
+) -> Result<Option<Vec<T>>, ClaimError> {
+    let mut list: Option<Vec<T>> = None;
     let mut seen = HashSet::new();
-    let mut list = Vec::new();
-    let mut take = |entry: &str| {
-        let entry = read(entry)?;
-        if seen.insert(entry.clone()) {
-            list.push(entry);
-        }
-        Ok::<_, String>(())
-    };
-    match (value, split) {
-        (Value::String(one), Split::Never) => take(one)?,
-        (Value::String(many), Split::AtSpaces) => {
-            many.split(' ').filter(|entry| !entry.is_empty()).try_for_each(take)?;
-        }
-        (Value::Array(items), _) => {
-            for item in items {
-                take(item.as_str().ok_or_else(|| format!("claim `{path}` has an entry that is not a string"))?)?;
+    for path in paths {
+        let Some(value) = ClaimPath(path).find(claims)? else { continue };
+        let list = list.get_or_insert_default();
+        let mut take = |entry: &str| {
+            let entry = read(entry)?;
+            if seen.insert(entry.clone()) {
+                list.push(entry);
             }
-        }
-        _ => return Err(format!("claim `{path}` is neither an array of strings nor a string")),
+            Ok::<_, ClaimProblem>(())
+        };
+        let taken = match (value, split) {
+            (Value::String(one), Split::Never) => take(one),
+            (Value::String(many), Split::AtSpaces) => {
+                many.split(' ').filter(|entry| !entry.is_empty()).try_for_each(take)
+            }
+            (Value::Array(items), _) => {
+                items.iter().try_for_each(|item| take(item.as_str().ok_or(ClaimProblem::EntryNotAString)?))
+            }
+            _ => Err(ClaimProblem::NotStrings),
+        };
+        taken.map_err(|problem| problem.of(path))?;
     }
     Ok(list)
 }

@@ -1,11 +1,8 @@
-//! Why a key or a setting can't be used. These are read by whoever configures a server, so each says what to do.
+//! Why a key or a setting is refused. The operator of a server reads these, so each says what to do.
 
 use std::{io, path::PathBuf};
 
-use super::{
-    algorithm::{Algorithm, KeyKind},
-    key::MIN_SECRET_BYTES,
-};
+use super::algorithm::{Algorithm, KeyKind, MIN_SECRET_BYTES, UnknownAlgorithm};
 
 /// Why the keys or the configuration of a verifier are not usable. None of these holds a secret.
 #[derive(Debug, thiserror::Error)]
@@ -20,15 +17,9 @@ pub enum KeyError {
         /// How long it is.
         bytes: usize,
     },
-    /// No algorithm of that name.
-    #[error(
-        "`{name}` is not an algorithm; use one of HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, \
-         ES256, ES384, EdDSA"
-    )]
-    UnknownAlgorithm {
-        /// The name given.
-        name: String,
-    },
+    /// The name of an algorithm that is not supported.
+    #[error(transparent)]
+    UnknownAlgorithm(#[from] UnknownAlgorithm),
     /// The key is of another kind than the algorithm needs.
     #[error("{algorithm} can't be used with {found}; name an algorithm of that key, or give the right key")]
     WrongKind {
@@ -66,13 +57,13 @@ pub enum KeyError {
         /// Why the first of them was left out.
         problem: String,
     },
-    /// Two keys with the same `kid` and algorithm: nobody could tell which one signed.
-    #[error("two keys have the kid `{kid}` and the algorithm {algorithm}; give each its own kid")]
-    DuplicateKid {
-        /// The id that occurs twice.
-        kid: String,
-        /// The algorithm of both.
-        algorithm: Algorithm,
+    /// More keys than are tried for one token, so that a token can't cost more than a few verifications.
+    #[error("more than {limit} keys {which}; give each key its own kid, or remove old ones")]
+    TooManyKeys {
+        /// How many there may be.
+        limit: usize,
+        /// What they have in common.
+        which: String,
     },
     /// The file can't be read.
     #[error("the key file {} can't be read", path.display())]
@@ -84,9 +75,9 @@ pub enum KeyError {
         source: io::Error,
     },
     /// No key at all.
-    #[error("no verification key; give an HMAC secret, a PEM public key, a JWKS file or a JWKS address")]
+    #[error("no verification key: give an HMAC secret, a PEM public key, a JWKS file or a JWKS address")]
     NoKeys,
-    /// A setting that can't be meant.
+    /// An invalid setting.
     #[error("the setting `{name}` {problem}")]
     Setting {
         /// The field of the configuration.

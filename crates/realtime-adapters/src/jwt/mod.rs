@@ -11,24 +11,34 @@
 //!
 //! Three rules hold whatever the configuration is. A key has one algorithm, and the token's `alg` can only agree
 //! with it (RFC 8725 section 3.1). Nothing is fetched because a token says so: `jku`, `x5u`, `jwk` and `x5c` in a
-//! header are not looked at. And a claim of the wrong type refuses the token; it never counts as absent.
+//! header are not looked at, and `iss` selects only among issuers that are configured. And a claim of the wrong type
+//! refuses the token; only `null` counts as absent.
 
 mod algorithm;
+mod claim_error;
+mod claim_path;
 mod claims;
 mod config;
 mod error;
+mod issuers;
+mod jwk;
 mod key;
 mod key_set;
+mod pem;
 #[cfg(feature = "jwks")]
 mod remote;
+mod status;
+mod token;
 mod verifier;
 
-pub use algorithm::Algorithm;
+pub use algorithm::{Algorithm, MIN_SECRET_BYTES, UnknownAlgorithm};
 pub use claims::ClaimPaths;
 pub use config::{JwtConfig, MAX_LEEWAY};
 pub use error::KeyError;
-pub use key::{Key, MIN_SECRET_BYTES};
-pub use key_set::{KeySet, MAX_JWKS_FILE_BYTES};
+pub use issuers::{IssuerConfig, IssuerError, Issuers};
+pub use key::Key;
+pub use key_set::{KeySet, LeftOut, MAX_JWKS_FILE_BYTES};
 #[cfg(feature = "jwks")]
 pub use remote::{JwksConfig, JwksSource};
+pub use status::{AddressStatus, KeyStatus};
 pub use verifier::TokenVerifier;

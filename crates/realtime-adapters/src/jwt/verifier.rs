@@ -1,28 +1,40 @@
 //! The verifier: header, key, signature, claims, in that order.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    sync::Arc,
+    time::{SystemTime, UNIX_EPOCH},
+};
 
 use arc_swap::ArcSwap;
 use async_trait::async_trait;
-use jsonwebtoken::{Header, Validation, decode, decode_header, errors::ErrorKind};
 use realtime_ports::{JwtVerifier, VerifyError};
-use realtime_schema::JwtClaims;
-use serde_json::{Map, Value};
+use realtime_schema::{JwtClaims, Timestamp};
 
 #[cfg(feature = "jwks")]
-use super::remote::{Crowded, JwksSource, Refreshed};
-use super::{algorithm::Algorithm, config::JwtConfig, error::KeyError, key::Key, key_set::KeySet};
+use super::remote::{JwksSource, Overloaded, Refreshed};
+use super::{
+    config::JwtConfig,
+    error::KeyError,
+    key_set::{KeySet, LeftOut},
+    status::KeyStatus,
+    token::{Token, invalid},
+};
 
-/// Verifies tokens with keys given at start, with those of a JWKS address (feature `jwks`), or with both.
+/// Verifies the tokens of one issuer, or of several that share their keys: with given keys, with those of a JWKS
+/// address (feature `jwks`), or with both. For issuers with keys of their own see [`Issuers`](super::Issuers).
 ///
 /// A verification takes tens of microseconds and does not leave its thread; only a token with an unknown `kid`
-/// may wait for one fetch of the address, at most as long as that is allowed to take, twice.
+/// may wait for a fetch of the address, at most as long as that is allowed to take, twice.
 pub struct TokenVerifier {
-    config: JwtConfig,
-    rules: HashMap<Algorithm, Validation>,
-    keys: ArcSwap<KeySet>,
+    trusted: ArcSwap<Trusted>,
     #[cfg(feature = "jwks")]
-    address: Option<JwksSource>,
+    address: Option<Arc<JwksSource>>,
+}
+
+/// What is replaced as a whole.
+struct Trusted {
+    config: JwtConfig,
+    keys: KeySet,
 }
 
 /// Why one set of keys did not accept a token.
@@ -39,7 +51,7 @@ impl TokenVerifier {
     /// A verifier that trusts `keys` and nothing else.
     ///
     /// # Errors
-    /// There are no keys, or a setting can't be meant.
+    /// There are no keys, or a setting is invalid.
     pub fn new(config: JwtConfig, keys: KeySet) -> Result<Self, KeyError> {
         if keys.is_empty() {
             return Err(KeyError::NoKeys);
@@ -47,166 +59,170 @@ impl TokenVerifier {
         Self::build(config, keys)
     }
 
-    /// A verifier that trusts `keys`, which may be none, and whatever keys `address` serves.
+    /// A verifier that trusts `keys`, which may be none, and the keys that `address` serves.
     ///
     /// # Errors
-    /// A setting can't be meant.
+    /// A setting is invalid.
     #[cfg(feature = "jwks")]
-    pub fn with_address(config: JwtConfig, keys: KeySet, address: JwksSource) -> Result<Self, KeyError> {
-        Ok(Self { address: Some(address), ..Self::build(config, keys)? })
+    pub fn with_address(
+        config: JwtConfig,
+        keys: KeySet,
+        address: impl Into<Arc<JwksSource>>,
+    ) -> Result<Self, KeyError> {
+        Ok(Self { address: Some(address.into()), ..Self::build(config, keys)? })
     }
 
-    /// Trusts `keys` from now on instead of those given before; keys of an address are not touched. Tokens that
-    /// were accepted already are not looked at again.
+    /// Replaces settings and given keys, whole or not at all; the JWKS address and its keys stay. Claims that were
+    /// accepted before are not judged again.
     ///
     /// # Errors
-    /// There are no keys.
-    pub fn replace_keys(&self, keys: KeySet) -> Result<(), KeyError> {
-        if keys.is_empty() {
+    /// There are no keys and no address, or a setting is invalid; then nothing has changed.
+    pub fn replace(&self, config: JwtConfig, keys: KeySet) -> Result<(), KeyError> {
+        config.check()?;
+        if keys.is_empty() && !self.has_address() {
             return Err(KeyError::NoKeys);
         }
-        self.keys.store(Arc::new(keys));
+        self.trusted.store(Arc::new(Trusted { config, keys }));
         Ok(())
     }
 
-    /// Whether there is a key to verify with; false only while an address has not answered yet.
+    /// Replaces the given keys alone. See [`replace`](Self::replace).
+    ///
+    /// # Errors
+    /// There are no keys and no address.
+    pub fn replace_keys(&self, keys: KeySet) -> Result<(), KeyError> {
+        let config = self.trusted.load().config.clone();
+        self.replace(config, keys)
+    }
+
+    /// Whether there is a key to verify with; false only while an address has not served one yet.
     pub fn is_ready(&self) -> bool {
+        self.status().keys > 0
+    }
+
+    /// The keys that it has, and whether they are up to date.
+    pub fn status(&self) -> KeyStatus {
+        let trusted = self.trusted.load();
+        #[allow(unused_mut, reason = "without an address nothing is added")]
+        let mut status =
+            KeyStatus { keys: trusted.keys.len(), left_out: trusted.keys.left_out().to_vec(), address: None };
         #[cfg(feature = "jwks")]
-        if self.address.as_ref().is_some_and(JwksSource::has_keys) {
-            return true;
+        if let Some(address) = &self.address {
+            if let Some(keys) = address.keys() {
+                status.keys += keys.len();
+                status.left_out.extend_from_slice(keys.left_out());
+            }
+            status.address = Some(address.status());
         }
-        !self.keys.load().is_empty()
+        status
+    }
+
+    /// The source of the keys of its address.
+    #[cfg(feature = "jwks")]
+    pub(super) fn address(&self) -> Option<&Arc<JwksSource>> {
+        self.address.as_ref()
+    }
+
+    /// The longest token that it reads, in bytes.
+    pub(super) fn max_token_bytes(&self) -> usize {
+        self.trusted.load().config.max_token_bytes
+    }
+
+    /// The keys of JWKS files that are not used.
+    pub(super) fn left_out(&self) -> Vec<LeftOut> {
+        self.trusted.load().keys.left_out().to_vec()
     }
 
     fn build(config: JwtConfig, keys: KeySet) -> Result<Self, KeyError> {
         config.check()?;
-        let rules = Algorithm::ALL.into_iter().map(|algorithm| (algorithm, config.validation(algorithm))).collect();
-        Ok(Self {
-            config,
-            rules,
-            keys: ArcSwap::from_pointee(keys),
+        Ok(Self::unchecked(config, keys))
+    }
+
+    /// With settings that have been checked, and keys that may be none.
+    pub(super) fn unchecked(config: JwtConfig, keys: KeySet) -> Self {
+        Self {
+            trusted: ArcSwap::from_pointee(Trusted { config, keys }),
             #[cfg(feature = "jwks")]
             address: None,
-        })
-    }
-
-    /// What can be said before any key is looked at.
-    fn header(&self, token: &str) -> Result<Header, VerifyError> {
-        let limit = self.config.max_token_bytes;
-        if token.len() > limit {
-            return Err(invalid(format!("it is {} bytes long; at most {limit} are allowed", token.len())));
-        }
-        // The library's error may quote the header, so it is dropped.
-        let header = decode_header(token)
-            .map_err(|_| invalid("it is not a signed JWT, or its `alg` is not one that is supported"))?;
-        if header.crit.is_some() {
-            return Err(invalid(
-                "its header has `crit`, and no extension is understood here (RFC 7515 section 4.1.11)",
-            ));
-        }
-        if !self.config.types.is_empty() && !header.typ.as_deref().is_some_and(|typ| self.accepts_type(typ)) {
-            return Err(invalid("its `typ` is not one that is accepted"));
-        }
-        Ok(header)
-    }
-
-    fn accepts_type(&self, typ: &str) -> bool {
-        let bare = |typ: &str| {
-            let lower = typ.to_ascii_lowercase();
-            lower.strip_prefix("application/").map_or(lower.clone(), str::to_owned)
-        };
-        self.config.types.iter().any(|accepted| bare(accepted) == bare(typ))
-    }
-
-    fn judge(&self, token: &str, header: &Header, keys: &KeySet) -> Result<JwtClaims, Failure> {
-        let candidates = keys.candidates(header.kid.as_deref());
-        if candidates.is_empty() {
-            return Err(match header.kid {
-                Some(_) => Failure::UnknownKid,
-                None => Failure::NotByThese("it must name its key (`kid`), for there are several here"),
-            });
-        }
-        let mut failure = "its `alg` is not the one of its key";
-        for key in candidates.iter().filter(|key| key.algorithm().to_library() == header.alg) {
-            match self.judge_by(token, key) {
-                Err(Failure::NotByThese(why)) => failure = why,
-                judged => return judged,
-            }
-        }
-        Err(Failure::NotByThese(failure))
-    }
-
-    fn judge_by(&self, token: &str, key: &Key) -> Result<JwtClaims, Failure> {
-        let rules = &self.rules[&key.algorithm()];
-        match decode::<Map<String, Value>>(token, key.decoding(), rules) {
-            Ok(data) => self.config.claims.read(&data.claims).map_err(|problem| Failure::Final(invalid(problem))),
-            Err(error) => Err(match error.kind() {
-                ErrorKind::ExpiredSignature => Failure::Final(VerifyError::Expired),
-                ErrorKind::ImmatureSignature => Failure::Final(VerifyError::NotYetValid),
-                ErrorKind::MissingRequiredClaim(claim) | ErrorKind::InvalidClaimFormat(claim) => {
-                    Failure::Final(invalid(format!("claim `{claim}` is missing or of the wrong type")))
-                }
-                ErrorKind::InvalidIssuer => Failure::Final(invalid("its issuer (`iss`) is not one that is accepted")),
-                ErrorKind::InvalidAudience if self.config.audiences.is_empty() => Failure::Final(invalid(
-                    "it is meant for an audience (`aud`), and the server is configured with none; \
-                     set the audiences that it answers to",
-                )),
-                ErrorKind::InvalidAudience => Failure::Final(invalid("it is meant for another audience (`aud`)")),
-                ErrorKind::Json(_) | ErrorKind::Utf8(_) => Failure::Final(invalid(
-                    "its claims are not a JSON object, or one of `exp`, `nbf`, `sub`, `iss` and `aud` \
-                     is of the wrong type",
-                )),
-                _ => Failure::NotByThese("its signature does not verify"),
-            }),
         }
     }
 
-    #[cfg(feature = "jwks")]
-    async fn judge_by_address(
-        &self,
-        token: &str,
-        header: &Header,
-        address: &JwksSource,
-    ) -> Result<JwtClaims, VerifyError> {
-        // The first wait may be for a fetch that was under way and came too early for this key, the second is not.
-        for attempt in 0..3 {
-            if let Some(keys) = address.keys() {
-                match self.judge(token, header, &keys) {
-                    Ok(claims) => return Ok(claims),
-                    Err(Failure::UnknownKid) => {}
-                    Err(other) => return Err(other.into()),
-                }
-            }
-            if attempt == 2 {
-                break;
-            }
-            match address.refreshed().await {
-                Refreshed::Done => {}
-                Refreshed::No => break,
-                Refreshed::Crowded => return Err(VerifyError::Unavailable(Arc::new(Crowded))),
-            }
-        }
-        // As long as the address fails, a key that it has just begun to use can't be told from one that is made up.
-        Err(match address.trouble() {
-            Some(trouble) => VerifyError::Unavailable(trouble),
-            None => Failure::UnknownKid.into(),
-        })
+    fn has_address(&self) -> bool {
+        #[cfg(feature = "jwks")]
+        return self.address.is_some();
+        #[cfg(not(feature = "jwks"))]
+        false
     }
-}
 
-#[async_trait]
-impl JwtVerifier for TokenVerifier {
-    async fn verify(&self, token: &str) -> Result<JwtClaims, VerifyError> {
-        let header = self.header(token)?;
-        let failure = match self.judge(token, &header, &self.keys.load()) {
+    /// Verifies a token whose header has been read already.
+    pub(super) async fn verify_read(&self, token: &Token<'_>) -> Result<JwtClaims, VerifyError> {
+        let trusted = self.trusted.load_full();
+        trusted.config.judge_header(token)?;
+        let failure = match judge(&trusted.config, &trusted.keys, token) {
             Ok(claims) => return Ok(claims),
             Err(failure) => failure,
         };
         #[cfg(feature = "jwks")]
         if let (Some(address), Failure::UnknownKid | Failure::NotByThese(_)) = (&self.address, &failure) {
-            return self.judge_by_address(token, &header, address).await;
+            return judge_by_address(&trusted.config, address, token).await;
         }
         Err(failure.into())
+    }
+}
+
+fn judge(config: &JwtConfig, keys: &KeySet, token: &Token<'_>) -> Result<JwtClaims, Failure> {
+    let candidates = keys.candidates(token.kid.as_deref());
+    if candidates.is_empty() {
+        return Err(match token.kid {
+            Some(_) => Failure::UnknownKid,
+            None => Failure::NotByThese("it must name its key (`kid`), because there are several here"),
+        });
+    }
+    let mut same_algorithm = candidates.iter().filter(|key| key.algorithm() == token.algorithm).peekable();
+    if same_algorithm.peek().is_none() {
+        return Err(Failure::NotByThese("its `alg` is not the one of its key"));
+    }
+    if !same_algorithm.any(|key| token.is_signed_by(key)) {
+        return Err(Failure::NotByThese("its signature does not verify"));
+    }
+    token.claims().and_then(|claims| config.judge(&claims, now())).map_err(Failure::Final)
+}
+
+#[cfg(feature = "jwks")]
+async fn judge_by_address(
+    config: &JwtConfig,
+    address: &JwksSource,
+    token: &Token<'_>,
+) -> Result<JwtClaims, VerifyError> {
+    // The first wait may be for a fetch in progress that began too early for this key, the second is not.
+    for attempt in 0..3 {
+        if let Some(keys) = address.keys() {
+            match judge(config, &keys, token) {
+                Ok(claims) => return Ok(claims),
+                Err(Failure::UnknownKid) => {}
+                Err(other) => return Err(other.into()),
+            }
+        }
+        if attempt == 2 {
+            break;
+        }
+        match address.refreshed().await {
+            Refreshed::Done => {}
+            Refreshed::No => break,
+            Refreshed::Overloaded => return Err(VerifyError::Unavailable(Arc::new(Overloaded))),
+        }
+    }
+    // As long as the address fails, a key that it has just begun to use can't be told from one that is made up.
+    Err(match address.last_error() {
+        Some(error) => VerifyError::Unavailable(error),
+        None => Failure::UnknownKid.into(),
+    })
+}
+
+#[async_trait]
+impl JwtVerifier for TokenVerifier {
+    async fn verify(&self, token: &str) -> Result<JwtClaims, VerifyError> {
+        self.verify_read(&Token::read(token, self.max_token_bytes())?).await
     }
 }
 
@@ -220,6 +236,8 @@ impl From<Failure> for VerifyError {
     }
 }
 
-fn invalid(why: impl Into<String>) -> VerifyError {
-    VerifyError::Invalid(why.into())
+/// The time of the system's clock.
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_millis(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
 }

@@ -2,11 +2,12 @@
 
 mod claims;
 mod jwks;
+mod provider;
 mod trust;
 
 use std::path::PathBuf;
 
-use realtime_adapters::jwt::{Algorithm, JwtConfig};
+use realtime_adapters::jwt::{Algorithm, JwtConfig, UnknownAlgorithm};
 use realtime_core::auth::ConnectionPolicy;
 use realtime_service::Settings;
 use schemars::JsonSchema;
@@ -17,18 +18,27 @@ use super::{Span, problems::Problems, secret::SecretText};
 
 pub use claims::ClaimSettings;
 pub use jwks::JwksSettings;
+pub use provider::ProviderConfig;
 
 /// Whose tokens are accepted. At least one key is required.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct AuthConfig {
-    /// A secret that the issuer of tokens shares with this server: at least 32 bytes, used as they are.
+    /// A secret that the issuer of tokens shares with this server: at least 32 bytes, used as they are, but for one
+    /// line end after them.
     #[serde(skip_serializing)]
     #[schemars(with = "Option<SecretText>")]
     pub hmac_secret: Option<SecretString>,
-    /// The algorithm of that secret: `HS256`, `HS384` or `HS512`.
+    /// More such secrets, so that they can be rotated: all of them are accepted.
+    #[serde(skip_serializing)]
+    #[schemars(with = "Vec<SecretText>")]
+    pub hmac_secrets: Vec<SecretString>,
+    /// Files with such secrets, one in each. One line end at the end of a file is not a part of the secret.
+    #[schemars(with = "Vec<String>")]
+    pub hmac_secret_files: Vec<PathBuf>,
+    /// The algorithm of those secrets: `HS256`, `HS384` or `HS512`.
     pub hmac_algorithm: String,
-    /// A public key in PEM: RSA, P-256, P-384 or Ed25519.
+    /// A public key in PEM: RSA, P-256, P-384 or Ed25519. In an environment variable its line ends may be written `\n`.
     #[schemars(with = "Option<SecretText>")]
     pub public_key: Option<String>,
     /// A file with such a key.
@@ -44,22 +54,29 @@ pub struct AuthConfig {
     pub jwks: JwksSettings,
     /// Accepted issuers (`iss`). Without any, every issuer that has the key is accepted.
     pub issuers: Vec<String>,
-    /// Audiences (`aud`) that this server answers to. Without any, a token must not name an audience.
+    /// Audiences (`aud`) of this server; a token must name one of them. Without any, a token must not name an audience.
     pub audiences: Vec<String>,
+    /// The claim that names the audience. With another one than `aud`, such as the `client_id` of Amazon Cognito's
+    /// access tokens, `audiences` is required and `aud` is not compared.
+    pub audience_claim: String,
+    /// Claims that must have exactly a text, each `CLAIM=VALUE`, such as `token_use=access`.
+    pub required_claims: Vec<String>,
     /// Accepted token types (`typ`). Without any, every type is accepted.
     pub types: Vec<String>,
-    /// Grace for clocks that differ, on `exp` and `nbf`.
+    /// Tolerance for clocks that differ, on `exp` and `nbf`.
     pub leeway: Span,
-    /// Lets in tokens whose time is over, and keeps connections beyond it. For migrations.
+    /// Accepts expired tokens, and keeps connections beyond the expiry of theirs. For migrations.
     pub allow_expired: bool,
-    /// The longest token that is looked at, in bytes.
+    /// The longest token that is read, in bytes.
     pub max_token_bytes: usize,
     /// Roles of which a token must have all to connect.
     pub required_roles: Vec<String>,
     /// Permissions of which a token must have all to connect.
     pub required_permissions: Vec<String>,
-    /// Where in a token roles, permissions, grants and metadata are found.
+    /// Where in a token the user, roles, permissions, grants and metadata are found.
     pub claims: ClaimSettings,
+    /// Issuers with keys, audiences and claims of their own. The `iss` of a token selects the entry that lists it.
+    pub providers: Vec<ProviderConfig>,
 }
 
 impl Default for AuthConfig {
@@ -67,6 +84,8 @@ impl Default for AuthConfig {
         let jwt = JwtConfig::default();
         Self {
             hmac_secret: None,
+            hmac_secrets: Vec::new(),
+            hmac_secret_files: Vec::new(),
             hmac_algorithm: "HS256".into(),
             public_key: None,
             public_key_file: None,
@@ -75,6 +94,8 @@ impl Default for AuthConfig {
             jwks: JwksSettings::default(),
             issuers: jwt.issuers,
             audiences: jwt.audiences,
+            audience_claim: jwt.audience_claim,
+            required_claims: Vec::new(),
             types: jwt.types,
             leeway: jwt.leeway.into(),
             allow_expired: jwt.allow_expired,
@@ -82,6 +103,7 @@ impl Default for AuthConfig {
             required_roles: Vec::new(),
             required_permissions: Vec::new(),
             claims: ClaimSettings::default(),
+            providers: Vec::new(),
         }
     }
 }
@@ -100,6 +122,7 @@ impl AuthConfig {
             let what = "keys may be fetched over plain `http`: a machine on the way can replace them and issue tokens";
             warnings.add("auth.jwks.insecure_http", what);
         }
+        self.warn_of_newlines(warnings);
     }
 
     pub(super) fn apply(&self, settings: &mut Settings, problems: &mut Problems) {
@@ -118,8 +141,8 @@ impl AuthConfig {
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, String> {
-    Algorithm::ALL.into_iter().find(|algorithm| algorithm.as_str() == name).ok_or_else(|| {
-        let names: Vec<_> = Algorithm::ALL.iter().map(|algorithm| algorithm.as_str()).collect();
-        format!("`{name}` is not an algorithm; use one of {}", names.join(", "))
-    })
+    name.parse().map_err(|error: UnknownAlgorithm| error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -26,7 +26,7 @@ use std::sync::Arc;
 
 use realtime_adapters::{
     front::{AcceptorConfig, ProxyProtocol},
-    jwt::TokenVerifier,
+    jwt::Issuers,
     ws::WsConfig,
 };
 use realtime_service::Settings;
@@ -39,7 +39,7 @@ use problems::Problems;
 pub use api::ApiConfig;
 pub(crate) use layers::Draft;
 
-pub use auth::{AuthConfig, ClaimSettings, JwksSettings};
+pub use auth::{AuthConfig, ClaimSettings, JwksSettings, ProviderConfig};
 pub use delivery::DeliveryConfig;
 pub use duration::Span;
 pub use limits::LimitsConfig;
@@ -112,7 +112,7 @@ impl Config {
     }
 
     /// The verifier. With an address of keys, waits for its first answer and fetches in the background from then on.
-    pub(crate) async fn verifier(&self) -> Result<Arc<TokenVerifier>, ConfigError> {
+    pub(crate) async fn verifier(&self) -> Result<Arc<Issuers>, ConfigError> {
         self.auth.verifier().await
     }
 

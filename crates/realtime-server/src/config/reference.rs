@@ -58,6 +58,12 @@ pub fn reference() -> String {
         let _ = write!(text, "\n| key | default | meaning |\n|---|---|---|\n");
         let listed = title.starts_with("[[");
         rows(&mut text, inner, name, if listed { &Json::Null } else { &defaults[name] }, listed);
+        for (list, entries) in properties(section).filter(|(_, inner)| inner["items"]["properties"].is_object()) {
+            let path = format!("{name}.{list}");
+            let _ = write!(text, "\n### `[[{path}]]`\n\n{}\n", description(&entries["items"]));
+            let _ = write!(text, "\n| key | default | meaning |\n|---|---|---|\n");
+            rows(&mut text, &entries["items"], &path, &Json::Null, true);
+        }
     }
     text
 }
@@ -101,11 +107,10 @@ mod tests {
     #[test]
     fn every_setting_is_in_the_reference_with_a_meaning() {
         let text = reference();
-        for path in Shape::of_config().paths().iter().filter(|path| path.contains('.')) {
+        let paths = Shape::of_config().paths();
+        for path in paths.iter().filter(|path| path.contains('.')) {
             let row = text.lines().find(|line| line.starts_with(&format!("| `{path}` |")));
-            let is_section = Shape::of_config()
-                .at(&path.split('.').map(str::to_owned).collect::<Vec<_>>())
-                .is_some_and(|shape| matches!(shape, Shape::Table(_)));
+            let is_section = paths.iter().any(|other| other.starts_with(&format!("{path}.")));
             if !is_section {
                 let row = row.unwrap_or_else(|| panic!("{path} is not in the reference"));
                 assert!(row.split('|').nth(3).is_some_and(|meaning| meaning.trim().len() > 15), "{row}");

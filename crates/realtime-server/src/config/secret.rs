@@ -1,6 +1,6 @@
 //! Values that are never shown.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, fs, path::Path};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
@@ -26,6 +26,19 @@ impl JsonSchema for SecretText {
 pub(super) fn without_newline(text: &str) -> Option<&str> {
     let text = text.strip_suffix('\n')?;
     Some(text.strip_suffix('\r').unwrap_or(text))
+}
+
+/// The contents of a file with one secret, which need not be text. A newline after it is usual there, and is left out
+/// without a warning.
+pub(super) fn in_file(path: &Path) -> Result<Vec<u8>, String> {
+    let mut secret = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    if secret.last() == Some(&b'\n') {
+        secret.pop();
+        if secret.last() == Some(&b'\r') {
+            secret.pop();
+        }
+    }
+    Ok(secret)
 }
 
 #[cfg(test)]

@@ -13,10 +13,11 @@ use prometheus_client::{
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
     registry::Registry,
 };
+use realtime_adapters::jwt::Issuers;
 use realtime_schema::ErrorCode;
 use realtime_service::Service;
 
-use super::{App, body::Refused};
+use super::{App, body::Refused, key_metrics::KeyMetrics};
 
 /// Reads the counters when they are asked for.
 #[derive(Debug)]
@@ -67,9 +68,10 @@ impl Collector for Counters {
 }
 
 /// Everything that is exposed.
-pub(super) fn registry(service: Service) -> Registry {
+pub(super) fn registry(service: Service, verifier: Arc<Issuers>) -> Registry {
     let mut registry = Registry::with_prefix("realtime");
     registry.register_collector(Box::new(Counters(service)));
+    registry.register_collector(Box::new(KeyMetrics(verifier)));
     registry
 }
 

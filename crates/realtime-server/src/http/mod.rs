@@ -6,6 +6,7 @@ mod body;
 mod client_address;
 mod health;
 mod key;
+mod key_metrics;
 mod metrics;
 mod page;
 
@@ -23,7 +24,7 @@ use axum::{
     routing::{any, get},
 };
 use realtime_adapters::{
-    jwt::TokenVerifier,
+    jwt::Issuers,
     ws::{Handshake, WsConfig},
 };
 use realtime_core::auth::{Refusal, RefusalReason};
@@ -46,7 +47,7 @@ pub(crate) struct App {
     pub(crate) api_keys: ArcSwap<Vec<SecretString>>,
     /// Set when the server was told to stop.
     pub(crate) stopping: AtomicBool,
-    verifier: Arc<TokenVerifier>,
+    verifier: Arc<Issuers>,
     ws: Arc<WsConfig>,
     metrics: prometheus_client::registry::Registry,
     client_addresses: ClientAddresses,
@@ -55,7 +56,7 @@ pub(crate) struct App {
 impl App {
     pub(crate) fn new(
         service: Service,
-        verifier: Arc<TokenVerifier>,
+        verifier: Arc<Issuers>,
         config: Config,
         api_keys: Vec<SecretString>,
         dev: Option<Dev>,
@@ -66,7 +67,7 @@ impl App {
             ws.origins = ws.origins.and_loopback();
         }
         let (mut metrics, client_addresses) =
-            (metrics::registry(service.clone()), ClientAddresses::new(&config.server));
+            (metrics::registry(service.clone(), verifier.clone()), ClientAddresses::new(&config.server));
         client_addresses.register(&mut metrics);
         Self {
             api_keys: ArcSwap::from_pointee(api_keys),

@@ -12,17 +12,17 @@ use super::{super::problems::Problems, Span, algorithm};
 pub struct JwksSettings {
     /// The address: `https`, or `http` on this machine.
     pub url: Option<String>,
-    /// How often the keys are fetched afresh.
+    /// How often the keys are fetched again.
     pub refresh: Span,
     /// The shortest time between two fetches made because a token names an unknown key.
     pub min_refresh: Span,
     /// The longest that one fetch may take.
     pub timeout: Span,
-    /// The largest answer that is read, in bytes.
+    /// The largest response that is read, in bytes.
     pub max_body_bytes: usize,
     /// The algorithm of RSA keys that name none.
     pub rsa_algorithm: String,
-    /// Allows plain `http` to other machines. Whoever can change packets on the way can then make tokens.
+    /// Allows plain `http` to other machines. An attacker who can change packets on the way can then make tokens.
     pub insecure_http: bool,
 }
 
@@ -43,9 +43,9 @@ impl Default for JwksSettings {
 
 impl JwksSettings {
     /// What the adapter fetches keys with; `None` without an address, or if the settings are wrong.
-    pub(super) fn source(&self, problems: &mut Problems) -> Option<JwksConfig> {
+    pub(super) fn source(&self, prefix: &str, problems: &mut Problems) -> Option<JwksConfig> {
         let url = self.url.as_ref()?;
-        let rsa_algorithm = problems.ok("auth.jwks.rsa_algorithm", algorithm(&self.rsa_algorithm))?;
+        let rsa_algorithm = problems.ok(&format!("{prefix}.jwks.rsa_algorithm"), algorithm(&self.rsa_algorithm))?;
         Some(JwksConfig {
             refresh: self.refresh.0,
             min_refresh: self.min_refresh.0,
