@@ -25,8 +25,12 @@ pub struct CatalogEntry {
 
 /// Every schema that client teams and backends work from.
 pub fn catalog() -> Vec<CatalogEntry> {
-    let mut entries = frames();
-    entries.push(server_frame(&entries));
+    let controls: Vec<_> = examples::controls().iter().map(control_frame).collect();
+    let any_control = control_frames(&controls);
+    let publication = publication();
+    let any = server_frame(&any_control, &publication);
+    let mut entries = controls;
+    entries.extend([publication, any_control, any]);
     entries.extend([
         entry::<Command>("client-command", Contract::In),
         entry::<QueryParams>("query-params", Contract::In),
@@ -62,14 +66,6 @@ fn id_of(name: &str) -> Value {
     format!("urn:realtime:schema:{name}").into()
 }
 
-/// The frames that a server sends: the control frames, and an application's publications.
-fn frames() -> Vec<CatalogEntry> {
-    let examples = examples::controls();
-    let mut entries: Vec<_> = examples.iter().map(control_frame).collect();
-    entries.push(publication());
-    entries
-}
-
 /// The schema of one control frame, made of its payload's.
 fn control_frame(example: &Control) -> CatalogEntry {
     let name = example.kind();
@@ -95,13 +91,15 @@ fn control_frame(example: &Control) -> CatalogEntry {
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": id_of(name),
-        "title": name,
+        "title": frame_title(name),
         "description": description,
         "type": "object",
         "properties": {
             "type": {"const": name},
             "payload": payload,
             "timestamp": timestamp,
+            // Only a publication has one, so that generated code can tell the two apart.
+            "id": false,
         },
         "required": ["type", "payload", "timestamp"],
         "examples": [{"type": name, "payload": example, "timestamp": examples::now()}],
@@ -117,7 +115,7 @@ fn sentence(text: &str) -> String {
 }
 
 fn publication() -> CatalogEntry {
-    let name = "publication";
+    let (name, title) = ("publication", "Publication");
     let mut generator = Contract::Out.generator("/$defs");
     let (kind, payload) = (generator.subschema_for::<MessageType>(), generator.subschema_for::<Payload>());
     let (timestamp, id) = (generator.subschema_for::<Timestamp>(), generator.subschema_for::<MessageId>());
@@ -125,8 +123,8 @@ fn publication() -> CatalogEntry {
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": id_of(name),
-        "title": name,
-        "description": "A message of the application.",
+        "title": title,
+        "description": "A message of the application: the only frame that has an `id`.",
         "type": "object",
         "properties": {
             "type": kind,
@@ -144,31 +142,51 @@ fn publication() -> CatalogEntry {
     CatalogEntry { name, schema }
 }
 
+/// Any control frame: a union that is told apart by `type`.
+fn control_frames(frames: &[CatalogEntry]) -> CatalogEntry {
+    let frames: Vec<_> = frames.iter().collect();
+    let about = "Any control frame. Its `type` says which; a client ignores one that it does not know.";
+    union("control-frame", "ControlFrame", about, &frames)
+}
+
 /// Any frame that a server sends.
-fn server_frame(frames: &[CatalogEntry]) -> CatalogEntry {
-    let name = "server-frame";
+fn server_frame(control: &CatalogEntry, publication: &CatalogEntry) -> CatalogEntry {
+    let about = "Any frame that the server sends. One with an `id` is a publication, any other a control frame. Clients ignore types and fields that they do not know.";
+    union("server-frame", "ServerFrame", about, &[control, publication])
+}
+
+/// The schema of what is one of `parts`, which become definitions under their titles.
+fn union(name: &'static str, title: &str, about: &str, parts: &[&CatalogEntry]) -> CatalogEntry {
     let mut definitions = serde_json::Map::new();
     let (mut any_of, mut examples) = (Vec::new(), Vec::new());
-    for CatalogEntry { name, schema } in frames {
+    for CatalogEntry { schema, .. } in parts {
         let mut schema = schema.clone();
         let Some(fields) = schema.as_object_mut() else { continue };
         if let Some(Value::Object(inner)) = fields.remove("$defs") {
             definitions.extend(inner);
         }
-        examples.extend(fields.remove("examples").and_then(|list| list.get(0).cloned()));
+        if let Some(Value::Array(list)) = fields.remove("examples") {
+            examples.extend(list);
+        }
         fields.remove("$schema");
         fields.remove("$id");
-        definitions.insert(format!("{name}-frame"), schema);
-        any_of.push(json!({"$ref": format!("#/$defs/{name}-frame")}));
+        let title = fields["title"].as_str().unwrap_or_default().to_owned();
+        any_of.push(json!({"$ref": format!("#/$defs/{title}")}));
+        definitions.insert(title, schema);
     }
     let schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": id_of(name),
-        "title": name,
-        "description": "Any frame that the server sends. Clients ignore `rt.*` types and fields that they don't know.",
+        "title": title,
+        "description": about,
         "anyOf": any_of,
         "examples": examples,
         "$defs": definitions,
     });
     CatalogEntry { name, schema }
+}
+
+/// The name of a frame's type in generated code: `WelcomeFrame`, whose payload is `Welcome`.
+fn frame_title(name: &str) -> String {
+    format!("{}Frame", sentence(name))
 }

@@ -72,8 +72,8 @@ impl JsonSchema for CommandId {
         json_schema!({
             "description": "Chosen by the client, echoed in exactly one `ack` or `error`. A command without one is done without an answer.",
             "anyOf": [
-                {"type": "integer", "minimum": i64::MIN, "maximum": i64::MAX},
-                {"type": "string", "minLength": 1, "maxLength": Self::MAX_CHARS},
+                {"title": "CommandNumber", "type": "integer", "minimum": i64::MIN, "maximum": i64::MAX},
+                {"title": "CommandText", "type": "string", "minLength": 1, "maxLength": Self::MAX_CHARS},
             ],
             "examples": [7, "sub-1"],
         })
@@ -112,6 +112,7 @@ impl Command {
 #[non_exhaustive]
 pub enum Action {
     /// Subscribes this connection to a topic. After the `ack` nothing published later is missed.
+    #[schemars(title = "SubscribeCommand")]
     Subscribe {
         /// The topic.
         topic: Topic,
@@ -120,18 +121,22 @@ pub enum Action {
         since: Option<StreamPosition>,
     },
     /// Ends a subscription. After the `ack` nothing of that topic arrives.
+    #[schemars(title = "UnsubscribeCommand")]
     Unsubscribe {
         /// The topic.
         topic: Topic,
     },
     /// Replaces this connection's token by a new one of the same user.
+    #[schemars(title = "RefreshCommand")]
     Refresh {
         /// The new token.
         token: String,
     },
     /// Asks for an `ack`, for clients that can't see WebSocket pings.
+    #[schemars(title = "PingCommand")]
     Ping {},
     /// Answers a `ping` text frame. It has no `id`, for nothing is sent back.
+    #[schemars(title = "PongCommand")]
     Pong {},
 }
 

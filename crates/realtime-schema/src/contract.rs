@@ -5,7 +5,7 @@ use schemars::{
     generate::SchemaSettings,
     transform::{RecursiveTransform, Transform},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// Which way a type travels; fields with defaults are optional on the way in and always there on the way out.
 #[derive(Clone, Copy)]
@@ -18,11 +18,11 @@ impl Contract {
     /// A generator of draft 2020-12 whose references point into `definitions`, such as `/$defs`.
     pub(crate) fn generator(self, definitions: &'static str) -> SchemaGenerator {
         let settings = SchemaSettings::draft2020_12().with(|settings| settings.definitions_path = definitions.into());
-        match self {
+        let settings = match self {
             Self::In => settings.for_deserialize(),
             Self::Out => settings.for_serialize().with_transform(RecursiveTransform(AbsentRatherThanNull)),
-        }
-        .into_generator()
+        };
+        settings.with_transform(RecursiveTransform(LoneReference)).into_generator()
     }
 }
 
@@ -38,6 +38,20 @@ impl Transform for AbsentRatherThanNull {
             if !requires(&required, name) {
                 without_null(property);
             }
+        }
+    }
+}
+
+/// Puts a reference that has a description beside it into an `allOf`: code generators take a reference with siblings
+/// for a type of its own, and name it with a number.
+#[derive(Clone)]
+struct LoneReference;
+
+impl Transform for LoneReference {
+    fn transform(&mut self, schema: &mut Schema) {
+        let Some(fields) = schema.as_object_mut().filter(|fields| fields.len() > 1) else { return };
+        if let Some(reference) = fields.remove("$ref") {
+            fields.insert("allOf".into(), json!([{"$ref": reference}]));
         }
     }
 }

@@ -8,11 +8,15 @@ use uuid::Uuid;
 
 use crate::field_error::FieldError;
 
+/// A UUID as the server writes it, as a JSON Schema's `pattern` (ECMA-262).
+const PATTERN: &str = "^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident, $field:literal) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
         #[serde(transparent)]
+        #[schemars(extend("pattern" = PATTERN))]
         #[schemars(example = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e")]
         pub struct $name(pub Uuid);
 

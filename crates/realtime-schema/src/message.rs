@@ -19,14 +19,19 @@ use crate::{
 #[schemars(example = Route::All)]
 pub enum Route {
     /// Every connection.
+    #[schemars(title = "ToAll")]
     All,
     /// Every connection of a user.
+    #[schemars(title = "ToUser")]
     User(UserId),
     /// Every connection whose token gives a role.
+    #[schemars(title = "ToRole")]
     Role(Role),
     /// One connection.
+    #[schemars(title = "ToConnection")]
     Connection(ConnectionId),
     /// Every connection that is subscribed to a topic.
+    #[schemars(title = "ToTopic")]
     Topic(Topic),
 }
 
@@ -169,7 +174,7 @@ impl JsonSchema for Audience {
         let route = generator.subschema_for::<Route>();
         json_schema!({
             "description": "One route, or a list of them: the union, each connection once.",
-            "anyOf": [route, {"type": "array", "items": route, "minItems": 1, "maxItems": Self::MAX_ROUTES}],
+            "anyOf": [route, {"title": "RouteUnion", "type": "array", "items": route, "minItems": 1, "maxItems": Self::MAX_ROUTES}],
             "examples": ["all", {"topic": "order:123"}, [{"user": "alice"}, {"role": "admin"}]],
         })
     }
@@ -219,7 +224,12 @@ impl JsonSchema for Payload {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({"description": "Any JSON value.", "examples": [{"status": "shipped"}]})
+        // The types one by one: generators take a schema without any for an object.
+        json_schema!({
+            "type": ["object", "array", "string", "number", "boolean", "null"],
+            "description": "Any JSON value.",
+            "examples": [{"status": "shipped"}],
+        })
     }
 }
 

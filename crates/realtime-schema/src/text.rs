@@ -54,7 +54,8 @@ pub(crate) fn name_schema(docs: &[&str], max: usize, example: &str, refused: &[V
 macro_rules! name {
     (
         $(#[doc = $doc:literal])*
-        $name:ident, $field:literal, $max:literal, $example:literal $(, $extra:path, not [$($refused:expr),*])?
+        $name:ident, $field:literal, $max:literal, $example:literal
+        $(, $extra:path, not [$($refused:expr),*] $(, pattern $pattern:literal)?)?
     ) => {
         $(#[doc = $doc])*
         #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
@@ -135,7 +136,10 @@ macro_rules! name {
             }
 
             fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-                $crate::text::name_schema(&[$($doc),*], $max, $example, &[$($($refused),*)?])
+                #[allow(unused_mut, reason = "most names have no pattern")]
+                let mut schema = $crate::text::name_schema(&[$($doc),*], $max, $example, &[$($($refused),*)?]);
+                $($(schema.insert("pattern".into(), $pattern.into());)?)?
+                schema
             }
         }
     };

@@ -16,7 +16,8 @@ name! {
     ///
     /// Compared character by character: no case folding, no normalization. White space is refused, and so are `*`, `{`
     /// and `}`, which belong to patterns.
-    Topic, "topic", 255, "order:123", no_pattern_syntax, not [json!({"pattern": r"[\s*{}]"})]
+    Topic, "topic", 255, "order:123", no_pattern_syntax, not [json!({"pattern": r"[\s*{}]"})],
+    pattern r"^[^\s*{}]+$"
 }
 
 fn no_pattern_syntax(text: &str) -> Result<(), FieldError> {

@@ -85,6 +85,7 @@ fn breakages() -> Vec<(&'static str, &'static str, Value)> {
         ("closing", "/payload/code", json!(70_000)),
         ("ping", "/type", json!("pong")),
         ("publication", "/type", json!("welcome")),
+        ("control-frame", "/id", json!("019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8f")),
         ("server-frame", "/timestamp", json!("yesterday")),
         ("client-command", "/action", json!("shout")),
         ("query-params", "/client", json!("x".repeat(65))),
