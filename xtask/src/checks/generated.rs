@@ -126,16 +126,12 @@ fn drift(dir: &str, wanted: &BTreeMap<String, String>, committed: &BTreeMap<Stri
 }
 
 fn compare(file: &str, wanted: &str, committed: Option<&str>, remedy: &str) -> Option<Finding> {
-    let Some(committed) = committed else {
-        return Some(Finding::new(file, "is missing", remedy));
+    let broken = match committed {
+        None => "is missing",
+        Some(committed) if committed != wanted => "differs from what the types generate",
+        Some(_) => return None,
     };
-    if wanted == committed {
-        return None;
-    }
-    let equal = wanted.lines().zip(committed.lines()).take_while(|(wanted, committed)| wanted == committed).count();
-    let line = |text: &str| text.lines().nth(equal).map_or("the end".into(), |line| format!("`{}`", line.trim()));
-    let broken = format!("has {} where {} is generated", line(committed), line(wanted));
-    Some(Finding::new(format!("{file}:{}", equal + 1), broken, remedy))
+    Some(Finding::new(file, broken, remedy))
 }
 
 #[cfg(test)]
@@ -148,26 +144,18 @@ mod tests {
 
     #[test]
     fn a_drifted_a_missing_and_an_orphaned_file_are_each_named() {
-        let wanted = files(&[("drifted", "{\n  \"a\": 1\n}\n"), ("missing", "{}\n")]);
+        let wanted = files(&[("drifted", "1\n"), ("missing", "{}\n")]);
         assert!(drift("d", &wanted, &wanted).is_empty());
-        let committed = files(&[("drifted", "{\n  \"a\": 2\n}\n"), ("orphan", "{}\n")]);
+        let committed = files(&[("drifted", "2\n"), ("orphan", "{}\n")]);
         let findings = drift("d", &wanted, &committed);
         let found: Vec<_> = findings.iter().map(|finding| format!("{} {}", finding.at, finding.broken)).collect();
         assert_eq!(
             found,
             [
-                "d/drifted:2 has `\"a\": 2` where `\"a\": 1` is generated",
+                "d/drifted differs from what the types generate",
                 "d/missing is missing",
                 "d/orphan belongs to no type of the catalog",
             ]
         );
-    }
-
-    #[test]
-    fn a_document_that_is_longer_or_shorter_is_reported() {
-        let broken = |wanted, committed| compare("f", wanted, Some(committed), "").map(|finding| finding.broken);
-        assert_eq!(broken("a\nb\n", "a\n").as_deref(), Some("has the end where `b` is generated"));
-        assert_eq!(broken("a\n", "a\nb\n").as_deref(), Some("has `b` where the end is generated"));
-        assert!(broken("a\n", "a").is_some() && broken("a\n", "a\n").is_none());
     }
 }
