@@ -124,11 +124,11 @@ pub(crate) async fn rounds(options: &Options, count: usize) -> Result<Vec<IdleCo
 async fn hold(running: &Running, count: usize, at_once: usize) -> Result<IdleCost> {
     let pids = running.pids();
     // A first connection pays what is paid once.
-    drop(crowd(running, 1, 1).await?);
+    drop(connect(running, 1, 1).await?);
     sleep(Duration::from_millis(500)).await;
     let kernel = Kernel::now();
     let (before_kib, cpu, began) = (machine::resident_kib(&pids)?, machine::cpu_seconds(&pids)?, Instant::now());
-    let sockets = crowd(running, count, at_once).await?;
+    let sockets = connect(running, count, at_once).await?;
     let (cpu, took) = (machine::cpu_seconds(&pids)? - cpu, began.elapsed().as_secs_f64());
     sleep(REST).await;
     let with_kib = machine::resident_kib(&pids)?;
@@ -146,7 +146,7 @@ async fn hold(running: &Running, count: usize, at_once: usize) -> Result<IdleCos
 }
 
 /// So many connections, each with a token of its own and one topic.
-pub(crate) async fn crowd(running: &Running, count: usize, at_once: usize) -> Result<Vec<Connected>> {
+pub(crate) async fn connect(running: &Running, count: usize, at_once: usize) -> Result<Vec<Connected>> {
     let limits = fs::read_to_string("/proc/self/limits")?;
     if let Some(most) = most_descriptors(&limits).filter(|most| *most < count + OTHER_DESCRIPTORS) {
         return Err(

@@ -1,4 +1,4 @@
-//! What the kernel holds for sockets, as far as it tells: proc(5), `/proc/net/sockstat` and `/proc/slabinfo`.
+//! The memory that the kernel holds for sockets, from proc(5), `/proc/net/sockstat` and `/proc/slabinfo`.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,7 +10,7 @@ use crate::stats::median;
 /// What a page is on every machine that this runs on.
 const PAGE: u64 = 4096;
 
-/// What the kernel tells at one moment. Nothing where it can't be read: slabinfo is for root alone.
+/// The figures of the kernel at one moment; `None` where they can't be read: slabinfo is for root alone.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kernel {
     /// The caches of kernel objects.

@@ -1,4 +1,4 @@
-//! What the machine tells about processes (proc(5)), and where they run.
+//! The processes as the kernel reports them (proc(5)), and the cores that they run on.
 
 use std::{env, fs, os::unix::process::CommandExt, process::Command};
 

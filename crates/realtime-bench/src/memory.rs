@@ -2,7 +2,7 @@
 //! that allocated it. `cargo xtask bench --memory`.
 
 mod dhat;
-mod rooms;
+mod parts;
 
 use std::{
     fmt::Write as _,
@@ -18,7 +18,7 @@ use tokio::time::{sleep, timeout};
 
 use self::{
     dhat::Site,
-    rooms::{Part, part_of, parts},
+    parts::{Part, part_of, parts},
 };
 use crate::{
     idle::{self, IdleCost},
@@ -75,7 +75,7 @@ fn valgrind() -> Result<()> {
         Ok(status) if status.success() => Ok(()),
         Err(error) if error.kind() == ErrorKind::NotFound => {
             Err("NOT MEASURED: --memory needs valgrind, which is not \
-             installed (Debian: apt-get install valgrind); --hold measures resident memory without it"
+             installed (Debian: apt-get install valgrind); --idle measures resident memory without it"
                 .into())
         }
         other => Err(format!("NOT MEASURED: valgrind does not run: {other:?}").into()),
@@ -94,7 +94,7 @@ async fn profile(options: &Options, connections: usize) -> Result<Profile> {
 
     let slowed = Options { binaries: folder.path().to_owned(), ..options.clone() };
     let running = Server::Realtime.start(&slowed, &Start::default()).await?;
-    let sockets = idle::crowd(&running, connections, options.at_once).await?;
+    let sockets = idle::connect(&running, connections, options.at_once).await?;
     sleep(Duration::from_secs(3)).await;
     for pid in running.pids() {
         process::Command::new("kill").args([END, &pid.to_string()]).status()?;
@@ -111,8 +111,8 @@ async fn profile(options: &Options, connections: usize) -> Result<Profile> {
     Ok(Profile { connections, sites: dhat::parse(&text)? })
 }
 
-/// What is started in the server's place: the server, under DHAT. Clients that say nothing are not pinged meanwhile,
-/// for it is some thirty times slower.
+/// The script that is started instead of the server: the server, under DHAT. Pings are an hour apart, as DHAT is some
+/// thirty times slower.
 fn script(server: &Path, out: &Path) -> String {
     let quoted = |path: &Path| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
     format!(
@@ -123,7 +123,7 @@ fn script(server: &Path, out: &Path) -> String {
     )
 }
 
-/// Whether the process is gone, or only waits for its parent to see that it is (proc(5)).
+/// Whether the process has ended; its parent may not have collected it yet (proc(5)).
 fn ended(pid: u32) -> bool {
     let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
     stat.rsplit_once(") ").is_some_and(|(_, state)| state.starts_with('Z'))
@@ -136,7 +136,7 @@ impl Profile {
         sites.fold(Holds::default(), |sum, site| Holds {
             bytes: sum.bytes + site.bytes as f64,
             blocks: sum.blocks + site.blocks as f64,
-            overhead: sum.overhead + rooms::overhead(site) as f64,
+            overhead: sum.overhead + parts::overhead(site) as f64,
         })
     }
 
@@ -174,21 +174,21 @@ fn report(base: &Profile, profiles: &[Profile], held: &[IdleCost]) -> Result<Str
         }
         text + "\n"
     };
-    let mut text = String::from("\n## The heap of an idle connection\n\n| room | part |");
+    let mut text = String::from("\n## The heap of an idle connection\n\n| group | part |");
     for profile in profiles {
         let _ = write!(text, " bytes at {} | blocks |", profile.connections);
     }
     let _ = writeln!(text, "\n|---|---|{}", "---:|---:|".repeat(profiles.len()));
-    for room in ["task", "session", "socket", "queue", "registry", "other"] {
-        let of_room: Vec<_> = parts().into_iter().filter(|part| part.room == room).collect();
-        for part in &of_room {
+    for group in ["task", "session", "socket", "queue", "registry", "other"] {
+        let of_group: Vec<_> = parts().into_iter().filter(|part| part.group == group).collect();
+        for part in &of_group {
             let held = profiles.iter().any(|profile| profile.per_connection(base, *part).bytes.abs() >= 0.5);
-            if held && of_room.len() > 1 {
+            if held && of_group.len() > 1 {
                 let grows = if part.doubles { " (doubles)" } else { "" };
-                text += &row(room, &format!("{}{grows}", part.name), &|other| other == part);
+                text += &row(group, &format!("{}{grows}", part.name), &|other| other == part);
             }
         }
-        text += &row(&format!("**{room}**"), "in all", &|part| part.room == room);
+        text += &row(&format!("**{group}**"), "in all", &|part| part.group == group);
     }
     text += &row("**heap**", "in all", &|_| true);
     text += "\nWhat a part holds with one connection alone is taken off. What *doubles* is a table or a list: at least \
@@ -199,10 +199,10 @@ fn report(base: &Profile, profiles: &[Profile], held: &[IdleCost]) -> Result<Str
     let rest = resident - heap.bytes - heap.overhead;
     let _ = write!(
         text,
-        "\n## Interference the heap, at {}\n\n| | bytes per connection |\n|---|---:|\n\
+        "\n## Beside the heap, at {}\n\n| | bytes per connection |\n|---|---:|\n\
          | heap, as DHAT counts it | {:.0} |\n\
          | the allocator's headers and rounding, computed for glibc | {:.0} |\n\
-         | the rest: room between blocks, pages in part used | {rest:.0} |\n\
+         | the rest: space between blocks, partly used pages | {rest:.0} |\n\
          | **resident**, without a profiler (median of {}) | **{resident:.0}** |\n",
         largest.connections,
         heap.bytes,
@@ -210,10 +210,10 @@ fn report(base: &Profile, profiles: &[Profile], held: &[IdleCost]) -> Result<Str
         held.len()
     );
     text += &kernel(held);
-    let unknown = of(&|part| *part == rooms::OTHER, largest).bytes;
+    let unknown = of(&|part| *part == parts::OTHER, largest).bytes;
     if unknown > heap.bytes / 10.0 {
         return Err(format!(
-            "{text}\n{unknown:.0} bytes are nobody's: the rules no longer fit, or the build has no line tables"
+            "{text}\n{unknown:.0} bytes match no rule: the rules are out of date, or the build has no line tables"
         )
         .into());
     }
@@ -229,7 +229,7 @@ fn kernel(held: &[IdleCost]) -> String {
     let mut text = String::new();
     let _ = write!(
         text,
-        "| kernel objects, both ends, in nobody's resident memory | {} |\n| TCP's pages of what waits, both ends | {} |\n\n",
+        "| kernel objects, both ends, in no process's resident memory | {} |\n| TCP's pages of buffered data, both ends | {} |\n\n",
         idle::objects(held).map_or_else(|| "not readable".to_owned(), |bytes| format!("{bytes:.0}")),
         of(&|held| held.kernel.tcp_bytes)
     );
@@ -251,16 +251,16 @@ mod tests {
         let all = Profile { connections: 101, sites: vec![queue(101), site(9000, 1, "main (main.rs:1)")] };
         let part = part_of(&queue(1));
         assert_eq!(all.per_connection(&base, part), Holds { bytes: 32.0, blocks: 1.0, overhead: 16.0 });
-        assert_eq!(all.per_connection(&base, rooms::OTHER), Holds::default());
+        assert_eq!(all.per_connection(&base, parts::OTHER), Holds::default());
         let text = report(&base, &[all], &[]).expect("a report");
         assert!(text.contains("| **heap** | in all | 32 | 1.00 |"), "{text}");
     }
 
     #[test]
-    fn a_profile_that_nobody_understands_is_an_error() {
+    fn a_profile_that_matches_no_rule_is_an_error() {
         let base = Profile { connections: 1, sites: Vec::new() };
         let all = Profile { connections: 11, sites: vec![site(500, 5, "??? (in /usr/bin/x)")] };
-        assert!(report(&base, &[all], &[]).expect_err("unknown").to_string().contains("nobody's"));
+        assert!(report(&base, &[all], &[]).expect_err("unknown").to_string().contains("match no rule"));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use clap::Args;
 /// An error ends the measurement: a figure from half a run is worse than none.
 pub(crate) type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
-/// Handshakes under way at once, unless said otherwise.
+/// The default number of handshakes in progress at once.
 pub(crate) const AT_ONCE: usize = 64;
 
 /// How to measure.

@@ -27,7 +27,7 @@ pub(crate) struct Publisher {
 }
 
 impl Publisher {
-    /// Connects, and says what the protocol wants said first.
+    /// Connects, and sends what the protocol requires first.
     pub(crate) async fn connect(address: SocketAddr, dialect: Dialect) -> Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;

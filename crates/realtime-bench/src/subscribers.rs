@@ -37,7 +37,7 @@ pub(crate) struct Seen {
     pub(crate) duplicated: u64,
     pub(crate) out_of_order: u64,
     pub(crate) latency: Histogram,
-    /// How many are to be received before `reached` is told.
+    /// The number to receive before `reached` is notified.
     goal: u64,
 }
 
@@ -47,7 +47,7 @@ struct Shared {
     start: Instant,
 }
 
-/// A crowd of subscribers. Dropping it closes their sockets.
+/// Subscribers that read. Dropping them closes their sockets.
 pub(crate) struct Subscribers {
     shared: Rc<Shared>,
     readers: Vec<JoinHandle<()>>,
@@ -63,7 +63,7 @@ pub(crate) async fn connect(address: SocketAddr, dialect: Dialect, wishes: Vec<W
     connect_at_once(address, dialect, wishes, AT_ONCE).await
 }
 
-/// The same with so many handshakes under way at once.
+/// The same with `at_once` handshakes in progress at once.
 pub(crate) async fn connect_at_once(
     address: SocketAddr,
     dialect: Dialect,

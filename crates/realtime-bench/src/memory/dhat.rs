@@ -52,7 +52,7 @@ pub(crate) fn parse(text: &str) -> Result<Vec<Site>> {
     file.points.into_iter().filter(|point| point.blocks_at_end > 0).map(site).collect()
 }
 
-/// A frame without its address, its file from the package on: who builds elsewhere sees the same.
+/// A frame without its address, its file from the package on: the same on every machine.
 fn named(frame: &str) -> String {
     let name = frame.split_once(": ").map_or(frame, |(_, name)| name);
     let Some((function, place)) = name.rsplit_once(" (") else { return name.to_owned() };

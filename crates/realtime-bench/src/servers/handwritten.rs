@@ -17,10 +17,10 @@ pub(crate) fn serve() -> Result<()> {
         let (subscribers, publishers) = super::floor::ports()?;
         let (messages, _) = broadcast::channel(4096);
         let listener = TcpListener::bind(("127.0.0.1", subscribers)).await?;
-        let crowd = messages.clone();
+        let sender = messages.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                tokio::spawn(serve_one(stream, crowd.subscribe()));
+                tokio::spawn(serve_one(stream, sender.subscribe()));
             }
         });
         let listener = TcpListener::bind(("127.0.0.1", publishers)).await?;

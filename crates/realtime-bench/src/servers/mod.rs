@@ -239,7 +239,7 @@ impl Server {
         matches!(self, Self::Floor | Self::FloorLong)
     }
 
-    /// Whether it can tell topics apart, and so be measured with many.
+    /// Whether it has topics, and so can be measured with many.
     pub(crate) fn has_topics(self) -> bool {
         !matches!(self, Self::Floor | Self::FloorLong | Self::Handwritten | Self::SocketIo)
     }
@@ -270,7 +270,7 @@ fn pinned(start: &Start, program: &Path) -> Command {
     command
 }
 
-/// A port of this machine that nobody has now.
+/// A free port of this machine.
 fn free_port() -> Result<SocketAddr> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?)
 }

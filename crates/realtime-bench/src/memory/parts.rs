@@ -1,30 +1,30 @@
-//! Whose a block of memory is: told by the functions on the stack that allocated it.
+//! The part of the server that a block of memory belongs to, by the functions on the stack that allocated it.
 
 use super::dhat::Site;
 
 /// A part of the server that holds memory for a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
-    pub(crate) room: &'static str,
+    pub(crate) group: &'static str,
     pub(crate) name: &'static str,
     /// Whether it grows by doubling, as a table or a list does, and not by the same for each connection.
     pub(crate) doubles: bool,
 }
 
-/// Blocks that no rule knows.
-pub(crate) const OTHER: Part = part("other", "no rule knows it");
+/// Blocks that match no rule.
+pub(crate) const OTHER: Part = part("other", "matches no rule");
 
-const fn part(room: &'static str, name: &'static str) -> Part {
-    Part { room, name, doubles: false }
+const fn part(group: &'static str, name: &'static str) -> Part {
+    Part { group, name, doubles: false }
 }
 
-const fn table(room: &'static str, name: &'static str) -> Part {
-    Part { room, name, doubles: true }
+const fn table(group: &'static str, name: &'static str) -> Part {
+    Part { group, name, doubles: true }
 }
 
-/// What the text of a frame holds, and whose the block then is. The allocation is asked first and its callers after
-/// it; of one frame the first rule that fits decides. Types come before files: a type says what the block *is*, a
-/// file only who made it.
+/// A text in a stack frame, and the part that the block then belongs to. The allocating frame is tested first, then its
+/// callers; for one frame the first rule that matches decides. Types come before files: a type says what the block *is*,
+/// a file only which code made it.
 const RULES: &[(&str, Part)] = &[
     (
         "Cell<realtime_service::connection::running::Running<",
@@ -44,21 +44,21 @@ const RULES: &[(&str, Part)] = &[
         "(realtime_schema::id::ConnectionId, realtime_core::pubsub::Attached<",
         table("registry", "table of subscriptions"),
     ),
-    ("(realtime_schema::id::ConnectionId, u32)", table("registry", "listeners' places in large sets")),
+    ("(realtime_schema::id::ConnectionId, u32)", table("registry", "listeners' positions in large sets")),
     ("realtime-core/src/listeners.rs", table("registry", "listeners of large sets")),
     ("(realtime_schema::text::UserId, usize)", table("registry", "connections per user, for the limit")),
     ("IpAddr, usize)", table("registry", "connections per address, for the limit")),
-    ("realtime-core/src/outbound.rs", part("queue", "room for frames")),
+    ("realtime-core/src/outbound.rs", part("queue", "space for frames")),
     ("realtime-core/src/frame.rs", part("queue", "frames that wait")),
     ("realtime-schema/src/text.rs", part("session", "text of names: user, topic, type")),
     ("realtime-core/src/connection.rs", part("session", "roles of the record")),
     ("realtime-core/src/session.rs", part("session", "grants of the session")),
     ("realtime-core/src/session/", part("session", "grants of the session")),
     ("realtime-adapters/src/jwt/", part("session", "claims")),
-    ("realtime-service/src/names.rs", table("session", "names that tokens share")),
+    ("realtime-service/src/intern.rs", table("session", "names that tokens share")),
     ("realtime-core/src/pubsub.rs", part("registry", "subscriptions of a connection")),
     ("realtime-adapters/src/local/", part("registry", "shards")),
-    ("realtime-adapters/src/ws/", part("socket", "WebSocket under way, handshake")),
+    ("realtime-adapters/src/ws/", part("socket", "WebSocket while it reads, handshake")),
     ("hyper-", part("socket", "HTTP of the handshake")),
     ("realtime-service/src/", part("session", "the service's rest")),
 ];
@@ -66,8 +66,8 @@ const RULES: &[(&str, Part)] = &[
 /// Every part, in the order of the table.
 pub(crate) fn parts() -> Vec<Part> {
     let mut all: Vec<Part> = Vec::new();
-    for room in ["task", "session", "socket", "queue", "registry"] {
-        for (_, part) in RULES.iter().filter(|(_, part)| part.room == room) {
+    for group in ["task", "session", "socket", "queue", "registry"] {
+        for (_, part) in RULES.iter().filter(|(_, part)| part.group == group) {
             if !all.contains(part) {
                 all.push(*part);
             }
@@ -77,13 +77,13 @@ pub(crate) fn parts() -> Vec<Part> {
     all
 }
 
-/// Whose the blocks of a site are.
+/// The part that the blocks of a site belong to.
 pub(crate) fn part_of(site: &Site) -> Part {
     let of_frame = |frame: &String| RULES.iter().find(|(text, _)| frame.contains(text)).map(|(_, part)| *part);
     site.frames.iter().find_map(of_frame).unwrap_or(OTHER)
 }
 
-/// What glibc's allocator takes for a block beside its bytes: a header of 8, up to the next 16, at least 32 in all.
+/// The overhead of glibc's allocator for a block: a header of 8, up to the next 16, at least 32 in all.
 pub(crate) fn overhead(site: &Site) -> u64 {
     let size = site.bytes / site.blocks.max(1);
     let chunk = (size + 8).next_multiple_of(16).max(32);
@@ -104,9 +104,9 @@ mod tests {
     }
 
     #[test]
-    fn each_block_of_a_connection_has_its_room() {
+    fn each_block_of_a_connection_has_its_part() {
         let sample = sample();
-        let mut found: Vec<_> = sample.iter().map(|(part, site)| (part.room, part.name, site.bytes / 300)).collect();
+        let mut found: Vec<_> = sample.iter().map(|(part, site)| (part.group, part.name, site.bytes / 300)).collect();
         found.sort_unstable();
         assert_eq!(found, EXPECTED);
     }
@@ -114,10 +114,10 @@ mod tests {
     /// Room, part, and bytes for each of the connections; also of what is there once.
     const EXPECTED: &[(&str, &str, u64)] = &[
         ("queue", "Outbound", 152),
-        ("queue", "room for frames", 32),
+        ("queue", "space for frames", 32),
         ("registry", "connections per user, for the limit", 42),
         ("registry", "listeners of large sets", 109),
-        ("registry", "listeners' places in large sets", 71),
+        ("registry", "listeners' positions in large sets", 71),
         ("registry", "shards", 27),
         ("registry", "table of connections", 66),
         ("registry", "table of subscriptions", 109),
@@ -129,13 +129,13 @@ mod tests {
         ("session", "roles of the record", 32),
         ("session", "text of names: user, topic, type", 29),
         ("session", "the service's rest", 7),
-        ("socket", "WebSocket under way, handshake", 218),
+        ("socket", "WebSocket while it reads, handshake", 218),
         ("socket", "tokio's registration", 256),
         ("task", "task cell, with session, socket and timer in it", 640),
     ];
 
     #[test]
-    fn what_nobody_knows_is_other_and_nothing_is_lost() {
+    fn an_unknown_block_is_other_and_nothing_is_lost() {
         let unknown = Site { bytes: 5, blocks: 1, frames: vec!["malloc".into(), "main (main.rs:1)".into()] };
         assert_eq!(part_of(&unknown), OTHER);
         assert!(parts().contains(&OTHER));
@@ -147,7 +147,7 @@ mod tests {
         let frames =
             ["OutboundQueue::push (realtime-core/src/outbound.rs:76)", "open (realtime-adapters/src/ws/x.rs:1)"];
         let site = Site { bytes: 32, blocks: 1, frames: frames.map(str::to_owned).to_vec() };
-        assert_eq!(part_of(&site).room, "queue");
+        assert_eq!(part_of(&site).group, "queue");
     }
 
     #[test]
