@@ -52,7 +52,7 @@ struct Reload {
     logged: &'static str,
 }
 
-/// A certificate for [`HOST`] in the files that a proxy or a server reads.
+/// A certificate for `HOST` in the files that a proxy or a server reads.
 pub struct Certificate {
     /// The certificate, PEM.
     pub cert_file: PathBuf,
