@@ -5,6 +5,7 @@ use std::{
     fs, io,
     path::{Path, PathBuf},
     process::ExitCode,
+    sync::Arc,
 };
 
 use clap::{Args, Parser, Subcommand};
@@ -14,10 +15,14 @@ use realtime_schema::{Grant, Permission, Role, UserId, catalog, openapi};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    config::{ConfigError, Draft, Problem, Span, reference},
+    config::{Config, ConfigError, Draft, Problem, Span, reference},
     dev::Dev,
-    logging, open_files,
+    logging::{self, LogLevel},
+    open_files,
+    reload::{ReloadError, Reloaded, Reloader},
     server::{Server, StartError},
+    service_manager::{Change, notify},
+    signals::Signals,
     token::TokenRequest,
 };
 
@@ -31,7 +36,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or Ctrl-C, then tell clients to come back elsewhere and exit.
+    /// Serve until SIGTERM or Ctrl-C, then send clients a close that lets them reconnect elsewhere, and exit.
+    ///
+    /// SIGHUP reads the settings and the files with keys again and applies those that need no restart, whole or not at
+    /// all; the log says which. Under systemd (Type=notify) the server says when it is ready, reloading and stopping.
     ///
     /// Settings come from the file, from REALTIME_… variables (REALTIME_LIMITS__CONNECTIONS is limits.connections)
     /// and from flags, each over the one before. Without --dev a verification key and an API key are required.
@@ -177,60 +185,89 @@ fn ignored_line(draft: &Draft) -> Option<String> {
 
 impl Serve {
     fn run(self) -> Outcome {
-        let flags = [("server.listen", self.listen), ("log.level", self.log_level), ("log.format", self.log_format)];
-        let flags = flags.into_iter().filter_map(|(key, value)| Some((key, value?))).collect();
-        let draft = self.file.read(flags)?;
+        let draft = self.read()?;
         let ignored = ignored_line(&draft);
-        let config = draft.checked(|config| {
-            if self.dev {
-                Dev::complete(config);
-            }
-        })?;
-        logging::start(&config.log);
+        let config = self.checked(draft)?;
+        let log = logging::start(&config.log);
         if let Some(line) = ignored {
             tracing::info!("{line}");
         }
         if let Some(files) = open_files::raise() {
             tracing::debug!(files, "raised the limit of open files");
         }
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(async {
-            let server = if self.dev { Server::bind_dev(config).await? } else { Server::bind(config).await? };
-            if let Some(dev) = server.dev() {
-                let now = SystemClock::default().now();
-                println!("{}", dev.greeting(server.config(), server.local_addr(), now)?);
+        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.serve(config, log))
+    }
+
+    async fn serve(self, config: Config, log: Option<LogLevel>) -> Outcome {
+        let mut signals = Signals::listen()?;
+        let bind = async { if self.dev { Server::bind_dev(config).await } else { Server::bind(config).await } };
+        let server = tokio::select! {
+            bound = bind => bound?,
+            () = signals.stop() => return Ok(()),
+        };
+        if let Some(dev) = server.dev() {
+            let now = SystemClock::default().now();
+            println!("{}", dev.greeting(server.config(), server.local_addr(), now)?);
+        }
+        // Clients that connect from here on wait in the listener's backlog.
+        notify(Change::Ready);
+        let reloader = match log {
+            Some(log) => server.reloader().with_log(log),
+            None => server.reloader(),
+        };
+        let serve = Arc::new(self);
+        let reload = move || {
+            let (serve, reloader) = (serve.clone(), reloader.clone());
+            async move {
+                notify(Change::Reloading);
+                serve.reload(&reloader).await;
+                notify(Change::Ready);
             }
-            let shutdown = CancellationToken::new();
-            tokio::spawn(stop_on_signal(shutdown.clone()));
-            server.run(shutdown).await?;
-            Ok(())
+        };
+        let shutdown = CancellationToken::new();
+        tokio::spawn(signals.run(shutdown.clone(), reload));
+        server.run(shutdown).await?;
+        Ok(())
+    }
+
+    /// Reads the layers again and applies them. Logs the result.
+    async fn reload(&self, reloader: &Reloader) {
+        let read = self.read().and_then(|draft| self.checked(draft));
+        let reloaded = match read {
+            Ok(config) => reloader.reload(config).await,
+            Err(error) => Err(error.into()),
+        };
+        match reloaded {
+            Ok(Reloaded { applied, needs_restart, .. }) => {
+                if !needs_restart.is_empty() {
+                    let settings = needs_restart.join(", ");
+                    tracing::warn!(settings, "these settings changed and need a restart; the old values stay in use");
+                }
+                let applied = if applied.is_empty() { "none".to_owned() } else { applied.join(", ") };
+                tracing::info!(changed = applied, "reloaded the config, and the files with keys that it names");
+            }
+            Err(ReloadError::Config(ConfigError::Problems(problems))) => {
+                for problem in problems {
+                    tracing::error!("{problem}");
+                }
+                tracing::error!("the new config is not usable: nothing was reloaded");
+            }
+            Err(error) => tracing::error!("{}: nothing was reloaded", error_chain::one_line(&error)),
+        }
+    }
+
+    fn read(&self) -> Result<Draft, ConfigError> {
+        let flags = [("server.listen", &self.listen), ("log.level", &self.log_level), ("log.format", &self.log_format)];
+        self.file.read(flags.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect())
+    }
+
+    fn checked(&self, draft: Draft) -> Result<Config, ConfigError> {
+        draft.checked(|config| {
+            if self.dev {
+                Dev::complete(config);
+            }
         })
     }
-}
-
-/// Cancels `shutdown` at the first signal, and ends the process at the second.
-async fn stop_on_signal(shutdown: CancellationToken) {
-    signal().await;
-    shutdown.cancel();
-    signal().await;
-    tracing::warn!("stopping at once");
-    std::process::exit(1);
-}
-
-#[cfg(unix)]
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    match signal(SignalKind::terminate()) {
-        Ok(mut terminate) => tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        },
-        Err(_) => drop(tokio::signal::ctrl_c().await),
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() {
-    drop(tokio::signal::ctrl_c().await);
 }
 
 impl Token {

@@ -15,26 +15,36 @@ use crate::{
 pub struct Dev {
     /// A key of the HTTP API.
     api_key: SecretString,
-    /// The settings that were not given.
-    made_up: Vec<&'static str>,
+    /// `auth.hmac_secret`, if it was not given.
+    made_up_secret: Option<SecretString>,
+    /// `api.keys`, if none was given.
+    made_up_key: Option<SecretString>,
 }
 
 impl Dev {
     /// Gives `config` what it requires and does not have: a secret and an API key, new at each start.
     pub(crate) fn complete(config: &mut Config) -> Self {
-        let mut made_up = Vec::new();
         // The page signs its own tokens, so there is a secret even where other keys are set.
+        let made_up_secret = matches!(config.auth.signing_secret(), Ok(None)).then(random_secret);
+        let no_key = config.api.keys.is_empty() && config.api.keys_file.is_none();
+        let made_up_key = no_key.then(random_secret);
+        let mut dev = Self { api_key: random_secret(), made_up_secret, made_up_key };
+        dev.complete_again(config);
+        // Without a usable key the server will not start.
+        if let Some(key) = config.api_keys().ok().and_then(|keys| keys.into_iter().next()) {
+            dev.api_key = key;
+        }
+        dev
+    }
+
+    /// Gives a config that is read again the same secrets where it has none.
+    pub(crate) fn complete_again(&self, config: &mut Config) {
         if matches!(config.auth.signing_secret(), Ok(None)) {
-            config.auth.hmac_secret = Some(random_secret());
-            made_up.push("auth.hmac_secret");
+            config.auth.hmac_secret = self.made_up_secret.clone();
         }
         if config.api.keys.is_empty() && config.api.keys_file.is_none() {
-            config.api.keys.push(random_secret());
-            made_up.push("api.keys");
+            config.api.keys.extend(self.made_up_key.clone());
         }
-        // Without a usable one the server will not start.
-        let usable = config.api_keys().ok().and_then(|keys| keys.into_iter().next());
-        Self { api_key: usable.unwrap_or_else(random_secret), made_up }
     }
 
     /// The key that the page and the `curl` line publish with.
@@ -55,8 +65,11 @@ impl Dev {
         };
         let token = request.sign(config, now)?;
         let key = self.api_key();
-        let secrets = match self.made_up.as_slice() {
-            [] => "the secrets are those that were given".to_owned(),
+        let made_up =
+            [self.made_up_secret.as_ref().map(|_| "auth.hmac_secret"), self.made_up_key.as_ref().map(|_| "api.keys")];
+        let made_up: Vec<_> = made_up.into_iter().flatten().collect();
+        let secrets = match made_up.as_slice() {
+            [] => "the secrets are those of the config".to_owned(),
             made_up => format!("made up at each start: {}", made_up.join(", ")),
         };
         Ok(format!(
@@ -97,6 +110,6 @@ mod tests {
         config.auth.hmac_secret = Some(random_secret());
         assert!(first_line(config.clone()).ends_with("; made up at each start: api.keys."));
         config.api.keys = vec![random_secret()];
-        assert!(first_line(config).ends_with("; the secrets are those that were given."));
+        assert!(first_line(config).ends_with("; the secrets are those of the config."));
     }
 }

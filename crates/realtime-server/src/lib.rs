@@ -30,9 +30,13 @@ pub mod cli;
 mod config;
 mod dev;
 mod http;
+mod live;
 mod logging;
 mod open_files;
+mod reload;
 mod server;
+mod service_manager;
+mod signals;
 mod token;
 
 pub use config::{
@@ -41,5 +45,6 @@ pub use config::{
     Span, reference,
 };
 pub use dev::Dev;
+pub use reload::{ReloadError, Reloaded, Reloader};
 pub use server::{Server, StartError};
 pub use token::{TokenError, TokenRequest};

@@ -20,6 +20,7 @@ use crate::{
     config::{Config, ConfigError, Problem},
     dev::Dev,
     http::{App, Remote, router},
+    reload::Reloader,
 };
 
 /// A server that has its port and does not serve it yet.
@@ -99,8 +100,7 @@ impl Server {
                 tracing::warn!(setting = key, "{what}");
             }
         }
-        let api_keys = config.api_keys()?;
-        let app = Arc::new(App::new(service, verifier, config, api_keys, dev));
+        let app = Arc::new(App::new(service, verifier, config, dev)?);
         Ok(Self { listener, local, app })
     }
 
@@ -122,6 +122,11 @@ impl Server {
     /// The config in use.
     pub fn config(&self) -> &Config {
         &self.app.config
+    }
+
+    /// Gives this server new settings while it runs.
+    pub fn reloader(&self) -> Reloader {
+        Reloader::new(self.app.clone())
     }
 
     /// Serves until `shutdown` is cancelled; then stops accepting, tells clients to come back elsewhere, and waits for

@@ -105,6 +105,14 @@ impl ApiConfig {
         keys
     }
 
+    /// Takes over what a reload applies.
+    pub(super) fn take_reloadable(&mut self, new: Self) {
+        self.keys = new.keys;
+        self.keys_file = new.keys_file;
+        self.idempotency_window = new.idempotency_window;
+        self.idempotency_keys = new.idempotency_keys;
+    }
+
     pub(super) fn apply(&self, settings: &mut Settings) {
         settings.publishing.idempotency_window = self.idempotency_window.0;
         settings.publishing.idempotency_keys = self.idempotency_keys;

@@ -109,6 +109,12 @@ impl Default for AuthConfig {
 }
 
 impl AuthConfig {
+    /// The secrets that the config itself contains.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &SecretString> {
+        let own = self.hmac_secret.iter().chain(&self.hmac_secrets);
+        own.chain(self.providers.iter().flat_map(|provider| &provider.hmac_secrets))
+    }
+
     pub(super) fn check(&self, problems: &mut Problems) {
         self.policy(problems);
         self.check_trust(problems);

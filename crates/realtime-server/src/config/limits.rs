@@ -156,6 +156,25 @@ impl LimitsConfig {
         count(self.connections).saturating_add(count(self.http_sockets))
     }
 
+    /// Takes over what a reload applies: what concerns connections. The limits of HTTP are those of the listener.
+    pub(super) fn take_reloadable(&mut self, new: &Self) {
+        self.connections = new.connections;
+        self.connections_per_user = new.connections_per_user;
+        self.connections_per_address = new.connections_per_address;
+        self.verify_timeout = new.verify_timeout;
+        self.upgrade_timeout = new.upgrade_timeout;
+        self.max_message_bytes = new.max_message_bytes;
+        self.max_frame_bytes = new.max_frame_bytes;
+        self.max_fragments = new.max_fragments;
+        self.subscriptions = new.subscriptions;
+        self.topic_chars = new.topic_chars;
+        self.messages_per_second = new.messages_per_second;
+        self.burst = new.burst;
+        self.queue_messages = new.queue_messages;
+        self.queue_bytes = new.queue_bytes;
+        self.max_publish_bytes = new.max_publish_bytes;
+    }
+
     pub(super) fn apply(&self, settings: &mut Settings) {
         settings.limits = ClientLimits {
             max_message_bytes: self.max_message_bytes,

@@ -111,6 +111,23 @@ impl Config {
         warnings.into_list()
     }
 
+    /// Gives every setting that only a restart can change the value that it has in `old`: from `old`, all but what a
+    /// reload applies. `log.level` is applied if `level` says that the log is this crate's own.
+    pub(crate) fn keep_startup_settings(&mut self, old: &Self, level: bool) {
+        let new = std::mem::replace(self, old.clone());
+        self.auth = new.auth;
+        self.namespaces = new.namespaces;
+        self.delivery = new.delivery;
+        self.liveness = new.liveness;
+        self.reconnect = new.reconnect;
+        self.server.allowed_origins = new.server.allowed_origins;
+        self.api.take_reloadable(new.api);
+        self.limits.take_reloadable(&new.limits);
+        if level {
+            self.log.level = new.log.level;
+        }
+    }
+
     /// The verifier. With an address of keys, waits for its first answer and fetches in the background from then on.
     pub(crate) async fn verifier(&self) -> Result<Arc<Issuers>, ConfigError> {
         self.auth.verifier().await

@@ -17,7 +17,7 @@ use super::{App, Remote, body::Refused, start_of_path};
 
 /// Lets a request pass that has one of the keys, for at most `api.timeout`.
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if !is_known(request.headers(), &app.api_keys.load()) {
+    if !is_known(request.headers(), &app.live.load().api_keys) {
         let remote = request.extensions().get::<Remote>();
         let address = remote.map(|Remote(remote)| app.client_address(request.headers(), remote.ip()));
         let given = request.headers().contains_key(header::AUTHORIZATION);

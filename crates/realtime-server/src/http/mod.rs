@@ -23,19 +23,16 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use realtime_adapters::{
-    jwt::Issuers,
-    ws::{Handshake, WsConfig},
-};
+use realtime_adapters::{jwt::Issuers, ws::Handshake};
 use realtime_core::auth::{Refusal, RefusalReason};
 use realtime_schema::{ErrorCode, openapi};
 use realtime_service::{Service, endpoint};
-use secrecy::SecretString;
 
 use crate::{
-    config::Config,
+    config::{Config, ConfigError},
     dev::Dev,
     http::{body::Refused, client_address::ClientAddresses},
+    live::Live,
 };
 
 /// What every request is answered with.
@@ -43,12 +40,13 @@ pub(crate) struct App {
     pub(crate) service: Service,
     pub(crate) config: Config,
     pub(crate) dev: Option<Dev>,
-    /// The keys of the API, those of `api.keys_file` included.
-    pub(crate) api_keys: ArcSwap<Vec<SecretString>>,
+    /// What a reload replaces.
+    pub(crate) live: ArcSwap<Live>,
+    /// Held while a reload is in progress.
+    pub(crate) reloading: tokio::sync::Mutex<()>,
     /// Set when the server was told to stop.
     pub(crate) stopping: AtomicBool,
-    verifier: Arc<Issuers>,
-    ws: Arc<WsConfig>,
+    pub(crate) verifier: Arc<Issuers>,
     metrics: prometheus_client::registry::Registry,
     client_addresses: ClientAddresses,
 }
@@ -58,20 +56,14 @@ impl App {
         service: Service,
         verifier: Arc<Issuers>,
         config: Config,
-        api_keys: Vec<SecretString>,
         dev: Option<Dev>,
-    ) -> Self {
-        let mut ws = config.ws();
-        if dev.is_some() {
-            // The pages of an application's own development server, such as http://localhost:3000.
-            ws.origins = ws.origins.and_loopback();
-        }
+    ) -> Result<Self, ConfigError> {
         let (mut metrics, client_addresses) =
             (metrics::registry(service.clone(), verifier.clone()), ClientAddresses::new(&config.server));
         client_addresses.register(&mut metrics);
-        Self {
-            api_keys: ArcSwap::from_pointee(api_keys),
-            ws: Arc::new(ws),
+        Ok(Self {
+            live: ArcSwap::from_pointee(Live::new(config.clone(), dev.is_some())?),
+            reloading: tokio::sync::Mutex::new(()),
             metrics,
             client_addresses,
             stopping: AtomicBool::new(false),
@@ -79,7 +71,7 @@ impl App {
             config,
             dev,
             verifier,
-        }
+        })
     }
 
     /// The client's address, for limits and logs: behind a trusted proxy, the one that the proxy names.
@@ -116,7 +108,8 @@ async fn websocket(
     request: Request,
 ) -> Response {
     let address = app.client_address(request.headers(), remote.ip());
-    endpoint::websocket(&app.service, &app.ws, Some(address), request).await.into_response()
+    let ws = app.live.load().ws.clone();
+    endpoint::websocket(&app.service, &ws, Some(address), request).await.into_response()
 }
 
 /// The first characters of a request's path, for the log: enough to recognize it, too few for a token.
@@ -135,7 +128,7 @@ async fn unknown(
         let refusal = Refusal::new(RefusalReason::Path, "there is no WebSocket endpoint at this path; connect to /ws");
         let address = app.client_address(request.headers(), remote.ip());
         app.service.refused(refusal.reason, Some(address), &format!("{} is not an endpoint", start_of_path(&request)));
-        if let Ok(handshake) = Handshake::check(&mut request, &app.ws) {
+        if let Ok(handshake) = Handshake::check(&mut request, &app.live.load().ws) {
             return endpoint::refuse(&app.service, handshake, refusal).into_response();
         }
     }

@@ -93,7 +93,7 @@ async fn token(State(app): State<Arc<App>>, Json(wanted): Json<WantedToken>) -> 
     let WantedToken { user, roles, grants } = wanted;
     let request = TokenRequest { roles, grants, ..TokenRequest::new(user) };
     let token = request
-        .sign(&app.config, SystemClock::default().now())
+        .sign(&app.live.load().config, SystemClock::default().now())
         .map_err(|error| Refused::new(ErrorCode::Internal, error.to_string()))?;
     Ok(Answer(Made { token }))
 }

@@ -41,7 +41,6 @@ impl AuthConfig {
     }
 
     /// Reads all keys again and replaces those of `verifier`, whole or not at all.
-    #[allow(dead_code, reason = "for a reload of the config")]
     pub(crate) async fn reload(&self, verifier: &Issuers) -> Result<(), ConfigError> {
         verifier.reload(self.entries()?).await.map_err(|error| self.refused(&error))
     }
