@@ -9,7 +9,7 @@ pub use refusal::{Refusal, RefusalReason};
 
 mod refusal;
 
-/// What a client brought along to be let in.
+/// What a client presents to be admitted.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ConnectRequest {
@@ -40,7 +40,7 @@ impl fmt::Debug for ConnectRequest {
     }
 }
 
-/// The subprotocol to answer with.
+/// The subprotocol to select.
 ///
 /// A client that offers none is served without one; `bearer.…` entries are no protocol and are never echoed.
 ///
@@ -132,7 +132,7 @@ pub fn has_all_permissions(claims: &JwtClaims, permissions: &[Permission]) -> bo
     permissions.iter().all(|permission| has_permission(claims, permission))
 }
 
-/// Whether the token's time is over at `now`, given `leeway_s` seconds of grace. A token without an end never is.
+/// True if the token has expired at `now`, given `leeway_s` seconds of grace. A token without `exp` never expires.
 pub fn is_expired(claims: &JwtClaims, now: Timestamp, leeway_s: u64) -> bool {
     claims.exp.is_some_and(|exp| now.as_secs() >= exp.saturating_add_unsigned(leeway_s))
 }
@@ -149,7 +149,7 @@ pub struct ConnectionPolicy {
     pub required_roles: Vec<Role>,
     /// Permissions of which all are required.
     pub required_permissions: Vec<Permission>,
-    /// Lets in tokens whose time is over, and does not close connections at their end.
+    /// Admits expired tokens, and does not close connections when their tokens expire.
     pub allow_expired: bool,
     /// Seconds of grace for clocks that differ.
     pub leeway_s: u64,

@@ -83,7 +83,7 @@ pub fn encode(envelope: &Envelope) -> Vec<u8> {
 /// Reads an envelope of at most `max_bytes` bytes. Never panics, whatever the bytes are.
 ///
 /// # Errors
-/// See [`Skip`]. A version that is not known is told as such even if the rest can't be read.
+/// See [`Skip`]. An unknown version is reported as such even if the rest can't be read.
 pub fn decode(bytes: &[u8], max_bytes: usize) -> Result<Envelope, Skip> {
     /// All that every version has in common.
     #[derive(Deserialize)]

@@ -22,9 +22,9 @@ const MAX_FIELDS: usize = 16;
 /// Why a text is not a command.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DecodeError {
-    /// Not a JSON object: whoever sends this does not speak the protocol. Close with 4400.
+    /// Not a JSON object: the client does not speak the protocol. Close with 4400.
     NotAnObject(String),
-    /// An object that is not a command: answer with this and go on.
+    /// An object that is not a command: reply with this and go on.
     Refused(ErrorReply),
 }
 
@@ -75,7 +75,7 @@ fn refused(id: Option<CommandId>, errors: Vec<FieldError>) -> DecodeError {
     DecodeError::Refused(ErrorReply { errors, ..ErrorReply::new(id, ErrorCode::BadRequest, message) })
 }
 
-/// What serde_json says, without line and column: a frame is one line.
+/// The text of serde_json's error, without line and column: a frame is one line.
 fn without_place(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rfind(" at line ") {

@@ -17,7 +17,7 @@ pub struct ConnectionUpdate {
     pub metadata: Option<Metadata>,
 }
 
-/// The record of a connection that `claims` let in.
+/// The record of a connection that was admitted with `claims`.
 pub fn record(id: ConnectionId, claims: &JwtClaims, client: Option<ClientId>, now: Timestamp) -> Connection {
     let mut roles = claims.roles.clone();
     roles.sort_unstable();

@@ -29,13 +29,13 @@ enum Set<L> {
 struct Many<L> {
     listeners: Vec<(ConnectionId, L)>,
     /// Boxed, for most sets never need it.
-    places: Option<Box<Places>>,
+    indexes: Option<Box<Indexes>>,
 }
 
-/// Where each connection stands in the listeners.
-struct Places(HashMap<ConnectionId, u32>);
+/// The index of each connection in the listeners.
+struct Indexes(HashMap<ConnectionId, u32>);
 
-/// What became of a listener that was to be removed.
+/// The result of a removal.
 enum Removal {
     /// It was not there.
     Absent,
@@ -62,7 +62,7 @@ impl<L> ListenerSet<L> {
     pub fn contains(&self, id: ConnectionId) -> bool {
         match &self.0 {
             Set::One((only, _)) => *only == id,
-            Set::Many(many) => many.place(id).is_some(),
+            Set::Many(many) => many.index_of(id).is_some(),
         }
     }
 
@@ -74,7 +74,7 @@ impl<L> ListenerSet<L> {
         match &mut self.0 {
             Set::Many(many) => many.push(id, listener),
             Set::One(_) => {
-                let many = Box::new(Many { listeners: Vec::with_capacity(2), places: None });
+                let many = Box::new(Many { listeners: Vec::with_capacity(2), indexes: None });
                 let Set::One(first) = mem::replace(&mut self.0, Set::Many(many)) else { return false };
                 if let Set::Many(many) = &mut self.0 {
                     many.listeners.extend([first, (id, listener)]);
@@ -89,8 +89,8 @@ impl<L> ListenerSet<L> {
             Set::One((only, _)) if *only == id => Removal::Last,
             Set::One(_) => Removal::Absent,
             Set::Many(many) => {
-                let Some(place) = many.place(id) else { return Removal::Absent };
-                many.remove(place);
+                let Some(index) = many.index_of(id) else { return Removal::Absent };
+                many.remove(index);
                 if many.listeners.len() == 1
                     && let Some(last) = many.listeners.pop()
                 {
@@ -103,41 +103,41 @@ impl<L> ListenerSet<L> {
 }
 
 impl<L> Many<L> {
-    fn place(&self, id: ConnectionId) -> Option<usize> {
-        match &self.places {
-            Some(places) => places.0.get(&id).map(|place| *place as usize),
+    fn index_of(&self, id: ConnectionId) -> Option<usize> {
+        match &self.indexes {
+            Some(indexes) => indexes.0.get(&id).map(|index| *index as usize),
             None => self.listeners.iter().position(|(known, _)| *known == id),
         }
     }
 
     fn push(&mut self, id: ConnectionId, listener: L) {
-        let place = self.listeners.len();
+        let index = self.listeners.len();
         self.listeners.push((id, listener));
-        match &mut self.places {
-            Some(places) => {
-                places.0.insert(id, narrow(place));
+        match &mut self.indexes {
+            Some(indexes) => {
+                indexes.0.insert(id, narrow(index));
             }
             None if self.listeners.len() > MAPPED_ABOVE => {
                 let all = self.listeners.iter().enumerate();
-                self.places = Some(Box::new(Places(all.map(|(place, (id, _))| (*id, narrow(place))).collect())));
+                self.indexes = Some(Box::new(Indexes(all.map(|(index, (id, _))| (*id, narrow(index))).collect())));
             }
             None => {}
         }
     }
 
-    fn remove(&mut self, place: usize) {
-        let (id, _) = self.listeners.swap_remove(place);
+    fn remove(&mut self, index: usize) {
+        let (id, _) = self.listeners.swap_remove(index);
         let len = self.listeners.len();
-        if let Some(places) = &mut self.places {
-            places.0.remove(&id);
+        if let Some(indexes) = &mut self.indexes {
+            indexes.0.remove(&id);
             // The last listener has moved into the gap.
-            if let Some((moved, _)) = self.listeners.get(place) {
-                places.0.insert(*moved, narrow(place));
+            if let Some((moved, _)) = self.listeners.get(index) {
+                indexes.0.insert(*moved, narrow(index));
             }
-            shrink(&mut places.0);
+            shrink(&mut indexes.0);
         }
         if len < UNMAPPED_BELOW {
-            self.places = None;
+            self.indexes = None;
         }
         if self.listeners.capacity() > KEPT && len < self.listeners.capacity() / 4 {
             self.listeners.shrink_to(len * 2);
@@ -151,8 +151,8 @@ impl<L> fmt::Debug for ListenerSet<L> {
     }
 }
 
-fn narrow(place: usize) -> u32 {
-    u32::try_from(place).expect("a node holds fewer than four billion connections")
+fn narrow(index: usize) -> u32 {
+    u32::try_from(index).expect("a node holds fewer than four billion connections")
 }
 
 /// Gives memory back when a table is nearly empty after having been large. Amortized: each call that does halves it.
@@ -174,7 +174,7 @@ impl<K: Clone + Eq + Hash, L> ListenerIndex<K, L> {
         Self { sets: HashMap::new(), pairs: 0 }
     }
 
-    /// Adds a listener and answers with the index's own copy of `key`, so that whoever keeps the key too can share
+    /// Adds a listener and returns the index's own copy of `key`, so that a caller that keeps the key too can share
     /// it; nothing, and nothing changes, if the connection listens there already.
     pub fn insert(&mut self, key: &K, id: ConnectionId, listener: L) -> Option<K> {
         let kept = match self.sets.entry(key.clone()) {

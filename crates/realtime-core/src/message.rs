@@ -7,12 +7,12 @@ use realtime_schema::{
     Route, Timestamp, Topic, UserId,
 };
 
-/// What a message says.
+/// A message's content.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Content {
     /// The application's type of message.
     pub kind: MessageType,
-    /// What it says.
+    /// Its content.
     pub payload: Payload,
 }
 
@@ -88,7 +88,7 @@ pub fn validate(request: &PublishRequest, max_payload_bytes: usize) -> Result<()
 pub struct Plan<'a> {
     /// The routes that matter, each once.
     pub routes: Cow<'a, [Route]>,
-    /// Whether two of them may name the same connection, so that whoever delivers has to remember who had it.
+    /// True if two of them may name the same connection, so that a delivery has to remember who has it.
     pub overlap: bool,
 }
 

@@ -18,7 +18,7 @@ pub struct QueueLimits {
     pub bytes: usize,
 }
 
-/// What became of a frame.
+/// The result of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It waits, and so many others were dropped for it.
@@ -36,7 +36,7 @@ struct Gaps(Vec<Gap>);
 /// A bounded queue of frames.
 #[derive(Debug, Default)]
 pub struct OutboundQueue {
-    /// Mostly all there is: a frame that finds nobody waiting needs no allocation.
+    /// Usually the only frame: one that finds the queue empty needs no allocation.
     first: Option<Frame>,
     /// What waits behind it.
     frames: VecDeque<Frame>,
@@ -109,7 +109,7 @@ impl OutboundQueue {
         self.bytes -= frame.text_len();
     }
 
-    /// All that waits, in one place.
+    /// All queued frames, in one list.
     fn all(&mut self) -> &mut VecDeque<Frame> {
         if let Some(first) = self.first.take() {
             self.frames.push_front(first);
@@ -159,7 +159,7 @@ impl OutboundQueue {
         dropped
     }
 
-    /// Moves all that waits behind what is in `batch`, and answers with what was dropped since the last time.
+    /// Moves all queued frames behind those in `batch`; returns what was dropped since the last call.
     /// The gaps come before the frames: what is missing is older than what is there.
     pub fn take(&mut self, batch: &mut VecDeque<Frame>) -> Vec<Gap> {
         batch.extend(self.first.take());

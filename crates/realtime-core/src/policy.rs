@@ -12,7 +12,7 @@ pub enum Overflow {
     /// Close the connection with 4513; the client comes back.
     #[default]
     Close,
-    /// Drop the oldest messages that may be dropped, and tell the client with a `gap`.
+    /// Drop the oldest messages that may be dropped, and send the client a `gap`.
     Drop,
     /// Keep only the latest message of each type and route: right for gauges.
     Latest,

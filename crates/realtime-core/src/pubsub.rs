@@ -1,5 +1,5 @@
 //! Who is subscribed to what. [`SubscriptionTable`] is the whole, for one thread; its two halves, [`TopicTable`] and
-//! [`ConnectionTopics`], can be kept behind separate locks by whoever needs many threads.
+//! [`ConnectionTopics`], can be kept behind separate locks by a caller that needs many threads.
 
 use std::collections::{HashMap, hash_map::Entry};
 
@@ -74,7 +74,7 @@ impl ConnectionTopics {
     }
 
     /// Adds `topic`; false if it is there already, and then nothing changes, not even the origin. `join` is called
-    /// only if it is added: it puts the connection among the topic's subscribers and answers with the copy of the
+    /// only if it is added: it puts the connection among the topic's subscribers and returns the copy of the
     /// topic to keep, so that all of its subscribers can share one.
     ///
     /// # Errors
@@ -205,12 +205,12 @@ impl<L: Clone> SubscriptionTable<L> {
         self.connections.insert(id, listener, max_topics)
     }
 
-    /// Ends every subscription of a connection and lets it subscribe no more. Answers with what it had.
+    /// Ends every subscription of a connection and lets it subscribe no more. Returns what it had.
     pub fn detach(&mut self, id: ConnectionId) -> Vec<Subscription> {
         self.connections.remove(id).map(|attached| self.leave(id, attached.topics)).unwrap_or_default()
     }
 
-    /// Ends every subscription of a connection, which may subscribe again. Answers with what it had.
+    /// Ends every subscription of a connection, which may subscribe again. Returns what it had.
     pub fn unsubscribe_all(&mut self, id: ConnectionId) -> Vec<Subscription> {
         let Some(attached) = self.connections.get_mut(id) else { return Vec::new() };
         let none = ConnectionTopics::new(attached.topics.limit);

@@ -1,5 +1,5 @@
 //! Who is connected. [`Registry`] is the whole, for one thread; its parts, [`ConnectionTable`] and a
-//! [`ListenerIndex`] for users and one for roles, can be kept behind separate locks by whoever needs many threads.
+//! [`ListenerIndex`] for users and one for roles, can be kept behind separate locks by a caller that needs many threads.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -80,7 +80,7 @@ impl<L> Default for ConnectionTable<L> {
     }
 }
 
-/// A record that took another's place.
+/// A record that replaced another.
 #[derive(Debug)]
 pub struct Replaced<'a, L> {
     /// The record before.
@@ -143,7 +143,7 @@ impl<L: Clone> Registry<L> {
         Some(gone)
     }
 
-    /// Replaces roles or metadata of a record, and answers with the new record.
+    /// Replaces roles or metadata of a record, and returns the new record.
     pub fn update(&mut self, id: ConnectionId, change: ConnectionUpdate) -> Option<Arc<Connection>> {
         let replaced = self.connections.update(id, change)?;
         for role in replaced.gained() {

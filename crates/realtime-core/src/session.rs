@@ -183,7 +183,7 @@ pub struct Opening {
 }
 
 impl Session {
-    /// The session of `connection`, which `claims` let in.
+    /// The session of `connection`, which was admitted with `claims`.
     pub fn open(
         settings: Arc<SessionSettings>,
         connection: &Connection,

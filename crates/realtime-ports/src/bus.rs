@@ -9,7 +9,7 @@ use realtime_schema::{Envelope, Route, StreamPosition};
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait MessageBus: Send + Sync {
-    /// Names the one place on this node that envelopes are delivered to. Called once, before the first publish.
+    /// Sets the one delivery of this node. Called once, before the first publish.
     ///
     /// # Errors
     /// The engine behind it can't be reached, or it was started already.
@@ -48,8 +48,8 @@ pub trait MessageBus: Send + Sync {
         Ok(())
     }
 
-    /// Publishes several envelopes in their order, with an answer for each. A bus that can hand them over together
-    /// should: a crowd that gets them all is then visited once.
+    /// Publishes several envelopes in their order, with a result for each. A bus that can hand them over together
+    /// should: recipients of all of them are then visited once.
     async fn publish_batch(&self, envelopes: Vec<Arc<Envelope>>) -> Vec<Result<Published, BusError>> {
         let mut answers = Vec::with_capacity(envelopes.len());
         for envelope in envelopes {
@@ -71,7 +71,7 @@ pub trait Delivery: Send + Sync {
     }
 }
 
-/// What became of an envelope.
+/// The result of a publication.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Published {

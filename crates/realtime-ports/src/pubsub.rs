@@ -15,7 +15,7 @@ pub trait PubSubManager: Send + Sync {
     /// Lets a connection subscribe, to at most `max_topics` topics. Attaching it again changes nothing.
     fn attach(&self, socket: Arc<dyn WebSocketConnection>, max_topics: u32);
 
-    /// Ends every subscription of a connection and lets it subscribe no more. Answers with what it had.
+    /// Ends every subscription of a connection and lets it subscribe no more. Returns what it had.
     fn detach(&self, id: ConnectionId) -> Vec<Subscription>;
 
     /// Subscribes a connection; true if it was not subscribed before. From the return on, what is published to the

@@ -9,8 +9,7 @@ use crate::connection::{SocketVisitor, WebSocketConnection};
 
 /// The connections of this node, by id, by user and by role. Hot.
 ///
-/// Finding a user's or a role's connections costs what they number, not what all number. Called by many threads
-/// at once.
+/// Lookups by user and role are O(result), not O(connections). Called by many threads at once.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait ConnectionRegistry: Send + Sync {
     /// Adds a connection. From the return on, messages to its user and roles reach `socket`.
@@ -25,7 +24,7 @@ pub trait ConnectionRegistry: Send + Sync {
     /// The record and the socket of a connection.
     fn get(&self, id: ConnectionId) -> Option<(Arc<Connection>, Arc<dyn WebSocketConnection>)>;
 
-    /// Replaces roles or metadata of a record, and answers with the new record.
+    /// Replaces roles or metadata of a record, and returns the new record.
     fn update(&self, id: ConnectionId, change: ConnectionUpdate) -> Option<Arc<Connection>>;
 
     /// Shows each socket of `selection` to `visit`, each once. `visit` must not call back into the registry.

@@ -15,10 +15,10 @@ use crate::{bus::BusError, connection::WebSocketConnection, pubsub::SubscribeErr
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait RealtimeService: Send + Sync {
-    /// Lets a client in: extracts and verifies its token, authorizes it, registers its connection, and sends `welcome`.
+    /// Admits a client: extracts and verifies its token, authorizes it, registers its connection, and sends `welcome`.
     ///
     /// # Errors
-    /// Why it was not let in.
+    /// Why it was not admitted.
     async fn connect(
         &self,
         request: ConnectRequest,
@@ -28,13 +28,13 @@ pub trait RealtimeService: Send + Sync {
     /// Ends every subscription of a connection, unregisters it and closes its socket. False if it was not there.
     async fn disconnect(&self, id: ConnectionId, closing: Closing) -> bool;
 
-    /// Subscribes a connection on the server's behalf and tells it so; false if it was subscribed already.
+    /// Subscribes a connection on the server's behalf and notifies it; false if it was subscribed already.
     ///
     /// # Errors
     /// It is not connected here, or has as many topics as it may have.
     async fn subscribe(&self, id: ConnectionId, topic: &Topic, origin: Origin) -> Result<bool, SubscribeError>;
 
-    /// Ends a subscription on the server's behalf and tells the client so; false if there was none.
+    /// Ends a subscription on the server's behalf and notifies the client; false if there was none.
     async fn unsubscribe(&self, id: ConnectionId, topic: &Topic) -> bool;
 
     /// Publishes a message to whom it is for, each connection once.
@@ -43,7 +43,7 @@ pub trait RealtimeService: Send + Sync {
     /// It is not valid, its idempotency key was used for another message, or the bus failed.
     async fn publish(&self, request: PublishRequest) -> Result<Receipt, PublishError>;
 
-    /// Publishes several messages in their order, with an answer for each. One that is refused spoils no other.
+    /// Publishes several messages in their order, with a result for each. A refused one does not affect the others.
     async fn publish_batch(&self, requests: Vec<PublishRequest>) -> Vec<Result<Receipt, PublishError>> {
         let mut answers = Vec::with_capacity(requests.len());
         for request in requests {

@@ -44,7 +44,7 @@ pub enum SocketError {
 
 /// One socket, owned by the one task that reads and writes it. Not object-safe, so that the hot path is not boxed.
 ///
-/// What happens for every message is polled, so that a connection at rest holds no futures for it.
+/// What happens for every message is polled, so that an idle connection holds no futures for it.
 pub trait Socket: Send + 'static {
     /// The next message, once it has come.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, SocketError>>;

@@ -28,8 +28,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let service = Service::builder().verifier(Arc::new(sessions)).build().await?;
 
     let admitted = service.admit(&ConnectRequest::with_token("s3cr3t")).await?;
-    println!("let in: {}", admitted.claims().sub);
-    let refused = service.admit(&ConnectRequest::with_token("guess")).await.expect_err("nobody's session");
+    println!("admitted: {}", admitted.claims().sub);
+    let refused = service.admit(&ConnectRequest::with_token("guess")).await.expect_err("an unknown session");
     println!("refused: {refused}");
     Ok(())
 }

@@ -36,13 +36,13 @@ pub struct Admission {
 }
 
 impl Admission {
-    /// What the token says.
+    /// The token's claims.
     pub fn claims(&self) -> &JwtClaims {
         &self.claims
     }
 }
 
-/// What a client of a draining node is told; true on a lone node too.
+/// The reason sent to the clients of a draining node; true on a lone node too.
 pub(crate) const DRAINING: &str = "this node is shutting down; connect again after the delay";
 
 #[cfg(feature = "default-adapters")]

@@ -1,4 +1,4 @@
-//! What tokens name again and again is held once: a thousand connections of one role share its text.
+//! Interns role and grant names: a thousand connections of one role share its text.
 
 use std::{
     collections::HashSet,

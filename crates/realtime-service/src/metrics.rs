@@ -8,7 +8,7 @@ use crate::refusals::{RefusalCounts, Refusals};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
-        /// The counters. Those in one place are written once per publication or less often, never per listener.
+        /// The counters. Those that all threads share are written once per publication or less often, never per listener.
         #[derive(Debug, Default)]
         pub(crate) struct Metrics {
             $(pub(crate) $name: AtomicU64,)*
@@ -27,7 +27,7 @@ macro_rules! counters {
             pub frames_out_total: u64,
             /// Bytes of those frames.
             pub bytes_out_total: u64,
-            /// Calls to write them; frames per call say how well writes are batched.
+            /// Calls to write them; frames per call show how well writes are batched.
             pub writes_total: u64,
             /// Connections now.
             pub connections: u64,
@@ -60,11 +60,11 @@ counters! {
     connections_total,
     /// Messages that were published on this node.
     publications_total,
-    /// Messages that were delivered on this node, whoever published them.
+    /// Messages that were delivered on this node, published by any node.
     envelopes_total,
     /// Messages that connections of this node took into their queues.
     deliveries_total,
-    /// Messages that were dropped from a slow reader's queue: told of by a `gap`, or superseded where only the latest
+    /// Messages that were dropped from a slow reader's queue: reported by a `gap`, or superseded where only the latest
     /// counts.
     dropped_total,
     /// Connections that were closed because their queue was full or a write took too long.
@@ -82,10 +82,10 @@ pub(crate) fn add(counter: &AtomicU64, n: usize) {
     counter.fetch_add(n as u64, Relaxed);
 }
 
-/// Places to count in. Each of the first threads has one to itself; all others share the last.
+/// Sets of counters. Each of the first threads has one to itself; all others share the last.
 const STRIPES: usize = 32;
 
-/// What is counted for every batch that is written: apart for each thread, because cores that count in one place
+/// What is counted for every batch that is written: apart for each thread, because cores that write to one counter
 /// wait for each other.
 #[derive(Debug, Default)]
 pub(crate) struct Writes([Stripe; STRIPES]);
@@ -108,7 +108,7 @@ impl Writes {
             if mine == SHARED {
                 add(count, n);
             } else {
-                // Nobody else writes here: an addition that locks the cache line would be for nothing.
+                // No other thread writes here: an addition that locks the cache line would be wasted.
                 count.store(count.load(Relaxed) + n as u64, Relaxed);
             }
         }

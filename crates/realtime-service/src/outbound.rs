@@ -37,11 +37,11 @@ struct State {
     queue: OutboundQueue,
     /// The connection's task.
     task: Option<Waker>,
-    /// Whether the task has been woken since it last looked here: then nobody needs to wake it again.
+    /// True if the task has been woken since it last looked here: then it need not be woken again.
     awake: bool,
-    /// Whether something else than the queue has woken it.
+    /// True if something else than the queue has woken it.
     listen: bool,
-    /// Whether it waits for a slow reader.
+    /// True while it waits for a slow reader.
     blocked: bool,
     phase: Phase,
 }
@@ -59,7 +59,7 @@ enum Phase {
 pub(crate) struct Work {
     /// What to write, if there is something.
     pub(crate) next: Option<Next>,
-    /// The peer, the timer or a command under way has woken the task: it should look at them.
+    /// The peer, the timer or a pending command has woken the task: it should look at them.
     pub(crate) listen: bool,
 }
 
@@ -67,12 +67,12 @@ pub(crate) struct Work {
 pub(crate) enum Next {
     /// The batch was filled.
     Batch {
-        /// To be told before it.
+        /// To be sent before it.
         gaps: Vec<Gap>,
-        /// A goodbye waits behind it: ask again.
+        /// The close follows it: ask again.
         last: bool,
     },
-    /// Nothing more than a goodbye.
+    /// Only the close.
     Close(Box<Closing>),
 }
 
@@ -128,7 +128,7 @@ impl Outbound {
         .await;
     }
 
-    /// Gives room back that bursts have left.
+    /// Frees the memory that bursts have left.
     pub(crate) fn rest(&self) {
         self.state().queue.rest();
     }
@@ -150,8 +150,8 @@ impl State {
         }
     }
 
-    /// Wakes the task if it rests. Under the lock, for that spares a clone of the waker for each message; waking only
-    /// queues the task.
+    /// Wakes the task if it sleeps. Under the lock, because that saves a clone of the waker for each message; waking
+    /// only queues the task.
     fn rouse(&mut self) {
         if !mem::replace(&mut self.awake, true) {
             self.wake();
@@ -164,7 +164,7 @@ impl State {
         }
     }
 
-    /// Nothing more is taken. The task hears of it even while it waits for a slow reader.
+    /// Nothing more is taken. The task is woken for it even while it waits for a slow reader.
     fn close(&mut self, closing: Closing) {
         self.phase = Phase::Closing(Box::new(closing));
         self.awake = true;
@@ -172,7 +172,7 @@ impl State {
     }
 }
 
-/// Wakes the connection's task for what is not the queue: the peer, the timer, a command under way. So a task that was
+/// Wakes the connection's task for what is not the queue: the peer, the timer, a pending command. So a task that was
 /// woken for its queue alone need not look at those.
 impl Wake for Outbound {
     fn wake(self: Arc<Self>) {
@@ -211,7 +211,7 @@ impl WebSocketConnection for Outbound {
         }
         let verdict = state.queue.push(frame.clone(), self.shared.limits);
         if verdict == Verdict::Full {
-            // What waits is of no use to a client that comes back: the goodbye should reach it soon.
+            // What is queued is of no use to a client that reconnects: the close should reach it soon.
             state.queue.clear();
             let limits = self.shared.limits;
             let reason = format!(

@@ -23,7 +23,7 @@ pub(crate) type LiveSettings = Arc<ArcSwap<Settings>>;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Settings {
-    /// The limits that one connection can hit; `welcome` tells them.
+    /// The limits that one connection can hit; `welcome` lists them.
     pub limits: ClientLimits,
     /// Who may connect, and how many.
     pub admission: AdmissionSettings,
@@ -33,7 +33,7 @@ pub struct Settings {
     pub liveness: LivenessSettings,
     /// What may be published, and how retries are recognized.
     pub publishing: PublishingSettings,
-    /// How clients are told to come back.
+    /// When clients should reconnect.
     pub reconnect: Reconnect,
     /// Reconnects per second that a drain spreads its clients to.
     pub drain_rate: u32,
@@ -55,7 +55,7 @@ pub struct AdmissionSettings {
     pub connections_per_address: usize,
     /// Maximum tokens verified at once; more wait, at most [`Self::verify_timeout`].
     pub verifications: usize,
-    /// Maximum duration of a token's verification, including the wait for its turn.
+    /// Maximum duration of a token's verification, including the wait for a permit.
     pub verify_timeout: Duration,
     /// What a token must contain to connect.
     pub policy: ConnectionPolicy,
@@ -69,7 +69,8 @@ pub struct LivenessSettings {
     pub ping_interval: Duration,
     /// Consecutive pings that may stay unanswered before the connection is closed with 4508.
     pub pong_misses: u32,
-    /// Maximum duration of one write before the reader counts as too slow.
+    /// Maximum time in which a slow reader takes no byte of what is written; also the time that one has to take its
+    /// last frames when it is closed.
     pub write_timeout: Duration,
     /// Maximum wait for the peer's close frame.
     pub close_timeout: Duration,

@@ -31,8 +31,8 @@ async fn nothing_more(peer: &mut Peer) {
 }
 
 async fn delivered(service: &Service, batch: Vec<PublishRequest>) -> Vec<Option<u64>> {
-    let answers = service.publish_batch(batch).await;
-    answers.into_iter().map(|answer| answer.ok().map(|receipt| receipt.delivered)).collect()
+    let results = service.publish_batch(batch).await;
+    results.into_iter().map(|result| result.ok().map(|receipt| receipt.delivered)).collect()
 }
 
 #[tokio::test]
@@ -46,7 +46,7 @@ async fn everyone_gets_what_is_theirs_in_the_order_of_the_batch() {
         tick(user("alice"), 2),
         tick(user("alice"), 3),
         tick(user("bob"), 4),
-        tick(user("nobody"), 5),
+        tick(user("stranger"), 5),
         tick(Route::All, 6),
     ];
     let counts = delivered(&service, batch.to_vec()).await;
@@ -61,15 +61,15 @@ async fn everyone_gets_what_is_theirs_in_the_order_of_the_batch() {
 }
 
 #[tokio::test]
-async fn one_that_is_refused_spoils_no_other_and_a_key_still_works_once() {
+async fn a_refused_publication_does_not_affect_the_others_and_a_key_still_works_once() {
     let service = service(with(|settings| settings.publishing.max_bytes = 10)).await;
     let mut alice = connect(&service, "alice").await;
     let keyed = PublishRequest { idempotency_key: Some("once".into()), ..tick(Route::All, 2) };
     let large = PublishRequest { payload: Payload::of(&"x".repeat(20)).expect("JSON"), ..tick(Route::All, 9) };
     let batch = vec![tick(Route::All, 0), large, tick(Route::All, 1), keyed.clone(), keyed, tick(Route::All, 3)];
-    let answers = service.publish_batch(batch).await;
-    assert!(matches!(answers[1], Err(PublishError::TooLarge { size: 22, limit: 10 })), "{:?}", answers[1]);
-    let receipt = |at: usize| answers[at].as_ref().expect("published");
+    let results = service.publish_batch(batch).await;
+    assert!(matches!(results[1], Err(PublishError::TooLarge { size: 22, limit: 10 })), "{:?}", results[1]);
+    let receipt = |at: usize| results[at].as_ref().expect("published");
     assert_eq!((receipt(3).duplicate, receipt(4).duplicate), (false, true));
     assert_eq!(receipt(3).id, receipt(4).id);
     assert_ne!(receipt(0).id, receipt(2).id, "each has an id of its own");
@@ -82,7 +82,7 @@ async fn a_client_is_left_out_of_those_that_name_it_and_of_no_other() {
     let service = service(Settings::default()).await;
     let mut request = ConnectRequest::with_token("alice");
     request.query.client = Some(ClientId::new("tab-1").expect("a client"));
-    let mut alice = try_connect(&service, request).await.expect("let in");
+    let mut alice = try_connect(&service, request).await.expect("admitted");
     alice.expects("welcome").await;
     let without =
         |n| PublishRequest { except_client: Some(ClientId::new("tab-1").expect("a client")), ..tick(Route::All, n) };
@@ -122,13 +122,13 @@ async fn a_queue_that_keeps_the_latest_is_handed_each_message() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn nobody_is_too_slow_who_had_no_turn() {
+async fn a_reader_whose_task_had_no_time_to_run_is_not_too_slow() {
     const READERS: usize = 600;
     const EACH: u32 = 500;
     let service = service(with(|settings| settings.admission.connections_per_user = READERS)).await;
-    let mut crowd = Vec::new();
+    let mut readers = Vec::new();
     for _ in 0..READERS {
-        crowd.push(connect(&service, "alice").await);
+        readers.push(connect(&service, "alice").await);
     }
     // On the worker that the readers' tasks have to share.
     let publishers: Vec<_> = (0..2)
@@ -142,7 +142,7 @@ async fn nobody_is_too_slow_who_had_no_turn() {
         assert_eq!(counts, vec![Some(READERS as u64); EACH as usize]);
     }
     assert_eq!(service.metrics().closed_slow_total, 0);
-    for peer in &mut crowd {
+    for peer in &mut readers {
         for _ in 0..2 * EACH {
             assert_eq!(peer.frame().await["type"], "tick");
         }

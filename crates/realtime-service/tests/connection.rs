@@ -83,7 +83,7 @@ async fn a_union_of_routes_reaches_each_connection_once() {
 #[tokio::test(start_paused = true)]
 async fn the_server_subscribes_and_unsubscribes_and_the_client_is_told() {
     let service = service(Settings::default()).await;
-    let mut alice = try_connect(&service, ConnectRequest::with_token("alice")).await.expect("let in");
+    let mut alice = try_connect(&service, ConnectRequest::with_token("alice")).await.expect("admitted");
     let id = alice.expects("welcome").await["connection"].as_str().expect("an id").parse().expect("an id");
     assert_eq!(service.subscribe(id, &topic("given"), Origin::Server).await, Ok(true));
     assert_eq!(service.subscribe(id, &topic("given"), Origin::Server).await, Ok(false));
@@ -96,7 +96,7 @@ async fn the_server_subscribes_and_unsubscribes_and_the_client_is_told() {
 #[tokio::test(start_paused = true)]
 async fn whatever_ends_a_connection_the_node_forgets_it() {
     let service = service(Settings::default()).await;
-    // The peer says goodbye, vanishes, or the task that serves it is dropped half-way.
+    // The peer closes, vanishes, or the task that serves it is dropped half-way.
     for end in 0..3 {
         let mut peer = connect(&service, "alice").await;
         subscribe(&mut peer, "order:1").await;
@@ -108,7 +108,7 @@ async fn whatever_ends_a_connection_the_node_forgets_it() {
         let _ = peer.task.await;
         forgotten(&service);
     }
-    assert_eq!(service.drain(Duration::from_secs(1)).await, 0, "every place was given back");
+    assert_eq!(service.drain(Duration::from_secs(1)).await, 0, "every permit was returned");
 }
 
 #[tokio::test(start_paused = true)]
@@ -170,7 +170,7 @@ async fn a_reader_that_stalls_is_closed_as_too_slow_and_the_others_notice_nothin
         assert_eq!(quick.expects("tick").await["n"], n);
     }
     assert_eq!(service.metrics().closed_slow_total, 1);
-    // It reads again before patience is over: what was under way comes, then why it is closed.
+    // It reads again within the write timeout: the frame in progress comes, then why it is closed.
     slow.stalled.send_replace(false);
     let mut last = slow.frame().await;
     while last["type"] == "tick" {
@@ -191,7 +191,7 @@ async fn a_write_that_never_ends_is_given_up() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_drain_tells_everyone_and_lets_nobody_in() {
+async fn a_drain_closes_every_connection_and_admits_no_client() {
     let service = service(Settings::default()).await;
     let mut peers = [connect(&service, "alice").await, connect(&service, "bob").await];
     let draining = tokio::spawn({
@@ -219,7 +219,7 @@ async fn a_drain_ends_at_its_deadline_and_says_who_was_left() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_limit_of_admission_is_refused_by_its_name_and_given_back() {
+async fn each_limit_of_admission_is_refused_by_its_name_and_its_permit_is_returned() {
     let settings = with(|settings| {
         settings.admission.connections = 3;
         settings.admission.connections_per_user = 1;
@@ -231,25 +231,25 @@ async fn each_limit_of_admission_is_refused_by_its_name_and_given_back() {
         request.remote = Some([192, 0, 2, last].into());
         request
     };
-    let alice = try_connect(&service, from("alice", 1)).await.expect("let in");
+    let alice = try_connect(&service, from("alice", 1)).await.expect("admitted");
     let refused = |request| {
         let service = service.clone();
         async move { service.admit(&request).await.expect_err("over a limit").message }
     };
     assert!(refused(from("alice", 1)).await.contains("limits.connections_per_user is 1"));
-    let _bob = try_connect(&service, from("bob", 1)).await.expect("let in");
+    let _bob = try_connect(&service, from("bob", 1)).await.expect("admitted");
     assert!(refused(from("carol", 1)).await.contains("limits.connections_per_address is 2"));
-    let _carol = try_connect(&service, from("carol", 2)).await.expect("let in");
+    let _carol = try_connect(&service, from("carol", 2)).await.expect("admitted");
     assert!(refused(from("carol", 3)).await.contains("limits.connections is 3"));
     assert_eq!(service.metrics().refusals.connections(), 3);
 
     alice.task.abort();
     let _ = alice.task.await;
-    try_connect(&service, from("alice", 1)).await.expect("the place was given back");
+    try_connect(&service, from("alice", 1)).await.expect("the permit was returned");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_verifier_that_can_not_answer_lets_nobody_in() {
+async fn no_client_is_admitted_when_its_token_can_not_be_verified() {
     let source: Arc<dyn std::error::Error + Send + Sync> = Arc::new(std::io::Error::other("no keys"));
     let verifier =
         TestJwtVerifier::default().failing("t", VerifyError::Unavailable(source)).failing("e", VerifyError::Expired);
@@ -292,7 +292,7 @@ async fn a_slow_hook_does_not_keep_a_slow_reader_beyond_its_tokens_expiry() {
     assert_eq!(publish(&service, Route::All, 2).await, 0, "the token has expired");
 }
 
-/// Tells what it sees, and fails at everything.
+/// Records its calls, and fails at every one.
 struct Failing(mpsc::Sender<String>);
 
 #[async_trait::async_trait]
@@ -333,7 +333,7 @@ async fn a_socket_of_ones_own_connects_gets_messages_and_is_disconnected() {
     let service = service(Settings::default()).await;
     let id = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id");
     let socket = Arc::new(TestWebSocketConnection::new(id));
-    service.connect(ConnectRequest::with_token("alice"), socket.clone()).await.expect("let in");
+    service.connect(ConnectRequest::with_token("alice"), socket.clone()).await.expect("admitted");
     assert_eq!(publish(&service, Route::User("alice".parse().expect("a user")), 1).await, 1);
     let has = |kinds: &[&str]| socket.kinds() == kinds;
     timeout(Duration::from_secs(1), async {
@@ -370,7 +370,7 @@ async fn a_builder_without_a_verifier_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whoever_is_sent_a_lot_without_pause_is_still_heard() {
+async fn a_client_that_is_sent_messages_without_pause_can_still_send_commands() {
     let service = service(Settings::default()).await;
     let mut peer = connect(&service, "alice").await;
     for n in 0..200 {
@@ -418,7 +418,7 @@ async fn a_socket_that_the_application_serves_itself_ends_with_its_token_too() {
         .expect("complete");
     let id = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id");
     let socket = Arc::new(TestWebSocketConnection::new(id));
-    service.connect(ConnectRequest::with_token("short"), socket.clone()).await.expect("let in");
+    service.connect(ConnectRequest::with_token("short"), socket.clone()).await.expect("admitted");
     tokio::time::sleep(Duration::from_secs(59)).await;
     assert_eq!(socket.closing(), None, "it is pinged meanwhile, and open");
     tokio::time::sleep(Duration::from_secs(2)).await;

@@ -1,4 +1,4 @@
-//! What a connection at rest costs is mostly its task: this keeps it from growing unnoticed.
+//! The cost of an idle connection is mostly its task: this keeps it from growing unnoticed.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ async fn the_task_of_a_connection_is_small() {
     let claims = JwtClaims::new(UserId::new("alice").expect("a user"));
     let verifier = TestJwtVerifier::new("let-me-in", claims);
     let service = Service::builder().verifier(Arc::new(verifier)).build().await.expect("a service");
-    let admission = service.admit(&ConnectRequest::with_token("let-me-in")).await.expect("let in");
+    let admission = service.admit(&ConnectRequest::with_token("let-me-in")).await.expect("admitted");
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let stream = TcpStream::connect(listener.local_addr().expect("an address")).await.expect("a stream");
     let socket = WsSocket::new(stream, Vec::new(), Arc::new(WsConfig::default()));

@@ -1,4 +1,4 @@
-//! Sockets that make it difficult: what a peer said is heard, and what one is sent goes to no other.
+//! Difficult sockets: what a peer sent is read, and what one is sent goes to no other.
 
 mod support;
 
@@ -47,11 +47,11 @@ fn count(bytes: &[u8]) -> (usize, usize) {
     (pongs, texts)
 }
 
-/// The peer reads nothing at first, while its pings fill the pipe with pongs and leave more to be heard than one turn
+/// The peer reads nothing at first, while its pings fill the pipe with pongs and leave more to be read than one poll
 /// takes.
 async fn what_comes_when_it_reads_again(published: bool) -> (usize, usize) {
     let service = service(Settings::default()).await;
-    let admission = service.admit(&ConnectRequest::with_token("alice")).await.expect("let in");
+    let admission = service.admit(&ConnectRequest::with_token("alice")).await.expect("admitted");
     let (from_client, mut client_out) = simplex(64 * 1024);
     let (mut client_in, to_client) = simplex(2048);
     let socket = WsSocket::new(join(from_client, to_client), Vec::new(), Arc::new(WsConfig::default()));
@@ -110,9 +110,9 @@ impl Socket for Panics {
 }
 
 #[tokio::test]
-async fn what_a_panic_leaves_unwritten_goes_to_nobody_else() {
+async fn what_a_panic_leaves_unwritten_goes_to_no_other_connection() {
     let service = service(Settings::default()).await;
-    let admission = service.admit(&ConnectRequest::with_token("alice")).await.expect("let in");
+    let admission = service.admit(&ConnectRequest::with_token("alice")).await.expect("admitted");
     let panics = tokio::spawn(service.serve(admission, Panics(false)));
     let mut bob = connect(&service, "bob").await;
     let to = |user: &str, kind: &str| {

@@ -12,7 +12,7 @@ use super::{Listener, shards::Shards};
 ///
 /// Order of locks: a connection's shard first; under it, one topic's shard at a time. Whatever changes a connection's
 /// subscriptions holds its shard throughout, so that no topic ever keeps a connection that is gone. Visiting takes
-/// the topic's lock and no other; whoever unsubscribes waits for it, and so knows that the last message has passed.
+/// the topic's lock and no other; unsubscribing waits for it, so that the last message has passed when it returns.
 #[derive(Default)]
 pub struct LocalPubSub {
     connections: Shards<AttachedTable<Listener>>,

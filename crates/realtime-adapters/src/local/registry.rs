@@ -11,7 +11,7 @@ use super::{Listener, shards::Shards};
 /// The connections of this node, by id, by user and by role.
 ///
 /// Order of locks: a connection's shard first; under it, one user's or one role's shard at a time. Whatever changes a
-/// connection holds the connection's shard throughout, so that its user and roles follow its record whoever else
+/// connection holds the connection's shard throughout, so that its user and roles follow its record whichever thread
 /// changes it at the same time. Visiting takes one lock and no other.
 #[derive(Default)]
 pub struct LocalRegistry {

@@ -62,18 +62,18 @@ impl TestWebSocketConnection {
         self.messages().iter().map(|message| message["type"].as_str().unwrap_or_default().to_owned()).collect()
     }
 
-    /// Takes what was sent, as a client does that reads, and so makes room for more.
+    /// Drains the recorded frames, as a reading client would.
     pub fn read(&self) -> Vec<Value> {
         let frames = mem::take(&mut self.state().frames);
         frames.iter().flat_map(Frame::texts).map(|text| serde_json::from_str(text).expect("a frame is JSON")).collect()
     }
 
-    /// How it was closed by the server's side, if it was.
+    /// How the server closed it, if it did.
     pub fn closing(&self) -> Option<Closing> {
         self.state().closing.clone()
     }
 
-    /// The client goes away without a word.
+    /// The client vanishes without a close.
     pub fn vanish(&self) {
         self.state().gone = true;
     }

@@ -1,4 +1,4 @@
-//! A verifier that knows a few tokens by heart.
+//! A verifier with a fixed list of tokens.
 
 use std::{
     collections::HashMap,
@@ -9,15 +9,15 @@ use async_trait::async_trait;
 use realtime_ports::{JwtVerifier, VerifyError};
 use realtime_schema::JwtClaims;
 
-/// Answers for the tokens that it was told to expect, and `Invalid` for every other text. No cryptography.
+/// Returns the configured result for each token that it expects, and `Invalid` for every other text. No cryptography.
 #[derive(Debug, Default)]
 pub struct TestJwtVerifier {
-    answers: HashMap<String, Result<JwtClaims, VerifyError>>,
+    results: HashMap<String, Result<JwtClaims, VerifyError>>,
     calls: AtomicU64,
 }
 
 impl TestJwtVerifier {
-    /// Expects `token`, and answers it with `claims`.
+    /// Expects `token`, and returns `claims` for it.
     pub fn new(token: impl Into<String>, claims: JwtClaims) -> Self {
         Self::default().and(token, claims)
     }
@@ -25,18 +25,18 @@ impl TestJwtVerifier {
     /// Expects `token` as well.
     #[must_use]
     pub fn and(mut self, token: impl Into<String>, claims: JwtClaims) -> Self {
-        self.answers.insert(token.into(), Ok(claims));
+        self.results.insert(token.into(), Ok(claims));
         self
     }
 
-    /// Answers `token` with `error`, for instance [`VerifyError::Expired`].
+    /// Returns `error` for `token`, for instance [`VerifyError::Expired`].
     #[must_use]
     pub fn failing(mut self, token: impl Into<String>, error: VerifyError) -> Self {
-        self.answers.insert(token.into(), Err(error));
+        self.results.insert(token.into(), Err(error));
         self
     }
 
-    /// How often it was asked, whatever the answer.
+    /// Number of calls, whatever the result.
     pub fn calls(&self) -> u64 {
         self.calls.load(Ordering::Relaxed)
     }
@@ -46,7 +46,7 @@ impl TestJwtVerifier {
 impl JwtVerifier for TestJwtVerifier {
     async fn verify(&self, token: &str) -> Result<JwtClaims, VerifyError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        match self.answers.get(token) {
+        match self.results.get(token) {
             Some(answer) => answer.clone(),
             None => Err(VerifyError::Invalid("it is not a token that this test expects".to_owned())),
         }

@@ -1,4 +1,4 @@
-//! Stories of who is let in and who is not.
+//! Who is admitted and who is not.
 
 use realtime_schema::{CloseCode, ErrorCode, UserId};
 

@@ -96,7 +96,7 @@ impl World {
         for (key, count) in &self.members {
             let pending = u32::from(self.asking.contains(key));
             assert_eq!(self.interest.subscribers(key), count + pending);
-            assert!(*count == 0 || self.delivers.contains(key), "whoever is in gets the key");
+            assert!(*count == 0 || self.delivers.contains(key), "a counted subscriber gets the key");
         }
     }
 }

@@ -54,10 +54,10 @@ fn a_large_set_that_empties_gives_its_map_and_its_memory_back() {
     let mut set = ListenerSet::of(id(0), 0);
     (1..=200).for_each(|n| assert!(set.insert(id(n), n)));
     let Set::Many(many) = &set.0 else { panic!("many listeners") };
-    assert!(many.places.is_some());
+    assert!(many.indexes.is_some());
     (3..=200).for_each(|n| assert!(matches!(set.remove(id(n)), Removal::Removed)));
     let Set::Many(many) = &set.0 else { panic!("three listeners") };
-    assert!(many.places.is_none() && many.listeners.capacity() <= KEPT);
+    assert!(many.indexes.is_none() && many.listeners.capacity() <= KEPT);
 }
 
 proptest! {

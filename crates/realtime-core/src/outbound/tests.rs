@@ -93,7 +93,7 @@ fn drop_loses_the_oldest_and_says_how_many_of_which_stream() {
     assert_eq!(left, [2, 3, 4]);
     let gap = |topic: &str| dropped_one(Some(Stream::Topic(topic.parse().expect("a topic"))));
     assert_eq!(gaps, [gap("b"), gap("a")]);
-    assert_eq!(payloads(&mut queue), (vec![], vec![]), "a gap is told once");
+    assert_eq!(payloads(&mut queue), (vec![], vec![]), "a gap is reported once");
 }
 
 #[test]

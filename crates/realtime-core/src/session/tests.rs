@@ -204,7 +204,7 @@ fn a_token_that_ends_closes_the_connection_at_its_end_and_not_before() {
 }
 
 #[test]
-fn a_token_let_in_by_the_leeway_ends_with_the_leeway() {
+fn a_token_admitted_by_the_leeway_expires_with_the_leeway() {
     let world = World::new(&claims(&[], Some(WALL_S - 2)));
     assert_eq!(world.session.deadline(), ms(3_000));
 }
@@ -268,7 +268,7 @@ fn too_many_commands_are_answered_then_the_connection_is_closed() {
     assert_eq!((&error(&over).code, &error(&over).id), (&ErrorCode::RateLimited, &id(9)));
     assert_eq!(error(&over).after_ms, Some(100));
     assert!(error(&over).message.contains("limits.messages_per_second"));
-    assert_eq!(world.at(100).says(r#"{"action":"ping","id":1}"#), [ack(1)], "who waits is served");
+    assert_eq!(world.at(100).says(r#"{"action":"ping","id":1}"#), [ack(1)], "a client that waits is served");
 
     let mut answered = 0;
     let closed = loop {

@@ -6,7 +6,7 @@ use realtime_schema::{Connection, Control, PROTOCOL, Timestamp, Welcome};
 
 use super::Session;
 
-/// What `session` tells its client first.
+/// The first frame that `session` sends its client.
 pub fn welcome(session: &Session, connection: &Connection, now: Duration, wall: Timestamp) -> Control {
     Control::Welcome(Box::new(Welcome {
         connection: connection.id,
@@ -26,7 +26,7 @@ pub fn welcome(session: &Session, connection: &Connection, now: Duration, wall: 
     }))
 }
 
-/// A duration as the wire says it.
+/// A duration in whole milliseconds, as on the wire.
 pub(super) fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

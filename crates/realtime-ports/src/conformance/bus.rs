@@ -74,7 +74,7 @@ async fn started<B: MessageBus>(bus: &B, takers: u64) -> Arc<Mailbox> {
 /// Publishing before it is a mistake of the caller, and says so.
 pub async fn a_bus_is_started_before_it_is_published_to<B: MessageBus>(bus: &B) {
     let early = bus.publish(envelope(Route::All, 1)).await;
-    assert!(matches!(early, Err(BusError::Misused(_))), "publishing before the start was answered with {early:?}");
+    assert!(matches!(early, Err(BusError::Misused(_))), "publishing before the start returned {early:?}");
     let mailbox = started(bus, 0).await;
     assert_eq!(mailbox.take(), [], "what was refused is not delivered later");
     bus.publish(envelope(Route::All, 2)).await.expect("it can be published to once it is started");
@@ -85,7 +85,7 @@ pub async fn a_bus_is_started_before_it_is_published_to<B: MessageBus>(bus: &B) 
 pub async fn a_bus_is_started_once<B: MessageBus>(bus: &B) {
     let (first, second) = (started(bus, 0).await, Mailbox::new(0));
     let again = bus.start(Arc::clone(&second) as _).await;
-    assert!(matches!(again, Err(BusError::Misused(_))), "a second start was answered with {again:?}");
+    assert!(matches!(again, Err(BusError::Misused(_))), "a second start returned {again:?}");
     bus.publish(envelope(Route::All, 1)).await.expect("it still works");
     assert_eq!((first.take().len(), second.take().len()), (1, 0), "the first delivery gets it");
 }
@@ -111,14 +111,14 @@ pub async fn an_envelope_is_delivered_once_and_as_it_is<B: MessageBus>(bus: &B) 
 pub async fn the_answer_counts_those_who_took_it<B: MessageBus>(bus: &B) {
     let _mailbox = started(bus, 42).await;
     let published = bus.publish(envelope(Route::All, 1)).await.expect("published");
-    assert_eq!(published.delivered, 42, "the answer says how many of this node's connections took it");
+    assert_eq!(published.delivered, 42, "the result says how many of this node's connections took it");
 }
 
 /// As if they were published one after the other; what is refused is refused for each.
 pub async fn a_batch_is_delivered_in_its_order_and_each_is_answered<B: MessageBus>(bus: &B) {
     let batch: Vec<_> = (0..10).map(|n| envelope(Route::Topic(topic(&format!("order:{}", n / 4))), n)).collect();
     for early in bus.publish_batch(batch[..2].to_vec()).await {
-        assert!(matches!(early, Err(BusError::Misused(_))), "a batch before the start was answered with {early:?}");
+        assert!(matches!(early, Err(BusError::Misused(_))), "a batch before the start returned {early:?}");
     }
     let mailbox = started(bus, 42).await;
     let answers = bus.publish_batch(batch.clone()).await;

@@ -32,7 +32,7 @@ pub fn monotonic_time_never_goes_back<C: Clock>(clock: &C) {
     });
 }
 
-/// Whatever it says is a time that RFC 3339 can show.
+/// Its time is one that RFC 3339 can show.
 pub fn the_wall_clock_can_be_written_and_read<C: Clock>(clock: &C) {
     let now = clock.now();
     assert_eq!(now.to_string().parse::<Timestamp>(), Ok(now), "the wall clock survives being written and read");

@@ -15,7 +15,7 @@ pub struct ConnectionSpec {
     pub id: ConnectionId,
     /// The client that it named itself.
     pub client: Option<ClientId>,
-    /// How many frames it takes while nobody reads. When it is full its policy is to close.
+    /// How many frames it takes while its peer does not read. When it is full its policy is to close.
     pub capacity: usize,
 }
 
@@ -117,7 +117,7 @@ pub fn a_closed_connection_takes_nothing(connection: &ConnectionUnderTest) {
     assert!(!numbers(connection).contains(&2), "and sends nothing that it did not take");
 }
 
-/// The client is told the first reason.
+/// The client gets the first reason.
 pub fn only_the_first_close_counts(connection: &ConnectionUnderTest) {
     let first = Closing { after_ms: 250, ..Closing::new(CloseCode::DRAINING, "the node is draining") };
     connection.socket.close(first.clone());

@@ -54,7 +54,7 @@ fn assert_stats<P: PubSubManager>(pubsub: &P, topics: usize, subscriptions: usiz
     assert_eq!(pubsub.stats(), PubSubStats { topics, subscriptions }, "topics and subscriptions {when}");
 }
 
-/// A topic shows those who subscribed to it, and nobody else.
+/// A topic shows those who subscribed to it, and no one else.
 pub fn subscribers_are_shown_and_bystanders_are_not<P: PubSubManager>(pubsub: &P) {
     assert_stats(pubsub, 0, 0, "of a fresh manager");
     for n in 1..=3 {
@@ -139,7 +139,7 @@ pub fn the_limit_is_the_connections_own<P: PubSubManager>(pubsub: &P) {
     assert_eq!(subscribe(pubsub, 2, "order:3"), Err(SubscribeError::LimitExceeded { limit: 0 }), "no topic at all");
 }
 
-/// It answers with what the connection had, the first time.
+/// It returns what the connection had, the first time.
 pub fn detaching_ends_everything_and_leaves_no_trace<P: PubSubManager>(pubsub: &P) {
     for n in 1..=2 {
         attach(pubsub, n, 10);
@@ -251,7 +251,7 @@ pub fn nothing_is_shown_once_unsubscribe_or_detach_has_returned<P: PubSubManager
     });
 }
 
-/// Threads that attach, subscribe, unsubscribe and detach the same ids end with no subscription that nobody has.
+/// Threads that attach, subscribe, unsubscribe and detach the same ids end with no subscription left over.
 pub fn busy_threads_leave_nothing_behind<P: PubSubManager>(pubsub: &P) {
     const CONNECTIONS: usize = 8;
     const TOPICS: [&str; 4] = ["a", "b", "c", "d"];
@@ -289,6 +289,6 @@ pub fn busy_threads_leave_nothing_behind<P: PubSubManager>(pubsub: &P) {
     }
     assert_stats(pubsub, 0, 0, "when all are detached");
     for name in TOPICS {
-        assert_eq!(subscribers(pubsub, name), [], "the topic {name} keeps nobody who is gone");
+        assert_eq!(subscribers(pubsub, name), [], "the topic {name} keeps no connection that is gone");
     }
 }

@@ -80,11 +80,11 @@ pub fn an_id_is_registered_once<R: ConnectionRegistry>(registry: &R) {
     assert_eq!((of_user(registry, "alice"), registry.count()), (vec![id(1)], 1), "the first stays");
 }
 
-/// It answers with the record once, and then with nothing.
+/// It returns the record once, and then `None`.
 pub fn an_unregistered_connection_is_found_nowhere<R: ConnectionRegistry>(registry: &R) {
     register(registry, 1, "alice", &["admin"]);
     register(registry, 2, "alice", &["admin"]);
-    assert_eq!(registry.unregister(id(1)), Some(record(1, "alice", &["admin"])), "unregister answers with the record");
+    assert_eq!(registry.unregister(id(1)), Some(record(1, "alice", &["admin"])), "unregister returns the record");
     assert_eq!(registry.unregister(id(1)), None, "the second time there is nothing");
     assert!(registry.get(id(1)).is_none(), "the id is forgotten");
     let found = (of_user(registry, "alice"), of_role(registry, "admin"), all(registry));
@@ -119,7 +119,7 @@ pub fn an_update_of_one_thing_keeps_the_other<R: ConnectionRegistry>(registry: &
     let roles = ConnectionUpdate { roles: Some(vec![]), metadata: None };
     let new = registry.update(id(1), roles).expect("it is registered");
     assert_eq!((&new.metadata, new.roles.len()), (&metadata, 0), "only the roles are new");
-    assert_eq!(of_role(registry, "admin"), [], "a role that was taken away finds nobody");
+    assert_eq!(of_role(registry, "admin"), [], "a role that was taken away finds no connection");
     assert_eq!(registry.update(id(9), change), None, "an unknown id has nothing to change");
     assert_eq!(registry.count(), 1, "and is not made by it");
 }
@@ -212,10 +212,10 @@ pub fn busy_threads_leave_nothing_behind<R: ConnectionRegistry>(registry: &R) {
     }
     assert_eq!((all(registry), registry.count()), (vec![], 0), "all are gone");
     for name in ROLES {
-        assert_eq!(of_role(registry, name), [], "the role {name} keeps nobody who is gone");
+        assert_eq!(of_role(registry, name), [], "the role {name} keeps no connection that is gone");
     }
     for name in USERS {
-        assert_eq!(of_user(registry, name), [], "the user {name} keeps nobody who is gone");
+        assert_eq!(of_user(registry, name), [], "the user {name} keeps no connection that is gone");
     }
 }
 

@@ -40,10 +40,10 @@ pub async fn a_valid_token_gives_its_claims_each_time<V: JwtVerifier>(verifier: 
     }
 }
 
-/// Clients get a new token when they hear `Expired`, so it must not be called `Invalid`.
+/// Clients get a new token when they receive `Expired`, so it must not be called `Invalid`.
 pub async fn an_expired_token_is_called_expired<V: JwtVerifier>(verifier: &V, tokens: &VerifierTokens) {
     let error = refusal(verifier, &tokens.expired).await;
-    assert!(matches!(error, VerifyError::Expired), "an expired token was answered with {error:?}");
+    assert!(matches!(error, VerifyError::Expired), "an expired token returned {error:?}");
 }
 
 /// One character changed, cut off or added anywhere makes another token.
@@ -103,7 +103,7 @@ pub async fn bad_tokens_do_not_spoil_good_ones<V: JwtVerifier>(verifier: &V, tok
 
 async fn refused_as_invalid<V: JwtVerifier>(verifier: &V, token: &str) {
     let error = refusal(verifier, token).await;
-    assert!(matches!(error, VerifyError::Invalid(_)), "{token:.80} was answered with {error:?}");
+    assert!(matches!(error, VerifyError::Invalid(_)), "{token:.80} returned {error:?}");
 }
 
 /// The refusal of `token`, which must not repeat any of it.

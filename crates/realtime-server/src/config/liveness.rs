@@ -14,8 +14,8 @@ pub struct LivenessConfig {
     pub ping_interval: Span,
     /// Pings in a row that may go unanswered before the connection is closed with 4508.
     pub pong_misses: u32,
-    /// How long one write may take before its reader counts as too slow and its connection is cut: what it did not
-    /// take leaves no room to say why.
+    /// How long a slow reader may take no byte of what is written before its connection is cut. One that is being
+    /// closed has this long to take its last frames.
     pub write_timeout: Span,
     /// How long the peer of a closed connection has to say goodbye.
     pub close_timeout: Span,

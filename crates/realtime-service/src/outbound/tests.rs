@@ -97,7 +97,7 @@ fn a_task_is_woken_once_for_all_that_comes_and_told_whether_it_was_only_the_queu
     assert_eq!((woken(), work()), (0, (true, 1, false)), "it looks by itself");
     outbound.stay_awake();
     outbound.close(Closing::new(CloseCode::DRAINING, "bye"));
-    assert_eq!(woken(), 1, "of its end it hears in any case");
+    assert_eq!(woken(), 1, "it is woken for its end in any case");
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ pub struct FakeSocket {
     written: mpsc::Sender<Written>,
     /// While true, the peer does not read: writes wait.
     stalled: watch::Receiver<bool>,
-    /// The message that is under way.
+    /// The message that is being written.
     sending: Option<Sending>,
     /// What comes after it.
     waiting: VecDeque<Value>,
@@ -108,8 +108,8 @@ impl Socket for FakeSocket {
         self.put(Written::Ping).await
     }
 
-    async fn close(&mut self, code: CloseCode, reason: &str, patience: Duration) {
-        let _ = tokio::time::timeout(patience, self.put(Written::Close(code, reason.into()))).await;
+    async fn close(&mut self, code: CloseCode, reason: &str, close_timeout: Duration) {
+        let _ = tokio::time::timeout(close_timeout, self.put(Written::Close(code, reason.into()))).await;
     }
 }
 
@@ -145,7 +145,7 @@ impl Peer {
         frame["payload"].clone()
     }
 
-    /// A `closing` frame, then a close with the same code, then nothing. Answers with the code.
+    /// A `closing` frame, then a close with the same code, then nothing. Returns the code.
     pub async fn expects_close(&mut self) -> u16 {
         let told = self.expects("closing").await;
         let Some(Written::Close(code, reason)) = self.next().await else { panic!("no close after `closing`") };
@@ -187,7 +187,7 @@ pub async fn service(settings: Settings) -> Service {
 
 /// Connects with `token`; reads the `welcome`.
 pub async fn connect(service: &Service, token: &str) -> Peer {
-    let mut peer = try_connect(service, ConnectRequest::with_token(token)).await.expect("let in");
+    let mut peer = try_connect(service, ConnectRequest::with_token(token)).await.expect("admitted");
     peer.expects("welcome").await;
     peer
 }
