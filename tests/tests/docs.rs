@@ -5,6 +5,8 @@
 mod can_fail;
 #[path = "docs/markdown.rs"]
 mod markdown;
+#[path = "docs/readme.rs"]
+mod readme;
 
 use std::{
     collections::BTreeSet,
@@ -14,6 +16,7 @@ use std::{
 };
 
 use markdown::{Block, blocks, code_spans, section, tables};
+use readme::is_manifest;
 use realtime_schema::{Action, ClientLimits, CloseAdvice, CloseCode, ErrorCode, catalog, openapi};
 use realtime_server::Config;
 use realtime_tests::schemas;
@@ -347,56 +350,4 @@ fn every_decision_is_listed_and_has_its_parts() {
         .map(|path| (path.file_name().unwrap_or_default().to_string_lossy().into_owned(), read(&path)));
     let (index, pages): (Vec<_>, Vec<_>) = pages.partition(|(name, _)| name == "README.md");
     none(wrong_decisions(&index[0].1, &pages));
-}
-
-/// Whether a TOML block is a part of a `Cargo.toml` and no config.
-fn is_manifest(block: &Block<'_>) -> bool {
-    block.text.starts_with("[dependencies]")
-}
-
-/// Crates that an example uses and a manifest does not name, and features that it names and a crate of ours lacks.
-fn wrong_dependencies(manifest: &str, example: &str) -> Vec<String> {
-    let named = |name: &str| manifest.lines().any(|line| line.split(' ').next() == Some(name));
-    let used = example.lines().filter_map(|line| line.strip_prefix("use ")?.split("::").next());
-    let used: BTreeSet<_> = used.chain(["tokio"]).filter(|name| *name != "std").map(|n| n.replace('_', "-")).collect();
-    let missing = used.into_iter().filter(|name| !named(name)).map(|name| format!("{name} is used and not named"));
-    let ours = manifest.lines().filter_map(|line| line.split_once(" = ")).filter(|(n, _)| n.starts_with("realtime-"));
-    let features = ours.flat_map(|(name, rest)| {
-        let crates = read(format!("crates/{name}/Cargo.toml"));
-        let list = rest.split_once("features = [").map_or("", |(_, list)| list.trim_end_matches("] }"));
-        let features = list.split(", ").map(|feature| feature.trim_matches('"').to_owned());
-        features
-            .filter(move |feature| !feature.is_empty() && !crates.contains(&format!("\n{feature} = [")))
-            .map(move |feature| format!("{name} has no feature {feature}"))
-    });
-    missing.chain(features).collect()
-}
-
-#[test]
-fn the_dependencies_of_the_readme_are_those_of_its_examples() {
-    let readme = read("README.md");
-    let blocks = blocks(&readme);
-    let manifests: Vec<_> = blocks.iter().filter(|block| is_manifest(block)).collect();
-    assert_eq!(manifests.len(), 2, "one for each example");
-    for (manifest, example) in manifests.into_iter().zip(["embed_axum", "custom_verifier"]) {
-        none(wrong_dependencies(&manifest.text, &read(format!("crates/realtime-service/examples/{example}.rs"))));
-    }
-}
-
-/// Rust that is no excerpt of an example, and so may not compile.
-fn wrong_excerpts(markdown: &str, examples: &[String]) -> Vec<String> {
-    let is_excerpt = |block: &Block<'_>, example: &String| {
-        let mut rest = example.lines().map(str::trim);
-        block.text.lines().map(str::trim).filter(|line| !line.is_empty()).all(|line| rest.any(|other| other == line))
-    };
-    let rust = blocks(markdown).into_iter().filter(|block| block.language == "rust");
-    let alone = rust.filter(|block| !examples.iter().any(|example| is_excerpt(block, example)));
-    alone.map(|block| format!("line {}: the Rust is in no example", block.line)).collect()
-}
-
-#[test]
-fn the_rust_of_the_readme_is_that_of_the_examples() {
-    let examples: Vec<_> =
-        files(&root().join("crates/realtime-service/examples"), ".rs").into_iter().map(read).collect();
-    none(wrong_excerpts(&read("README.md"), &examples));
 }

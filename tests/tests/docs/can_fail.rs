@@ -1,6 +1,9 @@
 //! Each check of the documents, shown failing: on a small text, or on the real one with something taken out of it.
 
-use super::*;
+use super::{
+    readme::{wrong_dependencies, wrong_excerpts},
+    *,
+};
 
 #[test]
 fn a_json_block_without_a_schema_or_against_it_is_found() {
