@@ -58,6 +58,10 @@ async fn a_publication_that_is_wrong_is_refused_with_the_path_of_the_field() {
         assert!(path.starts_with(&format!("/{field}")), "{field} = {value}: {problem}");
         assert!(answer.text.contains(field), "{field} = {value}: {problem}");
     }
+    let wrong = json!({"to": {"topic": "a b"}, "type": "welcome", "timestamp": "now", "colour": "red"});
+    let problem = world.post("/api/v1/publish", wrong).await.refused("bad_request");
+    let paths: Vec<_> = problem["errors"].as_array().expect("errors").iter().map(|error| &error["path"]).collect();
+    assert_eq!(paths, ["/payload", "/colour", "/timestamp", "/to/topic", "/type"], "all at once: {problem}");
     for missing in ["to", "type", "payload"] {
         let mut body = good.clone();
         body.as_object_mut().expect("an object").remove(missing);

@@ -11,16 +11,17 @@ use axum::{
 use realtime_ports::RealtimeService;
 use realtime_schema::{
     BatchRequest, BatchResponse, BatchResult, CloseCode, Closing, ConnectionId, ConnectionInfo, ConnectionList,
-    DisconnectRequest, Disconnected, ErrorCode, FieldError, Origin, PublishRequest, Receipt, SubscriptionChange, Topic,
-    TopicPage, TopicQuery, UserId,
+    DisconnectRequest, Disconnected, ErrorCode, FieldError, Origin, Receipt, SubscriptionChange, Topic, TopicPage,
+    TopicQuery, UserId,
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::{
     App,
-    body::{Asked, Json, MaybeJson, Refused, Segments, read},
+    body::{Asked, Json, MaybeJson, Refused, Segments},
     key,
+    publication::read_publication,
 };
 
 /// Longest reason of a disconnect, in characters: what fits a close frame in any language is less than 123 bytes.
@@ -42,7 +43,8 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .layer(from_fn_with_state(app.clone(), key::guard))
 }
 
-async fn publish(State(app): State<Arc<App>>, Json(request): Json<PublishRequest>) -> Done<Receipt> {
+async fn publish(State(app): State<Arc<App>>, Json(unread): Json<Box<RawValue>>) -> Done<Receipt> {
+    let request = read_publication(unread.get().as_bytes()).map_err(Refused::fields)?;
     Ok(Answer(app.service.publish(request).await?))
 }
 
@@ -61,9 +63,9 @@ async fn publish_batch(State(app): State<Arc<App>>, Json(batch): Json<UnreadBatc
     }
     let (mut requests, mut refused) = (Vec::with_capacity(count), Vec::new());
     for (at, raw) in batch.publications.iter().enumerate() {
-        match read::<PublishRequest>(raw.get().as_bytes()) {
+        match read_publication(raw.get().as_bytes()) {
             Ok(request) => requests.push(request),
-            Err(error) => refused.push((at, Refused::field(error))),
+            Err(errors) => refused.push((at, Refused::fields(errors))),
         }
     }
     let answers = app.service.publish_batch(requests).await;

@@ -30,7 +30,13 @@ impl Refused {
 
     /// A field that can't be read.
     pub(super) fn field(error: FieldError) -> Self {
-        Problem::new(ErrorCode::BadRequest, error.to_string()).with_errors(vec![error]).into()
+        Self::fields(vec![error])
+    }
+
+    /// Fields that can't be read.
+    pub(super) fn fields(errors: Vec<FieldError>) -> Self {
+        let detail = errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+        Problem::new(ErrorCode::BadRequest, detail).with_errors(errors).into()
     }
 }
 

@@ -9,6 +9,7 @@ mod key;
 mod key_metrics;
 mod metrics;
 mod page;
+mod publication;
 
 use std::{
     net::{IpAddr, SocketAddr},
