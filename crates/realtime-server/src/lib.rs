@@ -42,7 +42,7 @@ mod token;
 pub use config::{
     ApiConfig, AuthConfig, ClaimSettings, Config, ConfigError, DeliveryConfig, JwksSettings, LimitsConfig,
     LivenessConfig, LogConfig, LogFormat, NamespaceConfig, Problem, ProviderConfig, ReconnectConfig, ServerConfig,
-    Span, reference,
+    Span, TlsConfig, reference,
 };
 pub use dev::Dev;
 pub use reload::{ReloadError, Reloaded, Reloader};

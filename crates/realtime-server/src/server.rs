@@ -4,9 +4,10 @@ use std::{
     io,
     net::SocketAddr,
     sync::{Arc, atomic::Ordering::Release},
+    time::Duration,
 };
 
-use realtime_adapters::front;
+use realtime_adapters::front::{self, TlsCertificate, TlsListener};
 use realtime_ports::ConnectionHandler;
 use realtime_service::{BuildError, Service};
 use tokio::{
@@ -27,6 +28,7 @@ use crate::{
 pub struct Server {
     listener: TcpListener,
     local: SocketAddr,
+    certificate: Option<Arc<TlsCertificate>>,
     app: Arc<App>,
 }
 
@@ -100,8 +102,9 @@ impl Server {
                 tracing::warn!(setting = key, "{what}");
             }
         }
+        let certificate = config.tls.certificate()?;
         let app = Arc::new(App::new(service, verifier, config, dev)?);
-        Ok(Self { listener, local, app })
+        Ok(Self { listener, local, certificate, app })
     }
 
     /// The address it listens on, with the port that it was given if it asked for any.
@@ -135,7 +138,7 @@ impl Server {
     /// # Errors
     /// The task that accepts sockets failed.
     pub async fn run(self, shutdown: CancellationToken) -> Result<usize, StartError> {
-        let Self { listener, local, app } = self;
+        let Self { listener, local, certificate, app } = self;
         let accepting = CancellationToken::new();
         let router = router(app.clone());
         let mut acceptor = app.config.acceptor();
@@ -150,8 +153,16 @@ impl Server {
                 router.oneshot(request).await.unwrap_or_else(|never| match never {})
             }
         };
-        let mut accept = tokio::spawn(front::serve(listener, acceptor, handler, accepting.clone()));
-        tracing::info!(address = %local, "serving");
+        let tls = certificate.is_some();
+        let mut accept = match certificate {
+            None => tokio::spawn(front::serve(listener, acceptor, handler, accepting.clone())),
+            Some(certificate) => {
+                tokio::spawn(certificate.clone().watch(CERTIFICATE_INTERVAL, accepting.clone()));
+                let listener = TlsListener::new(listener, certificate, app.config.tls.handshake_timeout.0);
+                tokio::spawn(front::serve(listener, acceptor, handler, accepting.clone()))
+            }
+        };
+        tracing::info!(address = %local, tls, "serving");
         tokio::select! {
             () = shutdown.cancelled() => {}
             // It ends only when told to: a panic is all that can bring us here.
@@ -171,6 +182,9 @@ impl Server {
 
 /// The paths that are served even when no HTTP socket is left.
 const RESERVED_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// How often the files of the certificate are looked at.
+const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Connections that may wait to be accepted, if the kernel's own limit (`net.core.somaxconn`) allows so many. When all
 /// clients come back at once, each that finds no room tries again only after a second.

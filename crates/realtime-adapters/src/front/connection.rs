@@ -1,6 +1,14 @@
 //! One socket: HTTP/1.1 with a deadline and a limit on everything.
 
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io::{self, ErrorKind},
+    net::SocketAddr,
+    pin::pin,
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -114,7 +122,13 @@ where
         match prepared {
             Ok(prepared) => Some(prepared),
             Err(error) => {
-                self.failed.write(|times| tracing::warn!(address = %peer.ip(), %error, times, "a connection failed"));
+                // What the operator has to mend, and what scanners of ports cause all day.
+                if matches!(error.kind(), ErrorKind::PermissionDenied | ErrorKind::InvalidData) {
+                    self.failed
+                        .write(|times| tracing::warn!(address = %peer.ip(), %error, times, "connection refused"));
+                } else {
+                    tracing::debug!(address = %peer.ip(), %error, "a connection failed before HTTP");
+                }
                 None
             }
         }

@@ -14,6 +14,8 @@ mod proxy_protocol;
 mod rate_limited_log;
 mod reserve;
 mod slots;
+#[cfg(feature = "tls")]
+mod tls;
 
 pub use acceptor::serve;
 pub use config::AcceptorConfig;
@@ -22,3 +24,5 @@ pub use in_flight::RequestBody;
 pub use listener::{AcceptedSocket, Listener};
 pub use proxy_protocol::{ProxiedSocket, ProxyProtocol};
 pub use rate_limited_log::RateLimitedLog;
+#[cfg(feature = "tls")]
+pub use tls::{TlsCertificate, TlsError, TlsFiles, TlsListener, TlsSocket};

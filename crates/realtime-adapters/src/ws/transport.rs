@@ -1,4 +1,4 @@
-//! What a WebSocket runs over: the TCP stream itself where it can be had, else whatever the HTTP server hands on.
+//! The stream under a WebSocket: the TCP or TLS stream itself where possible, else what the HTTP server hands over.
 
 use std::{
     io::{self, IoSlice},
@@ -12,6 +12,8 @@ use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
 };
+#[cfg(feature = "tls")]
+use tokio_rustls::server::TlsStream;
 
 use crate::front::DeadlineStream;
 
@@ -20,7 +22,10 @@ use crate::front::DeadlineStream;
 pub enum Transport {
     /// The TCP stream, with nothing of HTTP left around it.
     Tcp(TcpStream),
-    /// A stream of another kind, such as TLS, or one that a server wrapped.
+    /// A TLS stream of the front end, with nothing of HTTP left around it.
+    #[cfg(feature = "tls")]
+    Tls(Box<TlsStream<TcpStream>>),
+    /// A stream of another kind, or one that another HTTP server wrapped.
     Upgraded(Box<TokioIo<Upgraded>>),
 }
 
@@ -30,6 +35,11 @@ impl Transport {
         // What was read is copied, because a slice would keep the HTTP server's whole buffer alive.
         let upgraded = match upgraded.downcast::<TokioIo<DeadlineStream<TcpStream>>>() {
             Ok(parts) => return (Self::Tcp(parts.io.into_inner().into_inner()), parts.read_buf.to_vec()),
+            Err(upgraded) => upgraded,
+        };
+        #[cfg(feature = "tls")]
+        let upgraded = match upgraded.downcast::<TokioIo<DeadlineStream<TlsStream<TcpStream>>>>() {
+            Ok(parts) => return (Self::Tls(Box::new(parts.io.into_inner().into_inner())), parts.read_buf.to_vec()),
             Err(upgraded) => upgraded,
         };
         match upgraded.downcast::<TokioIo<TcpStream>>() {
@@ -43,6 +53,8 @@ impl AsyncRead for Transport {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buf),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream).poll_read(cx, buf),
             Self::Upgraded(stream) => Pin::new(stream).poll_read(cx, buf),
         }
     }
@@ -52,6 +64,8 @@ impl AsyncWrite for Transport {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, buf),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, buf),
             Self::Upgraded(stream) => Pin::new(stream).poll_write(cx, buf),
         }
     }
@@ -63,6 +77,8 @@ impl AsyncWrite for Transport {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
             Self::Upgraded(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
         }
     }
@@ -70,6 +86,8 @@ impl AsyncWrite for Transport {
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.is_write_vectored(),
             Self::Upgraded(stream) => stream.is_write_vectored(),
         }
     }
@@ -77,6 +95,8 @@ impl AsyncWrite for Transport {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
             Self::Upgraded(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -84,6 +104,8 @@ impl AsyncWrite for Transport {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Upgraded(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

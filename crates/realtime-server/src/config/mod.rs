@@ -20,6 +20,7 @@ mod secret;
 mod server;
 mod service_links;
 mod shape;
+mod tls;
 mod values;
 
 use std::sync::Arc;
@@ -50,6 +51,7 @@ pub use problems::{ConfigError, Problem};
 pub use reconnect::ReconnectConfig;
 pub use reference::reference;
 pub use server::ServerConfig;
+pub use tls::TlsConfig;
 
 /// The settings of the server.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +59,8 @@ pub use server::ServerConfig;
 pub struct Config {
     /// The port, the pages that may connect, and the end.
     pub server: ServerConfig,
+    /// The certificate of a server that ends TLS itself.
+    pub tls: TlsConfig,
     /// What is logged, and how. Logs never hold a token.
     pub log: LogConfig,
     /// Whose tokens are accepted. At least one key is required: a secret, a public key, a JWKS file or address.
@@ -92,6 +96,7 @@ impl Config {
         self.auth.check(&mut problems);
         self.api.check(&mut problems);
         self.server.check(&mut problems);
+        self.tls.check(&mut problems);
         self.log.check(&mut problems);
         self.limits.check(&mut problems);
         self.liveness.check(&mut problems);
@@ -104,7 +109,7 @@ impl Config {
     /// prints.
     pub(crate) fn warnings(&self) -> Vec<Problem> {
         let mut warnings = Problems::default();
-        self.server.warn(&mut warnings);
+        self.server.warn(self.tls.is_on(), &mut warnings);
         self.auth.warn(&mut warnings);
         self.api.warn(&mut warnings);
         self.limits.warn(&mut warnings);

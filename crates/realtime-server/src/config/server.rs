@@ -16,8 +16,8 @@ use super::{Span, problems::Problems};
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerConfig {
-    /// The address to listen on, for `/ws` and the HTTP API. TLS is a proxy's business: one that is reachable from
-    /// other machines must stand behind one.
+    /// The address to listen on, for `/ws` and the HTTP API. An address that other machines can
+    /// reach needs TLS: see `[tls]`, or put a proxy with TLS in front.
     #[serde(deserialize_with = "socket_address")]
     #[schemars(with = "String")]
     pub listen: SocketAddr,
@@ -96,11 +96,11 @@ impl ServerConfig {
         }
     }
 
-    pub(super) fn warn(&self, warnings: &mut Problems) {
-        if !self.listen.ip().to_canonical().is_loopback() {
+    pub(super) fn warn(&self, tls: bool, warnings: &mut Problems) {
+        if !tls && !self.listen.ip().to_canonical().is_loopback() {
             let what = format!(
-                "{} can be reached from other machines, without TLS: put a proxy with TLS in front, and let only the \
-                 proxy reach it",
+                "{} can be reached from other machines, without TLS: set tls.cert_file, or put a proxy with TLS in \
+                 front and let only the proxy reach it",
                 self.listen
             );
             warnings.add("server.listen", what);
