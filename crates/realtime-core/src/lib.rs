@@ -36,6 +36,7 @@ pub mod interest;
 pub mod limits;
 pub mod listeners;
 pub mod message;
+pub mod model;
 pub mod outbound;
 pub mod policy;
 pub mod pubsub;

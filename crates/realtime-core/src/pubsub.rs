@@ -12,7 +12,8 @@ pub type TopicTable<L> = ListenerIndex<Topic, L>;
 
 /// Why a connection was not subscribed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
+#[non_exhaustive]
+pub enum SubscribeRefused {
     /// It was never attached, or is detached.
     #[error("the connection is not attached")]
     NotAttached,
@@ -230,8 +231,8 @@ impl<L: Clone> SubscriptionTable<L> {
     ///
     /// # Errors
     /// It is not attached, or has as many topics as it may have.
-    pub fn subscribe(&mut self, id: ConnectionId, topic: &Topic, origin: Origin) -> Result<bool, Refused> {
-        let attached = self.connections.get_mut(id).ok_or(Refused::NotAttached)?;
+    pub fn subscribe(&mut self, id: ConnectionId, topic: &Topic, origin: Origin) -> Result<bool, SubscribeRefused> {
+        let attached = self.connections.get_mut(id).ok_or(SubscribeRefused::NotAttached)?;
         let listener = &attached.listener;
         let join = || self.topics.insert(topic, id, listener.clone()).unwrap_or_else(|| topic.clone());
         Ok(attached.topics.add(topic, origin, join)?)

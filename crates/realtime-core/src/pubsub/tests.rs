@@ -42,9 +42,9 @@ fn subscribing_twice_is_subscribing_once() {
 #[test]
 fn only_an_attached_connection_can_subscribe() {
     let mut table = attached(&[1], 10);
-    assert_eq!(table.subscribe(id(2), &topic(7), Origin::Client), Err(Refused::NotAttached));
+    assert_eq!(table.subscribe(id(2), &topic(7), Origin::Client), Err(SubscribeRefused::NotAttached));
     table.detach(id(1));
-    assert_eq!(table.subscribe(id(1), &topic(7), Origin::Client), Err(Refused::NotAttached));
+    assert_eq!(table.subscribe(id(1), &topic(7), Origin::Client), Err(SubscribeRefused::NotAttached));
     assert!(!table.exists(&topic(7)));
 }
 
@@ -81,7 +81,7 @@ fn unsubscribing_from_all_leaves_the_connection_attached() {
     table.subscribe(id(1), &topic(1), Origin::Client).expect("subscribed");
     assert_eq!(table.unsubscribe_all(id(1)).len(), 1);
     assert_eq!(table.subscribe(id(1), &topic(2), Origin::Client), Ok(true));
-    assert_eq!(table.subscribe(id(1), &topic(3), Origin::Client), Err(Refused::Limit(TopicLimit(1))));
+    assert_eq!(table.subscribe(id(1), &topic(3), Origin::Client), Err(SubscribeRefused::Limit(TopicLimit(1))));
 }
 
 #[test]
@@ -128,8 +128,8 @@ impl Model {
         had
     }
 
-    fn subscribe(&mut self, n: u8, t: u8, origin: Origin) -> Result<bool, Refused> {
-        let (_, limit) = *self.attached.iter().find(|(known, _)| *known == n).ok_or(Refused::NotAttached)?;
+    fn subscribe(&mut self, n: u8, t: u8, origin: Origin) -> Result<bool, SubscribeRefused> {
+        let (_, limit) = *self.attached.iter().find(|(known, _)| *known == n).ok_or(SubscribeRefused::NotAttached)?;
         if self.pairs.iter().any(|pair| (pair.0, pair.1) == (n, t)) {
             return Ok(false);
         }
