@@ -54,8 +54,8 @@ async fn the_signature_of_an_unknown_key_is_refused() {
     let said = claims(json!({}));
     let token = encode(&Header::default(), &said, &EncodingKey::from_secret(OTHER_SECRET)).unwrap();
     assert_eq!(refused(&verifier(JwtConfig::default()), &token).await, "its signature does not verify");
-    let stranger = EncodingKey::from_rsa_pem(pem("test-rsa-stranger.private").as_bytes()).unwrap();
-    let token = encode(&Header::new(jsonwebtoken::Algorithm::RS256), &said, &stranger).unwrap();
+    let other_key = EncodingKey::from_rsa_pem(pem("test-rsa-stranger.private").as_bytes()).unwrap();
+    let token = encode(&Header::new(jsonwebtoken::Algorithm::RS256), &said, &other_key).unwrap();
     assert_eq!(refused(&trusting_rsa(), &token).await, "its signature does not verify");
 }
 
@@ -83,8 +83,8 @@ async fn a_key_or_an_address_in_the_header_is_ignored() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     listener.set_nonblocking(true).unwrap();
     let url = format!("http://{}/keys", listener.local_addr().unwrap());
-    let stranger = EncodingKey::from_rsa_pem(pem("test-rsa-stranger.private").as_bytes()).unwrap();
-    let jwk = jsonwebtoken::jwk::Jwk::from_encoding_key(&stranger, jsonwebtoken::Algorithm::RS256).unwrap();
+    let other_key = EncodingKey::from_rsa_pem(pem("test-rsa-stranger.private").as_bytes()).unwrap();
+    let jwk = jsonwebtoken::jwk::Jwk::from_encoding_key(&other_key, jsonwebtoken::Algorithm::RS256).unwrap();
     let header = Header {
         jku: Some(url.clone()),
         x5u: Some(url.clone()),
@@ -92,7 +92,7 @@ async fn a_key_or_an_address_in_the_header_is_ignored() {
         kid: Some(url),
         ..Header::new(jsonwebtoken::Algorithm::RS256)
     };
-    let forged = encode(&header, &claims(json!({})), &stranger).unwrap();
+    let forged = encode(&header, &claims(json!({})), &other_key).unwrap();
     assert_eq!(refused(&trusting_rsa(), &forged).await, "its signature does not verify");
     let own = EncodingKey::from_rsa_pem(pem("test-rsa.private").as_bytes()).unwrap();
     accepted(&trusting_rsa(), &encode(&header, &claims(json!({})), &own).unwrap()).await;

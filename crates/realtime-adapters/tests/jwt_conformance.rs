@@ -18,7 +18,7 @@ use serde_json::json;
 
 fn tokens(algorithm: Algorithm) -> VerifierTokens {
     let end = now() + 3600;
-    let stranger = EncodingKey::from_secret(OTHER_SECRET);
+    let other_key = EncodingKey::from_secret(OTHER_SECRET);
     VerifierTokens {
         valid: sign(algorithm, None, &claims(json!({"exp": end, "roles": ["admin"]}))),
         claims: JwtClaims {
@@ -28,7 +28,7 @@ fn tokens(algorithm: Algorithm) -> VerifierTokens {
         },
         expired: sign(algorithm, None, &claims(json!({"exp": now() - 3600}))),
         forged: vec![
-            encode(&Header::default(), &claims(json!({})), &stranger).unwrap(),
+            encode(&Header::default(), &claims(json!({})), &other_key).unwrap(),
             sign(algorithm, None, &claims(json!({"sub": null}))),
             sign(algorithm, None, &claims(json!({"exp": null}))),
         ],

@@ -302,8 +302,8 @@ async fn the_same_key_twice_is_one_key_and_spoils_no_other() {
 
 #[tokio::test]
 async fn different_keys_with_one_id_are_all_tried() {
-    let stranger = EncodingKey::from_rsa_pem(pem("test-rsa-stranger.private").as_bytes()).unwrap();
-    let mut other = Jwk::from_encoding_key(&stranger, jsonwebtoken::Algorithm::RS256).unwrap();
+    let other_key = EncodingKey::from_rsa_pem(pem("test-rsa-stranger.private").as_bytes()).unwrap();
+    let mut other = Jwk::from_encoding_key(&other_key, jsonwebtoken::Algorithm::RS256).unwrap();
     other.common.key_id = Some("a".into());
     let other = serde_json::to_value(other).unwrap();
     let keys = jwks(&[jwk(Algorithm::RS256, json!({"kid": "a"})), other]).unwrap();
@@ -311,7 +311,7 @@ async fn different_keys_with_one_id_are_all_tried() {
     let verifier = trusting(keys);
     accepted(&verifier, &sign(Algorithm::RS256, Some("a"), &claims(json!({})))).await;
     let header = Header { kid: Some("a".into()), ..Header::new(jsonwebtoken::Algorithm::RS256) };
-    accepted(&verifier, &encode(&header, &claims(json!({})), &stranger).unwrap()).await;
+    accepted(&verifier, &encode(&header, &claims(json!({})), &other_key).unwrap()).await;
 }
 
 #[test]

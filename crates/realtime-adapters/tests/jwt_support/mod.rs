@@ -1,4 +1,4 @@
-//! What the stories about tokens share: keys, signing, a clock.
+//! Keys, signing and a clock for the tests of tokens.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -22,7 +22,7 @@ pub(crate) fn now() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64
 }
 
-/// `{"sub":"alice","exp":<in an hour>}` with the members of `more` over it; a `null` there takes a member away.
+/// `{"sub":"alice","exp":<in an hour>}` with the members of `more` over it; a `null` in `more` removes a member.
 pub(crate) fn claims(more: Value) -> Value {
     let mut claims = json!({"sub": "alice", "exp": now() + 3600});
     let Value::Object(more) = more else { panic!("claims are an object") };
