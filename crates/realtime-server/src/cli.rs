@@ -26,7 +26,7 @@ use crate::{
     token::TokenRequest,
 };
 
-/// The real-time server: WebSocket clients on /ws, an HTTP API for backends, one port.
+/// The real-time server: a WebSocket endpoint for clients and an HTTP API for backends on one port.
 #[derive(Debug, Parser)]
 #[command(name = "realtime-server", version, arg_required_else_help = true)]
 struct Cli {

@@ -64,7 +64,7 @@ impl Dev {
             ..TokenRequest::new(UserId::new("alice")?)
         };
         let token = request.sign(config, now)?;
-        let key = self.api_key();
+        let (key, base) = (self.api_key(), &config.server.base_path);
         let made_up =
             [self.made_up_secret.as_ref().map(|_| "auth.hmac_secret"), self.made_up_key.as_ref().map(|_| "api.keys")];
         let made_up: Vec<_> = made_up.into_iter().flatten().collect();
@@ -76,14 +76,16 @@ impl Dev {
             "\
 Realtime {version}, for development; {secrets}.
 
-page     http://{local}/
-connect  ws://{local}/ws?token={token}
-publish  curl http://{local}/api/v1/publish -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"to\":{{\"user\":\"alice\"}},\"type\":\"greeting\",\"payload\":{{\"text\":\"hello\"}}}}'
+page     http://{local}{page}
+connect  ws://{local}{endpoint}?token={token}
+publish  curl http://{local}{base}/api/v1/publish -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"to\":{{\"user\":\"alice\"}},\"type\":\"greeting\",\"payload\":{{\"text\":\"hello\"}}}}'
 
 The token is alice's, with the role admin and the right to subscribe to every topic, for a day.
-API     http://{local}/api/openapi.json, metrics at http://{local}/metrics. Stop with Ctrl-C.
+API     http://{local}{base}/api/openapi.json, metrics at http://{local}/metrics. Stop with Ctrl-C.
 ",
             version = env!("CARGO_PKG_VERSION"),
+            page = if base.is_empty() { "/" } else { base },
+            endpoint = config.server.websocket_path(),
         ))
     }
 }

@@ -20,7 +20,7 @@ use tower::ServiceExt;
 use crate::{
     config::{Config, ConfigError, Problem},
     dev::Dev,
-    http::{App, Remote, router},
+    http::{App, Remote, base_path, router},
     reload::Reloader,
 };
 
@@ -142,7 +142,7 @@ impl Server {
         let accepting = CancellationToken::new();
         let router = router(app.clone());
         let mut acceptor = app.config.acceptor();
-        acceptor.reserved_paths = RESERVED_PATHS.map(str::to_owned).to_vec();
+        acceptor.reserved_paths = base_path::probes(&app.config.server.base_path);
         let listener = app.config.proxy_protocol(listener);
         let handler = move |request: axum::http::Request<front::RequestBody>, remote| {
             let router = router.clone();
@@ -179,9 +179,6 @@ impl Server {
         Ok(left)
     }
 }
-
-/// The paths that are served even when no HTTP socket is left.
-const RESERVED_PATHS: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
 
 /// How often the files of the certificate are looked at.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(2);

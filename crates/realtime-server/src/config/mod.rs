@@ -13,6 +13,7 @@ mod limits;
 mod liveness;
 mod log;
 mod namespaces;
+mod paths;
 mod problems;
 mod reconnect;
 mod reference;

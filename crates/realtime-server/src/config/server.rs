@@ -10,17 +10,22 @@ use realtime_adapters::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{Span, problems::Problems};
+use super::{Span, paths, problems::Problems};
 
 /// The port, the pages that may connect, and the end.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerConfig {
-    /// The address to listen on, for `/ws` and the HTTP API. An address that other machines can
+    /// The address to listen on, for WebSockets and the HTTP API. An address that other machines can
     /// reach needs TLS: see `[tls]`, or put a proxy with TLS in front.
     #[serde(deserialize_with = "socket_address")]
     #[schemars(with = "String")]
     pub listen: SocketAddr,
+    /// The path of the WebSocket endpoint.
+    pub path: String,
+    /// A prefix of every path, such as `/realtime`, for a proxy that passes paths on as they are. `/healthz`, `/readyz`
+    /// and `/metrics` are served without it too, for what does not come through the proxy.
+    pub base_path: String,
     /// The origins that may connect, such as `https://app.example.com`, besides the server's own host. In place of
     /// the first label, `*` stands for exactly one: `https://*.example.com`. In place of the port it stands for any:
     /// `http://localhost:*`. `*` alone admits every origin. A client that sends no `Origin`, or one that equals the
@@ -58,6 +63,8 @@ impl Default for ServerConfig {
     fn default() -> Self {
         Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            path: "/ws".into(),
+            base_path: String::new(),
             allowed_origins: Vec::new(),
             client_address_header: None,
             trusted_hops: 1,
@@ -71,6 +78,7 @@ impl Default for ServerConfig {
 
 impl ServerConfig {
     pub(super) fn check(&self, problems: &mut Problems) {
+        paths::check(&self.path, &self.base_path, problems);
         if let Some(header) = &self.client_address_header
             && http::HeaderName::try_from(header.as_str()).is_err()
         {
@@ -117,6 +125,11 @@ impl ServerConfig {
             let what = format!("`{origin}` allows every site of a top-level domain");
             warnings.add("server.allowed_origins", what);
         }
+    }
+
+    /// The path that clients connect to, with the prefix of all paths.
+    pub(crate) fn websocket_path(&self) -> String {
+        format!("{}{}", self.base_path, self.path)
     }
 
     /// Which origins may connect. An invalid entry was reported by `check`, so here it admits no other host.

@@ -2,6 +2,7 @@
 //! development.
 
 mod api;
+pub(crate) mod base_path;
 mod body;
 mod client_address;
 mod health;
@@ -26,7 +27,7 @@ use axum::{
 };
 use realtime_adapters::{jwt::Issuers, ws::Handshake};
 use realtime_core::auth::{Refusal, RefusalReason};
-use realtime_schema::{ErrorCode, openapi};
+use realtime_schema::ErrorCode;
 use realtime_service::{Service, endpoint};
 
 use crate::{
@@ -88,16 +89,19 @@ pub(crate) struct Remote(pub(crate) SocketAddr);
 /// The routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let mut router = Router::new()
-        .route("/ws", any(websocket))
+        .route(&app.config.server.path, any(websocket))
         .nest("/api/v1", api::router(&app))
-        .route("/api/openapi.json", get(async || axum::Json(openapi(env!("CARGO_PKG_VERSION")))))
+        .route(
+            "/api/openapi.json",
+            get(async |State(app): State<Arc<App>>| axum::Json(base_path::openapi(&app.config.server))),
+        )
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
         .route("/metrics", get(metrics::expose));
     if app.dev.is_some() {
         router = router.merge(page::router(&app));
     }
-    router
+    base_path::nest(router, &app.config.server.base_path)
         .fallback(unknown)
         .method_not_allowed_fallback(async || Refused::with_status(405, "this path answers to other methods"))
         .with_state(app)
@@ -126,13 +130,16 @@ async fn unknown(
     mut request: Request,
 ) -> Response {
     if request.headers().contains_key(http::header::UPGRADE) {
-        let refusal = Refusal::new(RefusalReason::Path, "there is no WebSocket endpoint at this path; connect to /ws");
+        let path = app.config.server.websocket_path();
+        let message = format!("there is no WebSocket endpoint at this path; connect to {path}");
+        let refusal = Refusal::new(RefusalReason::Path, message);
         let address = app.client_address(request.headers(), remote.ip());
         app.service.refused(refusal.reason, Some(address), &format!("{} is not an endpoint", start_of_path(&request)));
         if let Ok(handshake) = Handshake::check(&mut request, &app.live.load().ws) {
             return endpoint::refuse(&app.service, handshake, refusal).into_response();
         }
     }
-    Refused::new(ErrorCode::NotFound, "there is nothing at this path; /api/openapi.json lists what there is")
+    let document = format!("{}/api/openapi.json", app.config.server.base_path);
+    Refused::new(ErrorCode::NotFound, format!("there is nothing at this path; {document} lists all paths"))
         .into_response()
 }

@@ -16,7 +16,7 @@ use realtime_schema::{ErrorCode, Grant, Role, UserId};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    App, Remote,
+    App, Remote, base_path,
     body::{Json, Refused},
 };
 use crate::token::TokenRequest;
@@ -60,8 +60,9 @@ fn is_own_name(headers: &HeaderMap, listen: &str) -> bool {
     ["localhost", "127.0.0.1", "::1", listen].contains(&name)
 }
 
-async fn page() -> impl IntoResponse {
-    ([(header::CONTENT_SECURITY_POLICY, POLICY), (header::CACHE_CONTROL, "no-store")], Html(PAGE))
+async fn page(State(app): State<Arc<App>>) -> impl IntoResponse {
+    let page = base_path::localize(PAGE, &app.config.server);
+    ([(header::CONTENT_SECURITY_POLICY, POLICY), (header::CACHE_CONTROL, "no-store")], Html(page))
 }
 
 #[derive(Serialize)]

@@ -1,0 +1,48 @@
+//! A prefix of every path, for a proxy that passes paths on as they are.
+
+use std::sync::Arc;
+
+use axum::{Router, routing::get};
+use serde_json::{Value as Json, json};
+
+use super::{App, health, metrics};
+use crate::config::ServerConfig;
+
+/// The paths that are served even when no HTTP socket is left, and without the prefix too: probes and scrapers reach
+/// the server beside the proxy.
+const PROBES: [&str; 3] = ["/healthz", "/readyz", "/metrics"];
+
+/// The same, with and without the prefix.
+pub(crate) fn probes(base: &str) -> Vec<String> {
+    let prefixed = PROBES.iter().filter(|_| !base.is_empty()).map(|path| format!("{base}{path}"));
+    PROBES.iter().map(ToString::to_string).chain(prefixed).collect()
+}
+
+/// Everything that `router` serves, with `base` before each path.
+pub(super) fn nest(router: Router<Arc<App>>, base: &str) -> Router<Arc<App>> {
+    if base.is_empty() {
+        return router;
+    }
+    Router::new()
+        .nest(base, router)
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::expose))
+}
+
+/// The OpenAPI document, with the paths that this server has.
+pub(super) fn openapi(server: &ServerConfig) -> Json {
+    let mut document = realtime_schema::openapi(env!("CARGO_PKG_VERSION"));
+    if !server.base_path.is_empty() {
+        document["servers"] = json!([{ "url": server.base_path }]);
+    }
+    document
+}
+
+/// A page's text with the paths that this server has.
+pub(super) fn localize(page: &str, server: &ServerConfig) -> String {
+    let base = &server.base_path;
+    page.replace("\"/ws\"", &format!("\"{}\"", server.websocket_path()))
+        .replace("\"/dev/", &format!("\"{base}/dev/"))
+        .replace("\"/api/", &format!("\"{base}/api/"))
+}
