@@ -81,7 +81,7 @@ fn batch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PublishReques
     }
 }
 
-/// What became of a publication.
+/// The result of a publication.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = Receipt::example())]
 pub struct Receipt {
@@ -89,7 +89,7 @@ pub struct Receipt {
     pub id: MessageId,
     /// How many connections of this node took it into their queues.
     pub delivered: u64,
-    /// Whether other nodes were handed it as well.
+    /// Whether it was sent to other nodes as well.
     pub other_nodes: bool,
     /// Where it stands in its stream, with history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -205,7 +205,7 @@ pub struct DisconnectRequest {
     #[serde(default, deserialize_with = "integer::optional", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "close_codes")]
     pub code: Option<u16>,
-    /// Why, as the client is told: at most 100 characters.
+    /// Why, sent to the client: at most 100 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub reason: Option<String>,
@@ -219,7 +219,7 @@ fn close_codes(_: &mut SchemaGenerator) -> Schema {
     ]})
 }
 
-/// How many connections were told to close.
+/// How many connections were closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = Disconnected { disconnected: 1 })]
 pub struct Disconnected {

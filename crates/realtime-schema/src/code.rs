@@ -40,7 +40,7 @@ error_codes! {
     UnknownAction = "unknown_action", 400, false;
     /// No token or key, or one that is not accepted.
     Unauthorized = "unauthorized", 401, false;
-    /// The token's time is over; get a new one.
+    /// The token has expired; get a new one.
     TokenExpired = "token_expired", 401, false;
     /// Known, and not allowed.
     Forbidden = "forbidden", 403, false;
@@ -60,7 +60,7 @@ error_codes! {
     LimitExceeded = "limit_exceeded", 429, false;
     /// The server's fault.
     Internal = "internal", 500, true;
-    /// Something that the server needs is not there now.
+    /// Something that the server needs is unavailable now.
     Unavailable = "unavailable", 503, true;
 }
 
@@ -83,7 +83,7 @@ pub enum CloseAdvice {
 pub struct CloseCode(pub u16);
 
 impl CloseCode {
-    /// Done; nobody's fault.
+    /// Done, without an error.
     pub const NORMAL: Self = Self(1000);
     /// The peer broke RFC 6455.
     pub const PROTOCOL: Self = Self(1002);
@@ -119,7 +119,7 @@ impl CloseCode {
     pub const UNAUTHORIZED: Self = Self(4601);
     /// The token was revoked.
     pub const REVOKED: Self = Self(4603);
-    /// The token's time is over.
+    /// The token has expired.
     pub const EXPIRED: Self = Self(4610);
 
     /// What the client does next, by the code's range.

@@ -48,6 +48,7 @@ impl Connection {
 /// Who asked for a subscription. A client's own are judged again when its token changes; the server's stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Origin {
     /// The client, by a `subscribe` command.
     Client,

@@ -26,10 +26,11 @@ pub const BEARER_PROTOCOL: &str = "bearer.";
 /// A frame that the server sends of its own accord or as an answer; its `type` names which.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
+#[non_exhaustive]
 pub enum Control {
     /// The first frame on every connection.
     Welcome(Box<Welcome>),
-    /// A command was done.
+    /// A command succeeded.
     Ack(Ack),
     /// A command was refused; the connection lives.
     Error(ErrorReply),
@@ -64,7 +65,7 @@ impl Control {
     }
 }
 
-/// Payload of `welcome`: who the server takes the client for, and what it may do.
+/// Payload of `welcome`: the identity of the connection, and its limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Welcome {
     /// This connection.
@@ -89,17 +90,17 @@ pub struct Welcome {
     pub token_expires_in_ms: Option<u64>,
     /// Milliseconds between the server's pings.
     pub ping_ms: u64,
-    /// How to come back after the connection is lost.
+    /// How to reconnect after the connection is lost.
     pub reconnect: Reconnect,
     /// Every limit that this client can hit.
     pub limits: ClientLimits,
-    /// Streams with history, each with where it stands.
+    /// Streams with history, each with its current position.
     pub streams: BTreeMap<Stream, StreamPosition>,
-    /// Whether an earlier connection's state was taken up.
+    /// Whether the state of an earlier connection was resumed.
     pub resumed: bool,
 }
 
-/// How to come back: full jitter from the first attempt, between these bounds.
+/// How to reconnect: full jitter from the first attempt, between these bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reconnect {
     /// Base of the exponential backoff, in milliseconds.
@@ -110,7 +111,7 @@ pub struct Reconnect {
     pub spread_ms: u64,
 }
 
-/// Payload of `ack`: the command was done.
+/// Payload of `ack`: the command succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Ack {
     /// The command's id.
@@ -121,7 +122,7 @@ pub struct Ack {
     /// The roles of the new token, after `refresh`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Vec<Role>>,
-    /// Where the stream stands, after `subscribe` to a topic with history.
+    /// The stream's current position, after `subscribe` to a topic with history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<StreamPosition>,
 }
@@ -175,7 +176,7 @@ impl ErrorReply {
 pub struct Subscribed {
     /// The topic.
     pub topic: Topic,
-    /// Where the stream stands, with history.
+    /// The stream's current position, with history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<StreamPosition>,
     /// Why.
@@ -230,7 +231,7 @@ pub struct Closing {
     pub code: CloseCode,
     /// Why, for a person.
     pub reason: String,
-    /// Whether to come back.
+    /// Whether to reconnect.
     pub reconnect: bool,
     /// How many milliseconds to wait first.
     pub after_ms: u64,

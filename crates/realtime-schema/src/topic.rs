@@ -106,6 +106,7 @@ impl JsonSchema for TopicPattern {
 /// What a grant allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum GrantAction {
     /// To subscribe to the topic.
     Subscribe,
