@@ -19,9 +19,9 @@ use realtime_adapters::{
 use tokio::sync::Semaphore;
 use ws_support::{Peer, Server, handshake, in_time};
 
-async fn with_room_for(max_http_sockets: usize) -> Server {
-    let door = AcceptorConfig { max_http_sockets, ..AcceptorConfig::default() };
-    Server::echoing(WsConfig::default(), door).await
+async fn with_slots(max_http_sockets: usize) -> Server {
+    let config = AcceptorConfig { max_http_sockets, ..AcceptorConfig::default() };
+    Server::echoing(WsConfig::default(), config).await
 }
 
 /// A peer whose handshake was accepted, after as many tries as it took.
@@ -42,7 +42,7 @@ async fn admitted(server: &Server) -> Peer {
 
 #[tokio::test]
 async fn a_socket_without_a_slot_gets_503_and_when_to_come_back() {
-    let server = with_room_for(1).await;
+    let server = with_slots(1).await;
     let taken = Peer::connect(server.address).await;
     for still_to_send in [0, 1 << 20] {
         let mut peer = Peer::connect(server.address).await;
@@ -124,7 +124,7 @@ async fn a_connection_may_be_idle_between_requests_for_longer_than_a_head_may_ta
 
 #[tokio::test]
 async fn a_websocket_takes_no_slot() {
-    let server = with_room_for(1).await;
+    let server = with_slots(1).await;
     let mut open = [admitted(&server).await, admitted(&server).await, admitted(&server).await];
     for peer in &mut open {
         peer.is_served().await;
@@ -133,7 +133,7 @@ async fn a_websocket_takes_no_slot() {
 
 #[tokio::test]
 async fn at_shutdown_accepting_ends_and_websockets_are_left_to_their_owner() {
-    let mut server = with_room_for(10).await;
+    let mut server = with_slots(10).await;
     let mut socket = Peer::upgraded(server.address).await;
     let mut idle = Peer::connect(server.address).await;
     idle.send(&handshake("Upgrade", &[])).await;
@@ -149,22 +149,22 @@ async fn at_shutdown_accepting_ends_and_websockets_are_left_to_their_owner() {
 async fn at_shutdown_a_request_that_does_not_arrive_is_given_up_and_one_that_is_handled_is_not() {
     // Nothing else ends a socket before the test gives up.
     let forever = Duration::from_secs(600);
-    let door = AcceptorConfig { header_read_timeout: forever, answer_timeout: forever, ..AcceptorConfig::default() };
-    let (heard, answers) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
-    let (hears, may_answer) = (heard.clone(), answers.clone());
+    let config = AcceptorConfig { header_read_timeout: forever, answer_timeout: forever, ..AcceptorConfig::default() };
+    let (arrived, responses) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
+    let (arrives, may_respond) = (arrived.clone(), responses.clone());
     let handler = move |request: Request<RequestBody>, _| {
-        let (hears, may_answer) = (hears.clone(), may_answer.clone());
+        let (arrives, may_respond) = (arrives.clone(), may_respond.clone());
         async move {
             let (head, body) = request.into_parts();
-            hears.add_permits(1);
+            arrives.add_permits(1);
             let body = body.collect().await.unwrap().to_bytes();
             if head.uri.path() == "/slow" {
-                may_answer.acquire().await.unwrap().forget();
+                may_respond.acquire().await.unwrap().forget();
             }
             Response::new(ResponseBody::new(body))
         }
     };
-    let mut server = Server::answering(handler, door).await;
+    let mut server = Server::answering(handler, config).await;
     let slow: [&[u8]; 2] =
         [b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n", b"POST /slow HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nbody"];
     let half: [&[u8]; 4] = [
@@ -184,13 +184,13 @@ async fn at_shutdown_a_request_that_does_not_arrive_is_given_up_and_one_that_is_
             peers.push(peer);
         }
     }
-    in_time("the requests", heard.acquire_many(4)).await.unwrap().forget();
+    in_time("the requests", arrived.acquire_many(4)).await.unwrap().forget();
     server.stop.cancel();
     for peer in &mut given_up {
         assert_eq!(peer.rest().await, b"");
     }
     assert!(!server.ended.is_finished());
-    answers.add_permits(slow.len());
+    responses.add_permits(slow.len());
     for peer in &mut answered {
         assert_eq!(peer.answer().await.status, 200);
     }
@@ -241,9 +241,9 @@ async fn without_descriptors_accepting_pauses_and_recovers_and_served_clients_no
     let address = said.lines().find_map(|line| line.unwrap().strip_prefix("listening ")?.parse().ok()).unwrap();
 
     let mut served = Peer::upgraded(address).await;
-    let mut crowd = Vec::new();
+    let mut idle = Vec::new();
     for _ in 0..2 * DESCRIPTORS {
-        crowd.push(Peer::connect(address).await);
+        idle.push(Peer::connect(address).await);
     }
     let directory = format!("/proc/{}/fd", server.0.id());
     let exhausted = async {
@@ -260,7 +260,7 @@ async fn without_descriptors_accepting_pauses_and_recovers_and_served_clients_no
     let answer = tokio::time::timeout(Duration::from_millis(200), late.answer()).await;
     assert!(answer.is_err(), "there were descriptors left: {answer:?}");
 
-    drop(crowd);
+    drop(idle);
     assert_eq!(late.answer().await.status, 101, "it recovers by itself");
     late.is_served().await;
     served.is_served().await;

@@ -1,5 +1,5 @@
-//! The end of a WebSocket, as its peer sees it (RFC 6455 section 7): the code arrives, whatever was still under way,
-//! and nobody is waited for in vain.
+//! The end of a WebSocket, as its peer sees it (RFC 6455 section 7): the code arrives, whatever was still in
+//! transit, and no peer is waited for without a deadline.
 #![cfg(feature = "ws")]
 
 mod ws_support;
@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use ws_support::{Peer, Server, Wire, close, frame, in_time, text};
 
 /// A server that closes each socket at once and says when it has let go of it.
-async fn closing(patience: Duration) -> (Server, mpsc::Receiver<()>) {
+async fn closing(close_timeout: Duration) -> (Server, mpsc::Receiver<()>) {
     let config = Arc::new(WsConfig::default());
     let (let_go, gone) = mpsc::channel(8);
     let handler = move |mut request, _| {
@@ -24,7 +24,7 @@ async fn closing(patience: Duration) -> (Server, mpsc::Receiver<()>) {
         let let_go = let_go.clone();
         tokio::spawn(async move {
             let mut socket = pending.socket().await.expect("a socket");
-            socket.close(CloseCode::DRAINING, "the server restarts", patience).await;
+            socket.close(CloseCode::DRAINING, "the server restarts", close_timeout).await;
             drop(socket);
             let_go.send(()).await.expect("the test is there");
         });
@@ -52,8 +52,8 @@ async fn the_code_and_the_reason_reach_a_peer_that_has_bytes_in_flight() {
 }
 
 #[tokio::test]
-async fn a_peer_that_answers_the_close_is_let_go_at_once() {
-    // With this patience, a server that waits for it to end fails the test.
+async fn a_peer_that_responds_to_the_close_is_released_at_once() {
+    // With this timeout, a server that waits for it to end fails the test.
     let (server, mut gone) = closing(Duration::from_secs(3600)).await;
     let mut peer = Peer::upgraded(server.address).await;
     assert_eq!(peer.frame().await, restarting());
@@ -64,7 +64,7 @@ async fn a_peer_that_answers_the_close_is_let_go_at_once() {
 }
 
 #[tokio::test]
-async fn a_peer_that_never_answers_is_let_go_when_patience_ends() {
+async fn a_peer_that_never_responds_is_dropped_at_the_timeout() {
     let (server, mut gone) = closing(Duration::from_millis(100)).await;
     let mut peer = Peer::upgraded(server.address).await;
     assert_eq!(peer.frame().await, restarting());
@@ -73,7 +73,7 @@ async fn a_peer_that_never_answers_is_let_go_when_patience_ends() {
 }
 
 #[tokio::test]
-async fn the_reason_of_a_violation_is_said() {
+async fn the_reason_of_a_violation_is_sent() {
     let limits = WsConfig { max_message_bytes: 100, max_frame_bytes: 100, max_fragments: 2, ..WsConfig::default() };
     let server = Server::echoing(limits, AcceptorConfig::default()).await;
     let fragments = [frame(0x01, b"1"), frame(0x00, b"2"), frame(0x80, b"3")].concat();
@@ -96,7 +96,7 @@ async fn the_reason_of_a_violation_is_said() {
 }
 
 #[tokio::test]
-async fn a_peer_that_vanishes_troubles_nobody_else() {
+async fn a_peer_that_vanishes_affects_no_other() {
     let server = Server::echoing(WsConfig::default(), AcceptorConfig::default()).await;
     let mut bystander = Peer::upgraded(server.address).await;
     let message = frame(0x82, &[7; 1000]);

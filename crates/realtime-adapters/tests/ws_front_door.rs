@@ -1,5 +1,5 @@
-//! What a socket gets to hear before it is a WebSocket: each handshake that is not as it should be gets an HTTP
-//! answer with a reason, each that takes too long is cut, and nobody notices anything of the others.
+//! Before a socket is a WebSocket: each invalid handshake gets an HTTP response
+//! with a reason, each that takes too long is cut, and none affects the others.
 #![cfg(feature = "ws")]
 
 mod ws_support;
@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use realtime_adapters::{
     front::AcceptorConfig,
-    ws::{Handshake, Origins, ResponseBody, WsConfig, refused, turn_away},
+    ws::{Handshake, Origins, ResponseBody, WsConfig, refused, reject},
 };
 use realtime_core::auth::{Refusal, RefusalReason, select_protocol};
 use realtime_schema::Timestamp;
@@ -58,7 +58,7 @@ const REFUSED: &[Refused] = &[
 ];
 
 #[tokio::test]
-async fn every_wrong_handshake_gets_an_http_answer_with_the_reason() {
+async fn every_invalid_handshake_gets_an_http_response_with_the_reason() {
     let server = echoing().await;
     for (story, without, with, status, reason) in REFUSED {
         let answer = Peer::asks(server.address, &handshake(without, with)).await;
@@ -138,9 +138,9 @@ async fn a_refused_client_may_try_again_on_the_same_connection() {
 }
 
 #[tokio::test]
-async fn who_takes_too_long_over_a_request_is_cut_and_no_sooner() {
-    let patience = Duration::from_millis(300);
-    let door = AcceptorConfig { header_read_timeout: patience, ..AcceptorConfig::default() };
+async fn a_request_that_takes_too_long_is_cut_and_no_sooner() {
+    let head_timeout = Duration::from_millis(300);
+    let door = AcceptorConfig { header_read_timeout: head_timeout, ..AcceptorConfig::default() };
     let server = Server::echoing(WsConfig::default(), door).await;
     let half = &handshake("", &[])[..40];
     for (story, part) in [("silent", &[][..]), ("half a head", half)] {
@@ -148,7 +148,7 @@ async fn who_takes_too_long_over_a_request_is_cut_and_no_sooner() {
         let mut peer = Peer::connect(server.address).await;
         peer.send(part).await;
         assert_eq!(peer.rest().await, b"", "{story}");
-        assert!(start.elapsed() >= patience / 2, "{story}: cut at once");
+        assert!(start.elapsed() >= head_timeout / 2, "{story}: cut at once");
     }
 
     // Each byte in time, and the whole still too late.
@@ -166,7 +166,7 @@ async fn who_takes_too_long_over_a_request_is_cut_and_no_sooner() {
 
     // A WebSocket is no request, and stays however long it is silent.
     let mut peer = Peer::upgraded(server.address).await;
-    tokio::time::sleep(patience * 2).await;
+    tokio::time::sleep(head_timeout * 2).await;
     peer.is_served().await;
 }
 
@@ -231,15 +231,15 @@ async fn choosing(refusal: Option<Refusal>) -> Server {
             Some(refusal) => Err(refusal.clone()),
             None => select_protocol(&handshake.request().protocols),
         };
-        let (response, turned_away) = match selected {
+        let (response, rejected) = match selected {
             Ok(protocol) => (handshake.accept(protocol).0, None),
             Err(refusal) => {
                 let (response, pending) = handshake.refuse(&refusal);
                 (response, pending.map(|pending| (pending, refusal)))
             }
         };
-        if let Some((pending, refusal)) = turned_away {
-            tokio::spawn(turn_away(pending, refusal, Timestamp::EPOCH, Duration::from_secs(1)));
+        if let Some((pending, refusal)) = rejected {
+            tokio::spawn(reject(pending, refusal, Timestamp::EPOCH, Duration::from_secs(1)));
         }
         std::future::ready(response)
     };
@@ -302,7 +302,7 @@ fn a_refusal_that_is_over_soon_says_when_to_come_back() {
 }
 
 #[tokio::test]
-async fn who_does_not_take_an_answer_is_hung_up_on_and_gives_its_place_back() {
+async fn a_peer_that_does_not_read_its_response_is_disconnected_and_frees_its_slot() {
     let answer = |request: http::Request<_>, _| async move {
         let length = if request.uri().path() == "/large" { 16 << 20 } else { 1 };
         http::Response::new(ResponseBody::from(vec![b'x'; length]))

@@ -111,7 +111,7 @@ async fn section_5_5_pings_and_pongs() {
     let pings: Vec<_> = (0..20).map(|n| format!("ping {n}").into_bytes()).collect();
     let sent: Vec<_> = pings.iter().map(|ping| frame(0x89, ping)).collect();
     cases.push(case("20 pings", &sent, &pings.iter().cloned().map(Wire::Pong).collect::<Vec<_>>()));
-    cases.push(case("a pong that nobody asked for", &[frame(0x8A, b"")], &[]));
+    cases.push(case("an unsolicited pong", &[frame(0x8A, b"")], &[]));
     cases.push(case("the same with a payload", &[frame(0x8A, b"unasked"), text("on")], &[echoed("on")]));
     let sent = [frame(0x8A, b"1"), frame(0x89, b"2"), frame(0x8A, b"3")];
     cases.push(case("a ping between pongs", &sent, &[Wire::Pong(b"2".to_vec())]));
@@ -310,7 +310,7 @@ async fn sections_5_5_1_and_7_4_closing() {
         cases.push(case(format!("the code {code}"), &[close(code)], &[ended(code)]));
     }
     for code in [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] {
-        cases.push(case(format!("the code {code}, which nobody may send"), &[close(code)], &[ended(PROTOCOL)]));
+        cases.push(case(format!("the code {code}, which no peer may send"), &[close(code)], &[ended(PROTOCOL)]));
     }
     play("7 closing", roomy(), cases).await;
 }

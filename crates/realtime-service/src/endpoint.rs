@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use http::{Request, Response};
-use realtime_adapters::ws::{Handshake, ResponseBody, WsConfig, refused, turn_away};
+use realtime_adapters::ws::{Handshake, ResponseBody, WsConfig, refused, reject};
 use realtime_core::auth::{Refusal, select_protocol};
 
 use crate::service::Service;
@@ -57,7 +57,7 @@ pub fn refuse(service: &Service, handshake: Handshake, refusal: Refusal) -> Resp
     if let Some(pending) = pending {
         let (now, close_timeout) = (service.0.clock.now(), service.settings().liveness.close_timeout);
         tokio::spawn(async move {
-            turn_away(pending, refusal, now, close_timeout).await;
+            reject(pending, refusal, now, close_timeout).await;
             drop(permit);
         });
     }

@@ -16,10 +16,10 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::{config::WsConfig, origins::Origins, socket::WsSocket, transport::Transport};
 
-/// The body of an answer to a handshake.
+/// The body of a response to a handshake.
 pub type ResponseBody = Full<Bytes>;
 
-/// A handshake that is as it should be, and still to be answered.
+/// A valid handshake that has no response yet.
 #[derive(Debug)]
 pub struct Handshake {
     request: ConnectRequest,
@@ -40,7 +40,7 @@ pub struct InvalidHandshake {
     pub response: Response<ResponseBody>,
 }
 
-/// A socket that is there as soon as the answer to its handshake was sent.
+/// A socket that exists once the response to its handshake is sent.
 #[derive(Debug)]
 pub struct PendingSocket {
     on_upgrade: OnUpgrade,
@@ -60,17 +60,17 @@ impl Handshake {
         Ok(Self { request: connect, accept_key, on_upgrade, config: config.clone() })
     }
 
-    /// What the client brought along to be let in.
+    /// The token, the parameters and the subprotocols of the client.
     pub fn request(&self) -> &ConnectRequest {
         &self.request
     }
 
-    /// The same, with the address it comes from.
+    /// The same, to set the client's address.
     pub fn request_mut(&mut self) -> &mut ConnectRequest {
         &mut self.request
     }
 
-    /// Accepts, with the subprotocol to answer with; `bearer.…` must never be one.
+    /// Accepts with the selected subprotocol, which must never be a `bearer.…` entry.
     pub fn accept(self, protocol: Option<&'static str>) -> (Response<ResponseBody>, PendingSocket) {
         let mut response = Response::new(ResponseBody::default());
         *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -86,7 +86,7 @@ impl Handshake {
     }
 
     /// Refuses: with an HTTP answer, or, for a client that offered `realtime.v1`, by an open socket that is closed
-    /// at once, because a browser shows its page no HTTP answer. The socket, if any, is to be handed to [`turn_away`].
+    /// at once, because a browser shows its page no HTTP answer. The socket, if any, is to be handed to [`reject`].
     pub fn refuse(self, refusal: &Refusal) -> (Response<ResponseBody>, Option<PendingSocket>) {
         if self.request.protocols.iter().any(|entry| entry == PROTOCOL) {
             let (response, pending) = self.accept(Some(PROTOCOL));
@@ -97,7 +97,7 @@ impl Handshake {
 }
 
 impl PendingSocket {
-    /// Waits for the socket; nothing if the peer is gone before.
+    /// Waits for the socket; `None` if the peer is gone first.
     pub async fn socket(self) -> Option<WsSocket> {
         let upgraded = tokio::time::timeout(self.config.upgrade_timeout, self.on_upgrade).await.ok()?.ok()?;
         let (transport, read) = Transport::of(upgraded);
@@ -105,14 +105,14 @@ impl PendingSocket {
     }
 }
 
-/// Tells a client why it is refused, closes its socket, and reads nothing of it.
-pub async fn turn_away(pending: PendingSocket, refusal: Refusal, now: Timestamp, patience: Duration) {
+/// Sends a client the reason why it is refused, closes its socket, and reads nothing from it.
+pub async fn reject(pending: PendingSocket, refusal: Refusal, now: Timestamp, close_timeout: Duration) {
     let Some(mut socket) = pending.socket().await else { return };
     let mut closing = Closing::new(refusal.close, refusal.message);
     closing.after_ms = refusal.after_ms.unwrap_or(0);
     let frame = realtime_core::codec::encode_control(&Control::Closing(closing.clone()), now);
-    if let Ok(Ok(())) = tokio::time::timeout(patience, socket.send(&mut [frame].into())).await {
-        socket.close(closing.code, &closing.reason, patience).await;
+    if let Ok(Ok(())) = tokio::time::timeout(close_timeout, socket.send(&mut [frame].into())).await {
+        socket.close(closing.code, &closing.reason, close_timeout).await;
     }
 }
 
@@ -163,7 +163,7 @@ fn upgrade_required(detail: &str) -> Box<InvalidHandshake> {
     invalid
 }
 
-/// RFC 6455 section 4.2.1. Answers with the accept key.
+/// Checks RFC 6455 section 4.2.1 and returns the accept key.
 fn check_upgrade<B>(request: &Request<B>) -> Result<String, Box<InvalidHandshake>> {
     let headers = request.headers();
     if request.method() != Method::GET {

@@ -55,18 +55,18 @@ thread_local! {
 pub struct WsSocket<S = Transport> {
     stream: S,
     config: Arc<WsConfig>,
-    /// Nothing at rest.
+    /// `None` when the socket is idle.
     busy: Option<Box<Busy>>,
     /// How much of a batch's first frame the peer has: until it has the rest, nothing else can be written.
     written: usize,
-    /// The peer said goodbye, or broke the protocol: what it sends from now on is not looked at.
+    /// The peer sent a close frame or broke the protocol: what it sends from now on is ignored.
     ended: bool,
 }
 
-/// What a socket holds while bytes are under way.
+/// The state of a socket while it receives a message or writes control frames.
 #[derive(Debug, Default)]
 struct Busy {
-    /// Only while a message is under way.
+    /// Only while a message is incomplete.
     context: Option<WebSocketContext>,
     tracker: FrameTracker,
     /// Read from the stream, and not yet by tungstenite: only while several messages came at once.
@@ -76,7 +76,7 @@ struct Busy {
 }
 
 impl Busy {
-    /// Whether nothing is under way any more.
+    /// Whether all of it can be dropped.
     fn is_done(&self) -> bool {
         self.context.is_none() && self.unread.is_empty() && self.out.is_empty() && self.tracker.is_between_messages()
     }
@@ -124,7 +124,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
         Self { stream, busy, written: 0, ended: false, config }
     }
 
-    /// Lets tungstenite work on what was read; what it writes lands in `out`.
+    /// Runs tungstenite on the bytes that were read; its output goes to `out`.
     fn with_context<T>(&mut self, work: impl FnOnce(&mut WebSocketContext, &mut Feed<'_>) -> T) -> T {
         let config = &self.config;
         let Busy { context, tracker, unread, out } = &mut **self.busy.get_or_insert_default();
@@ -139,7 +139,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
             return Poll::Ready(Err(SocketError::Gone(ErrorKind::NotConnected.into())));
         }
         loop {
-            // Nothing is read while an answer waits: a peer that does not read its pongs gets no more of them.
+            // Nothing is read while a control frame waits: a peer that does not read its pongs gets no more of them.
             ready!(self.poll_out(cx))?;
             if self.busy.as_ref().is_some_and(|busy| !busy.unread.is_empty()) {
                 match self.next_message() {
@@ -161,7 +161,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
         }
     }
 
-    /// The next message of what was read, if it holds a whole one.
+    /// The next complete message among the bytes that were read.
     fn next_message(&mut self) -> Result<Option<Incoming>, SocketError> {
         loop {
             let read = self.with_context(|context, feed| {
@@ -185,19 +185,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
             {
                 busy.context = None;
             }
-            self.rest();
+            self.release();
             return Ok(incoming);
         }
     }
 
-    /// Lets go of everything if nothing is under way.
-    fn rest(&mut self) {
+    /// Drops the state if nothing is pending.
+    fn release(&mut self) {
         if self.busy.as_ref().is_some_and(|busy| busy.is_done()) {
             self.busy = None;
         }
     }
 
-    /// Reads what the stream has, for tungstenite to take up.
+    /// Reads from the stream into `unread`.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), SocketError>> {
         SCRATCH.with_borrow_mut(|scratch| {
             let mut buffer = ReadBuf::new(&mut scratch[..READ_BYTES]);
@@ -244,7 +244,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
             }
             busy.out.drain(..written);
         }
-        self.rest();
+        self.release();
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
@@ -320,14 +320,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> WsSocket<S> {
         Ok(self.write_out().await?)
     }
 
-    /// Writes the close frame, if it was not written yet, and hangs up; then waits for the peer to do so too.
-    async fn hang_up(&mut self, code: CloseCode, reason: &str) -> io::Result<()> {
+    /// Writes the close frame, unless it was written already, ends the write half, and reads until the peer ends its
+    /// own.
+    async fn close_handshake(&mut self, code: CloseCode, reason: &str) -> io::Result<()> {
         let frame = CloseFrame { code: code.0.into(), reason: Utf8Bytes::from(shortened(reason)) };
         // An error says that the peer's own close was answered, which is as good.
         let _ = self.with_context(|context, feed| context.close(feed, Some(frame)));
         self.write_out().await?;
         self.stream.shutdown().await?;
-        // Hanging up on bytes that were not read makes the kernel reset the connection, and the peer would never
+        // If unread bytes are left when the socket is dropped, the kernel resets the connection, and the peer may never
         // see the close frame.
         loop {
             let read = poll_fn(|cx| {
@@ -370,10 +371,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Socket for WsSocket<S> 
         Ok(self.write_out().await?)
     }
 
-    async fn close(&mut self, code: CloseCode, reason: &str, patience: Duration) {
+    async fn close(&mut self, code: CloseCode, reason: &str, close_timeout: Duration) {
         if self.written == 0 {
-            // A peer that is gone or does not answer is none the wiser; the socket is dropped either way.
-            let _ = timeout(patience, self.hang_up(code, reason)).await;
+            // If the peer is gone or does not respond, the socket is dropped all the same.
+            let _ = timeout(close_timeout, self.close_handshake(code, reason)).await;
         }
     }
 }

@@ -11,7 +11,7 @@ pub(super) struct FrameTracker {
     header_len: u8,
     /// Payload of the present frame that is still to come.
     payload_left: u64,
-    /// Fragments of the message under way.
+    /// Fragments of the incomplete message.
     fragments: u32,
 }
 
@@ -21,7 +21,7 @@ pub(super) struct FrameTracker {
 pub(super) struct TooManyFragments;
 
 impl FrameTracker {
-    /// Follows `bytes`, which come next, up to the end of the present frame. Answers with how many those are.
+    /// Follows `bytes`, which come next, up to the end of the present frame. Returns the number of those bytes.
     pub(super) fn advance(&mut self, bytes: &[u8], max_fragments: u32) -> Result<usize, TooManyFragments> {
         let mut at = 0;
         if self.payload_left == 0 {
@@ -41,7 +41,7 @@ impl FrameTracker {
         Ok(at + payload)
     }
 
-    /// Whether nothing of a frame or of a message is under way.
+    /// Whether no frame and no message is incomplete.
     pub(super) fn is_between_messages(&self) -> bool {
         self.header_len == 0 && self.payload_left == 0 && self.fragments == 0
     }

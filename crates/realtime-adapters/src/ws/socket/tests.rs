@@ -10,7 +10,7 @@ use tokio::{
 
 use super::*;
 
-const PATIENCE: Duration = Duration::from_secs(2);
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 fn config() -> WsConfig {
     WsConfig { max_message_bytes: 1000, max_frame_bytes: 1000, max_fragments: 4, ..WsConfig::default() }
@@ -153,7 +153,7 @@ async fn after_half_a_frame_nothing_but_its_rest_is_written() {
     assert!(matches!(socket.send(&mut [frame("more")].into()).await, Err(SocketError::Gone(_))));
     assert!(matches!(socket.ping().await, Err(SocketError::Gone(_))));
     assert!(matches!(socket.receive().await, Err(SocketError::Gone(_))));
-    socket.close(CloseCode::NORMAL, "", PATIENCE).await;
+    socket.close(CloseCode::NORMAL, "", CLOSE_TIMEOUT).await;
     let reader = tokio::spawn(rest(peer));
     socket.send(&mut batch).await.unwrap();
     drop(socket);
@@ -161,22 +161,22 @@ async fn after_half_a_frame_nothing_but_its_rest_is_written() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_never_answers_a_close_is_left_when_patience_ends() {
+async fn a_peer_that_never_answers_a_close_is_dropped_at_the_timeout() {
     let (mut socket, mut peer) = pair(4096);
     let start = Instant::now();
-    socket.close(CloseCode::DRAINING, "draining", PATIENCE).await;
-    assert_eq!(start.elapsed(), PATIENCE);
+    socket.close(CloseCode::DRAINING, "draining", CLOSE_TIMEOUT).await;
+    assert_eq!(start.elapsed(), CLOSE_TIMEOUT);
     let mut head = [0; 4];
     peer.read_exact(&mut head).await.unwrap();
     assert_eq!(head, [0x88, 10, 0x11, 0x97], "4503");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_peer_that_reads_nothing_is_left_when_patience_ends() {
+async fn a_peer_that_reads_nothing_is_dropped_at_the_timeout() {
     let (mut socket, _peer) = pair(2);
     let start = Instant::now();
-    socket.close(CloseCode::DRAINING, "draining", PATIENCE).await;
-    assert_eq!(start.elapsed(), PATIENCE);
+    socket.close(CloseCode::DRAINING, "draining", CLOSE_TIMEOUT).await;
+    assert_eq!(start.elapsed(), CLOSE_TIMEOUT);
 }
 
 #[tokio::test(start_paused = true)]
@@ -185,7 +185,7 @@ async fn a_close_ends_as_soon_as_the_peer_hangs_up_whatever_it_still_sent() {
     peer.write_all(&[masked(0x81, b"too late"), vec![0xFF; 40_000]].concat()).await.unwrap();
     peer.shutdown().await.unwrap();
     let start = Instant::now();
-    socket.close(CloseCode::TOO_SLOW, "too slow", PATIENCE).await;
+    socket.close(CloseCode::TOO_SLOW, "too slow", CLOSE_TIMEOUT).await;
     assert_eq!(start.elapsed(), Duration::ZERO);
     assert_eq!(rest(peer).await, [&[0x88, 10, 0x11, 0xA1][..], b"too slow"].concat(), "4513");
 }
@@ -198,7 +198,7 @@ async fn the_peers_close_is_answered_once_and_nothing_is_read_after_it() {
     peer.shutdown().await.unwrap();
     assert_eq!(socket.receive().await.unwrap(), Incoming::Closed(Some(CloseCode::NORMAL)));
     assert!(matches!(socket.receive().await, Err(SocketError::Gone(_))));
-    socket.close(CloseCode::DRAINING, "ours is too late", PATIENCE).await;
+    socket.close(CloseCode::DRAINING, "ours is too late", CLOSE_TIMEOUT).await;
     drop(socket);
     assert_eq!(rest(peer).await, [0x88, 2, 0x03, 0xE8]);
 }
@@ -207,7 +207,7 @@ async fn the_peers_close_is_answered_once_and_nothing_is_read_after_it() {
 async fn a_long_reason_is_cut_between_two_characters() {
     let (mut socket, mut peer) = pair(4096);
     peer.shutdown().await.unwrap();
-    socket.close(CloseCode::NORMAL, &"ü".repeat(100), PATIENCE).await;
+    socket.close(CloseCode::NORMAL, &"ü".repeat(100), CLOSE_TIMEOUT).await;
     drop(socket);
     let wire = rest(peer).await;
     assert_eq!(wire[..4], [0x88, 124, 0x03, 0xE8]);
@@ -223,7 +223,7 @@ async fn a_violation_is_told_once_and_then_the_socket_can_only_be_closed() {
     let Err(SocketError::Violation { code, reason }) = socket.receive().await else { panic!("five of four fragments") };
     assert_eq!((code, &*reason), (CloseCode::TOO_LARGE, "a message in more than 4 fragments"));
     assert!(matches!(socket.receive().await, Err(SocketError::Gone(_))));
-    socket.close(code, &reason, PATIENCE).await;
+    socket.close(code, &reason, CLOSE_TIMEOUT).await;
     drop(socket);
     assert_eq!(rest(peer).await[..4], [0x88, 36, 0x03, 0xF1], "1009");
 }
