@@ -22,6 +22,8 @@ const API_KEY: &str = "an-api-key-of-the-tests";
 pub struct World {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it listens for its metrics and health, if on an address of its own.
+    pub admin: Option<SocketAddr>,
     /// Who signs the tokens.
     pub issuer: Issuer,
     /// The service inside.
@@ -118,12 +120,12 @@ impl World {
     }
 
     fn of(server: Server, issuer: Issuer) -> Self {
-        let (address, service) = (server.local_addr(), server.service().clone());
+        let (address, admin, service) = (server.local_addr(), server.admin_addr(), server.service().clone());
         let shutdown = CancellationToken::new();
         let stopped = shutdown.clone();
         let running = tokio::spawn(async move { server.run(stopped).await.expect("a server that runs") });
         let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("an HTTP client");
-        Self { address, issuer, service, http, running, _stop: shutdown.clone().drop_guard(), shutdown }
+        Self { address, admin, issuer, service, http, running, _stop: shutdown.clone().drop_guard(), shutdown }
     }
 
     /// A token of `user` with what is in `more`.
@@ -216,7 +218,7 @@ impl World {
     /// # Panics
     /// There is no such one.
     pub async fn metric(&self, name: &str) -> u64 {
-        let text = self.call_as(None, Method::GET, "/metrics", None).await.text;
+        let text = self.get("/metrics").await.text;
         let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         line.unwrap_or_else(|| panic!("no {name} in {text}")).parse().expect("a whole number")
     }

@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use realtime_server::MetricsAccess;
 use realtime_server::Span;
 use realtime_tests::{PATIENCE, World};
 use serde_json::json;
@@ -26,6 +27,7 @@ async fn get(server: SocketAddr, from: [u8; 4], path: &str) -> String {
 #[tokio::test]
 async fn idle_sockets_of_one_address_keep_no_health_check_and_no_other_address_out() {
     let world = World::with(|config| {
+        config.metrics.access = MetricsAccess::Open;
         config.limits.http_sockets = 100;
         config.limits.http_sockets_per_address = 25;
     })

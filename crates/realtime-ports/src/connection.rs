@@ -23,6 +23,11 @@ pub trait WebSocketConnection: Send + Sync {
         false
     }
 
+    /// The bytes that wait to be written: 0, the default, for a connection without a queue of its own.
+    fn queued_bytes(&self) -> usize {
+        0
+    }
+
     /// Queues `frame` behind what waits already.
     ///
     /// # Errors

@@ -74,7 +74,7 @@ fn describe(operation: &Operation, components: &mut Components) -> Value {
         let content = json!({"application/json": {"schema": (body.schema)(components)}});
         described["requestBody"] = json!({"required": body.required, "content": content});
     }
-    if !operation.tag.keyed() {
+    if !operation.keyed() {
         described["security"] = json!([]);
     }
     described

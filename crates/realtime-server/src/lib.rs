@@ -41,8 +41,8 @@ mod token;
 
 pub use config::{
     ApiConfig, AuthConfig, ClaimSettings, Config, ConfigError, DeliveryConfig, JwksSettings, LimitsConfig,
-    LivenessConfig, LogConfig, LogFormat, NamespaceConfig, Problem, ProviderConfig, ReconnectConfig, ServerConfig,
-    Span, TlsConfig, reference,
+    LivenessConfig, LogConfig, LogFormat, MetricsAccess, MetricsConfig, NamespaceConfig, Problem, ProviderConfig,
+    ReconnectConfig, ServerConfig, Span, TlsConfig, reference,
 };
 pub use dev::Dev;
 pub use reload::{ReloadError, Reloaded, Reloader};

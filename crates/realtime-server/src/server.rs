@@ -7,7 +7,8 @@ use std::{
     time::Duration,
 };
 
-use realtime_adapters::front::{self, TlsCertificate, TlsListener};
+use axum::{Router, body::Body, http::Request};
+use realtime_adapters::front::{self, AcceptorConfig, Listener, RequestBody, TlsCertificate, TlsListener};
 use realtime_ports::ConnectionHandler;
 use realtime_service::{BuildError, Service};
 use tokio::{
@@ -20,7 +21,7 @@ use tower::ServiceExt;
 use crate::{
     config::{Config, ConfigError, Problem},
     dev::Dev,
-    http::{App, Remote, base_path, router},
+    http::{App, Remote, admin_router, base_path, router},
     reload::Reloader,
 };
 
@@ -29,6 +30,8 @@ pub struct Server {
     listener: TcpListener,
     local: SocketAddr,
     certificate: Option<Arc<TlsCertificate>>,
+    /// For `server.admin_listen`.
+    admin: Option<(TcpListener, SocketAddr)>,
     app: Arc<App>,
 }
 
@@ -92,10 +95,12 @@ impl Server {
             builder = builder.handler(handler);
         }
         let service = builder.build().await?;
-        let address = config.server.listen;
-        let listen = |source| StartError::Listen { address, source };
-        let listener = listener(address).map_err(listen)?;
-        let local = listener.local_addr().map_err(listen)?;
+        let listen = |address| {
+            let bound = listener(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
+            bound.map_err(|source| StartError::Listen { address, source })
+        };
+        let (local, listener) = listen(config.server.listen)?;
+        let admin = config.server.admin_listen.map(listen).transpose()?.map(|(local, listener)| (listener, local));
         for Problem { key, what, .. } in config.warnings() {
             // In development every page of this machine may connect.
             if dev.is_none() || key != "server.allowed_origins" {
@@ -104,12 +109,17 @@ impl Server {
         }
         let certificate = config.tls.certificate()?;
         let app = Arc::new(App::new(service, verifier, config, dev)?);
-        Ok(Self { listener, local, certificate, app })
+        Ok(Self { listener, local, certificate, admin, app })
     }
 
     /// The address it listens on, with the port that it was given if it asked for any.
     pub fn local_addr(&self) -> SocketAddr {
         self.local
+    }
+
+    /// The address of `server.admin_listen`, if there is one, with the port that it was given.
+    pub fn admin_addr(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|(_, local)| *local)
     }
 
     /// The real-time service, to publish with from the same process.
@@ -138,31 +148,29 @@ impl Server {
     /// # Errors
     /// The task that accepts sockets failed.
     pub async fn run(self, shutdown: CancellationToken) -> Result<usize, StartError> {
-        let Self { listener, local, certificate, app } = self;
+        let Self { listener, local, certificate, admin, app } = self;
         let accepting = CancellationToken::new();
-        let router = router(app.clone());
         let mut acceptor = app.config.acceptor();
         acceptor.reserved_paths = base_path::probes(&app.config.server.base_path);
         let listener = app.config.proxy_protocol(listener);
-        let handler = move |request: axum::http::Request<front::RequestBody>, remote| {
-            let router = router.clone();
-            async move {
-                let (mut parts, body) = request.into_parts();
-                parts.extensions.insert(Remote(remote));
-                let request = axum::extract::Request::from_parts(parts, axum::body::Body::new(body));
-                router.oneshot(request).await.unwrap_or_else(|never| match never {})
-            }
-        };
+        let (operators, served) = (acceptor.clone(), router(app.clone()));
         let tls = certificate.is_some();
         let mut accept = match certificate {
-            None => tokio::spawn(front::serve(listener, acceptor, handler, accepting.clone())),
+            None => tokio::spawn(serve(listener, acceptor, served, accepting.clone())),
             Some(certificate) => {
                 tokio::spawn(certificate.clone().watch(CERTIFICATE_INTERVAL, accepting.clone()));
                 let listener = TlsListener::new(listener, certificate, app.config.tls.handshake_timeout.0);
-                tokio::spawn(front::serve(listener, acceptor, handler, accepting.clone()))
+                tokio::spawn(serve(listener, acceptor, served, accepting.clone()))
             }
         };
         tracing::info!(address = %local, tls, "serving");
+        // Until the end of the drain, so that it can be watched.
+        let watching = CancellationToken::new();
+        let _stop_watching = watching.clone().drop_guard();
+        if let Some((listener, local)) = admin {
+            tokio::spawn(serve(listener, operators, admin_router(app.clone()), watching));
+            tracing::info!(address = %local, "serving metrics and health");
+        }
         tokio::select! {
             () = shutdown.cancelled() => {}
             // It ends only when told to: a panic is all that can bring us here.
@@ -178,6 +186,23 @@ impl Server {
         tracing::info!(cut_off = left, "stopped");
         Ok(left)
     }
+}
+
+/// Serves `router` on `listener` until `shutdown` is cancelled.
+async fn serve<L>(listener: L, config: AcceptorConfig, router: Router, shutdown: CancellationToken)
+where
+    L: Listener,
+{
+    let handler = move |request: Request<RequestBody>, remote| {
+        let router = router.clone();
+        async move {
+            let (mut parts, body) = request.into_parts();
+            parts.extensions.insert(Remote(remote));
+            let request = Request::from_parts(parts, Body::new(body));
+            router.oneshot(request).await.unwrap_or_else(|never| match never {})
+        }
+    };
+    front::serve(listener, config, handler, shutdown).await;
 }
 
 /// How often the files of the certificate are looked at.

@@ -74,6 +74,14 @@ impl Connections {
         connections
     }
 
+    /// The bytes that wait in the queues of all connections.
+    pub(crate) fn queued_bytes(&self) -> u64 {
+        let mut bytes = 0;
+        let mut add = |socket: &Arc<dyn WebSocketConnection>| bytes += socket.queued_bytes() as u64;
+        self.registry.visit(&Selection::All, &mut add);
+        bytes
+    }
+
     pub(crate) fn count(&self) -> usize {
         self.registry.count()
     }

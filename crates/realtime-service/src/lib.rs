@@ -32,6 +32,7 @@
 
 mod admission;
 mod builder;
+mod closes;
 mod connection;
 mod connections;
 mod control;
@@ -55,6 +56,7 @@ mod subscriptions;
 
 pub use admission::Admission;
 pub use builder::{BuildError, ServiceBuilder};
+pub use closes::CloseCounts;
 pub use metrics::MetricsSnapshot;
 pub use refusals::RefusalCounts;
 pub use service::Service;

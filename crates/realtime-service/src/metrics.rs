@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use realtime_ports::PubSubStats;
 
-use crate::refusals::{RefusalCounts, Refusals};
+use crate::{
+    closes::{CloseCounts, Closes},
+    refusals::{RefusalCounts, Refusals},
+};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
@@ -13,6 +16,7 @@ macro_rules! counters {
         pub(crate) struct Metrics {
             $(pub(crate) $name: AtomicU64,)*
             pub(crate) refusals: Refusals,
+            pub(crate) closes: Closes,
             pub(crate) writes: Writes,
         }
 
@@ -23,6 +27,8 @@ macro_rules! counters {
             $($(#[$doc])* pub $name: u64,)*
             /// Clients and callers of the HTTP API that were refused, by reason.
             pub refusals: RefusalCounts,
+            /// Closed connections, by close code.
+            pub closes: CloseCounts,
             /// Frames that were written to sockets.
             pub frames_out_total: u64,
             /// Bytes of those frames.
@@ -43,6 +49,7 @@ macro_rules! counters {
                 MetricsSnapshot {
                     $($name: self.$name.load(Relaxed),)*
                     refusals: self.refusals.counts(),
+                    closes: self.closes.counts(),
                     frames_out_total,
                     bytes_out_total,
                     writes_total,

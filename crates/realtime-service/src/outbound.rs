@@ -199,6 +199,10 @@ impl WebSocketConnection for Outbound {
         matches!(self.state().phase, Phase::Open)
     }
 
+    fn queued_bytes(&self) -> usize {
+        self.state().queue.bytes()
+    }
+
     fn is_behind(&self) -> bool {
         let (state, limits) = (self.state(), self.shared.limits);
         !state.blocked && (state.queue.len() >= limits.messages / 4 || state.queue.bytes() >= limits.bytes / 4)

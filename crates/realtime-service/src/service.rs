@@ -43,6 +43,11 @@ impl Service {
         self.0.metrics.snapshot(self.0.connections.count(), self.0.subscriptions.stats())
     }
 
+    /// The bytes that wait in the queues of all connections. Visits every connection: call it at most once a second.
+    pub fn queued_bytes(&self) -> u64 {
+        self.0.connections.queued_bytes()
+    }
+
     /// Admits a client, before its socket is upgraded: limits, token, policy.
     ///
     /// # Errors

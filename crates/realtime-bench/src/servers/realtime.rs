@@ -34,6 +34,7 @@ pub(super) fn command(options: &Options, start: &Start, folder: &Path, address: 
         .env("PATH", std::env::var_os("PATH").unwrap_or_default())
         .env(name, value)
         .env("REALTIME_API__KEYS", KEY)
+        .env("REALTIME_METRICS__ACCESS", "open")
         .env("REALTIME_API__MAX_BODY_BYTES", LARGEST_BATCH)
         .env("REALTIME_LIMITS__CONNECTIONS", MOST_CONNECTIONS)
         .env("REALTIME_LIMITS__CONNECTIONS_PER_ADDRESS", MOST_CONNECTIONS);

@@ -5,9 +5,18 @@ use serde_json::{Value, json};
 use super::components::Components;
 use crate::{
     BatchRequest, BatchResponse, ConnectionId, ConnectionInfo, ConnectionList, DisconnectRequest, Disconnected,
-    ErrorCode::{self, BadRequest, Conflict, LimitExceeded, NotFound, PayloadInvalid, TooLarge, Unavailable},
+    ErrorCode::{
+        self, BadRequest, Conflict, LimitExceeded, NotFound, PayloadInvalid, TooLarge, Unauthorized, Unavailable,
+    },
     PublishRequest, Receipt, SubscriptionChange, Topic, TopicPage, TopicQuery, UserId,
 };
+
+impl Operation {
+    /// Whether it needs a key.
+    pub(super) fn keyed(&self) -> bool {
+        self.tag.keyed() || self.refusals.contains(&Unauthorized)
+    }
+}
 
 /// Makes the schema of one type.
 type SchemaOf = fn(&mut Components) -> Value;
@@ -65,7 +74,7 @@ impl Tag {
         (Self::Publishing, "Send messages to whoever should get them."),
         (Self::Connections, "Look at connections, and end them."),
         (Self::Topics, "Look at topics, and choose what a connection is subscribed to."),
-        (Self::Operations, "For those who run the server. No key is asked for."),
+        (Self::Operations, "For those who run the server. Only the metrics need a key."),
     ];
 
     pub(super) fn name(self) -> &'static str {
@@ -249,6 +258,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "metrics",
         summary: "Metrics, in the text format of Prometheus",
         answer: Answer { media: &["text/plain", "application/openmetrics-text"], schema: text },
+        refusals: &[Unauthorized],
         ..PLAIN
     },
     Operation {

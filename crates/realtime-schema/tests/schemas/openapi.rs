@@ -131,13 +131,14 @@ fn the_query_of_topics_has_its_default_and_its_bounds() {
 }
 
 #[test]
-fn the_api_asks_for_a_key_and_the_rest_does_not() {
+fn the_api_and_the_metrics_ask_for_a_key_and_the_rest_does_not() {
     let document = openapi("1.2.3");
     assert_eq!(document["components"]["securitySchemes"]["apiKey"]["scheme"], "bearer");
     for (method, path, operation) in operations(&document) {
         let open = operation["security"].as_array().is_some_and(Vec::is_empty);
         let refused = operation["responses"].get("401").is_some();
-        assert_eq!((open, refused), (!path.starts_with("/api/v1/"), path.starts_with("/api/v1/")), "{method} {path}");
+        let keyed = path.starts_with("/api/v1/") || path == "/metrics";
+        assert_eq!((open, refused), (!keyed, keyed), "{method} {path}");
     }
 }
 

@@ -119,7 +119,8 @@ impl ApiConfig {
     }
 }
 
-fn check_key(key: &str) -> Result<(), String> {
+/// Whether `key` can be sent in a header and is not easily guessed.
+pub(super) fn check_key(key: &str) -> Result<(), String> {
     if key.chars().count() < MIN_KEY_CHARS || !key.chars().all(|c| c.is_ascii_graphic()) {
         return Err(format!(
             "a key must have at least {MIN_KEY_CHARS} characters, all of them printable ASCII without spaces"

@@ -12,6 +12,7 @@ mod layers;
 mod limits;
 mod liveness;
 mod log;
+mod metrics;
 mod namespaces;
 mod paths;
 mod problems;
@@ -47,6 +48,7 @@ pub use duration::Span;
 pub use limits::LimitsConfig;
 pub use liveness::LivenessConfig;
 pub use log::{LogConfig, LogFormat};
+pub use metrics::{MetricsAccess, MetricsConfig};
 pub use namespaces::NamespaceConfig;
 pub use problems::{ConfigError, Problem};
 pub use reconnect::ReconnectConfig;
@@ -68,6 +70,9 @@ pub struct Config {
     pub auth: AuthConfig,
     /// The HTTP API for backends.
     pub api: ApiConfig,
+    /// Who may read `/metrics`. With `server.admin_listen` the metrics are served there alone, to everyone who can
+    /// reach it, and this section has no effect.
+    pub metrics: MetricsConfig,
     /// Every limit, by name. What is over one is answered with that name.
     pub limits: LimitsConfig,
     /// How dead and stalled connections are found.
@@ -96,6 +101,7 @@ impl Config {
         let mut problems = Problems::default();
         self.auth.check(&mut problems);
         self.api.check(&mut problems);
+        self.metrics.check(&mut problems);
         self.server.check(&mut problems);
         self.tls.check(&mut problems);
         self.log.check(&mut problems);

@@ -26,6 +26,11 @@ pub struct ServerConfig {
     /// A prefix of every path, such as `/realtime`, for a proxy that passes paths on as they are. `/healthz`, `/readyz`
     /// and `/metrics` are served without it too, for what does not come through the proxy.
     pub base_path: String,
+    /// A second address to listen on, for `/metrics`, `/healthz` and `/readyz` alone, such as `127.0.0.1:9090`. It
+    /// asks for no key: let only your own network reach it. With it, `/metrics` is not served on `server.listen`.
+    #[serde(deserialize_with = "optional_socket_address")]
+    #[schemars(with = "Option<String>")]
+    pub admin_listen: Option<SocketAddr>,
     /// The origins that may connect, such as `https://app.example.com`, besides the server's own host. In place of
     /// the first label, `*` stands for exactly one: `https://*.example.com`. In place of the port it stands for any:
     /// `http://localhost:*`. `*` alone admits every origin. A client that sends no `Origin`, or one that equals the
@@ -54,9 +59,15 @@ pub struct ServerConfig {
 
 /// An address to listen on, or what one looks like.
 fn socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    text.parse()
-        .map_err(|_| de::Error::custom(format!("`{text}` is not an address with a port, such as `127.0.0.1:8080`")))
+    parse(&String::deserialize(deserializer)?)
+}
+
+fn optional_socket_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SocketAddr>, D::Error> {
+    Option::<String>::deserialize(deserializer)?.map(|text| parse(&text)).transpose()
+}
+
+fn parse<E: de::Error>(text: &str) -> Result<SocketAddr, E> {
+    text.parse().map_err(|_| E::custom(format!("`{text}` is not an address with a port, such as `127.0.0.1:8080`")))
 }
 
 impl Default for ServerConfig {
@@ -65,6 +76,7 @@ impl Default for ServerConfig {
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             path: "/ws".into(),
             base_path: String::new(),
+            admin_listen: None,
             allowed_origins: Vec::new(),
             client_address_header: None,
             trusted_hops: 1,

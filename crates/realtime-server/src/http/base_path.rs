@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use axum::{Router, routing::get};
+use axum::Router;
 use serde_json::{Value as Json, json};
 
-use super::{App, health, metrics};
+use super::App;
 use crate::config::ServerConfig;
 
 /// The paths that are served even when no HTTP socket is left, and without the prefix too: probes and scrapers reach
@@ -18,16 +18,9 @@ pub(crate) fn probes(base: &str) -> Vec<String> {
     PROBES.iter().map(ToString::to_string).chain(prefixed).collect()
 }
 
-/// Everything that `router` serves, with `base` before each path.
-pub(super) fn nest(router: Router<Arc<App>>, base: &str) -> Router<Arc<App>> {
-    if base.is_empty() {
-        return router;
-    }
-    Router::new()
-        .nest(base, router)
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics::expose))
+/// Everything that `router` serves, with `base` before each path; and `probes` without it.
+pub(super) fn nest(router: Router<Arc<App>>, probes: Router<Arc<App>>, base: &str) -> Router<Arc<App>> {
+    if base.is_empty() { router } else { probes.nest(base, router) }
 }
 
 /// The OpenAPI document, with the paths that this server has.

@@ -3,21 +3,28 @@
 use std::sync::{Arc, atomic::Ordering::Acquire};
 
 use axum::{
+    Router,
     extract::State,
     response::{IntoResponse, Response},
+    routing::get,
 };
 use realtime_schema::{ErrorCode, Problem};
 
-use super::{App, body::Refused};
+use super::{App, error::ApiError};
 
-/// The process answers.
-pub(super) async fn healthz() -> &'static str {
+/// The two routes.
+pub(super) fn router() -> Router<Arc<App>> {
+    Router::new().route("/healthz", get(healthz)).route("/readyz", get(readyz))
+}
+
+/// The process responds.
+async fn healthz() -> &'static str {
     "ok\n"
 }
 
 /// New clients are welcome: not stopping, and with a key to verify tokens. What does not prevent that follows on lines
 /// of its own.
-pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
+async fn readyz(State(app): State<Arc<App>>) -> Response {
     let not_ready = if app.stopping.load(Acquire) || app.service.is_draining() {
         "this node is draining".to_owned()
     } else if !app.verifier.is_ready() {
@@ -29,7 +36,7 @@ pub(super) async fn readyz(State(app): State<Arc<App>>) -> Response {
         degraded(&app, "\n", &mut text);
         return (text + "\n").into_response();
     };
-    Refused::from(Problem { after_ms: Some(1_000), ..Problem::new(ErrorCode::Unavailable, not_ready) }).into_response()
+    ApiError::from(Problem { after_ms: Some(1_000), ..Problem::new(ErrorCode::Unavailable, not_ready) }).into_response()
 }
 
 /// Adds which issuers have no keys or old ones, each after `separator`.

@@ -13,34 +13,40 @@ use realtime_schema::{ErrorCode, Problem};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::{App, Remote, body::Refused, start_of_path};
+use super::{App, Remote, error::ApiError, start_of_path};
 
-/// Lets a request pass that has one of the keys, for at most `api.timeout`.
+/// Admits a request that has one of the keys, for at most `api.timeout`.
 pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     if !is_known(request.headers(), &app.live.load().api_keys) {
-        let remote = request.extensions().get::<Remote>();
-        let address = remote.map(|Remote(remote)| app.client_address(request.headers(), remote.ip()));
-        let given = request.headers().contains_key(header::AUTHORIZATION);
-        let what = if given { "a wrong API key" } else { "no API key" };
-        let detail = format!("{what}, for {} {}", request.method(), start_of_path(&request));
-        app.service.refused(RefusalReason::ApiKey, address, &detail);
-        return Refused::new(ErrorCode::Unauthorized, "send `Authorization: Bearer <key>` with one of api.keys")
-            .into_response();
+        return refuse(&app, &request, "send `Authorization: Bearer <key>` with one of api.keys");
     }
     let limit = app.config.api.timeout.0;
     tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
-        let detail = "it took longer than api.timeout; whether it was done is not known";
-        Refused::from(Problem { after_ms: Some(1_000), ..Problem::new(ErrorCode::Unavailable, detail) }).into_response()
+        let detail = "the request took longer than api.timeout; it may have been done or not";
+        ApiError::from(Problem { after_ms: Some(1_000), ..Problem::new(ErrorCode::Unavailable, detail) })
+            .into_response()
     })
 }
 
-fn is_known(headers: &HeaderMap, keys: &[SecretString]) -> bool {
+/// Refuses a request without a known key; counts and logs it.
+pub(super) fn refuse(app: &App, request: &Request, detail: &str) -> Response {
+    let remote = request.extensions().get::<Remote>();
+    let address = remote.map(|Remote(remote)| app.client_address(request.headers(), remote.ip()));
+    let given = request.headers().contains_key(header::AUTHORIZATION);
+    let what = if given { "a wrong API key" } else { "no API key" };
+    let logged = format!("{what}, for {} {}", request.method(), start_of_path(request));
+    app.service.refused(RefusalReason::ApiKey, address, &logged);
+    ApiError::new(ErrorCode::Unauthorized, detail).into_response()
+}
+
+/// Whether the request has one of `keys`.
+pub(super) fn is_known<'a>(headers: &HeaderMap, keys: impl IntoIterator<Item = &'a SecretString>) -> bool {
     let mut given = headers.get_all(header::AUTHORIZATION).iter();
     let (Some(only), None) = (given.next(), given.next()) else { return false };
     let Some(key) = only.to_str().ok().and_then(bearer) else { return false };
-    // Every key is looked at, so that the time taken does not tell which one was nearly right.
+    // Every key is compared, so that the time taken does not reveal which one nearly matched.
     let known = keys
-        .iter()
+        .into_iter()
         .fold(Choice::from(0), |known, candidate| known | candidate.expose_secret().as_bytes().ct_eq(key.as_bytes()));
     known.into()
 }

@@ -1,15 +1,16 @@
-//! Everything that is answered on the port: `/ws`, the API for backends, health and metrics, and the page for
-//! development.
+//! The routes of the port: `/ws`, the API for backends, health and metrics, and the page for development.
 
 mod api;
 pub(crate) mod base_path;
 mod body;
 mod client_address;
+mod error;
 mod health;
+mod host;
 mod key;
-mod key_metrics;
 mod metrics;
 mod page;
+mod params;
 mod publication;
 
 use std::{
@@ -22,6 +23,7 @@ use axum::{
     Extension, Router,
     extract::{Request, State},
     http::HeaderMap,
+    middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::{any, get},
 };
@@ -33,11 +35,11 @@ use realtime_service::{Service, endpoint};
 use crate::{
     config::{Config, ConfigError},
     dev::Dev,
-    http::{body::Refused, client_address::ClientAddresses},
+    http::{client_address::ClientAddresses, error::ApiError},
     live::Live,
 };
 
-/// What every request is answered with.
+/// What the handlers of all routes share.
 pub(crate) struct App {
     pub(crate) service: Service,
     pub(crate) config: Config,
@@ -46,10 +48,10 @@ pub(crate) struct App {
     pub(crate) live: ArcSwap<Live>,
     /// Held while a reload is in progress.
     pub(crate) reloading: tokio::sync::Mutex<()>,
-    /// Set when the server was told to stop.
+    /// Set once the server is to stop.
     pub(crate) stopping: AtomicBool,
     pub(crate) verifier: Arc<Issuers>,
-    metrics: prometheus_client::registry::Registry,
+    metrics: metrics::Metrics,
     client_addresses: ClientAddresses,
 }
 
@@ -60,9 +62,8 @@ impl App {
         config: Config,
         dev: Option<Dev>,
     ) -> Result<Self, ConfigError> {
-        let (mut metrics, client_addresses) =
-            (metrics::registry(service.clone(), verifier.clone()), ClientAddresses::new(&config.server));
-        client_addresses.register(&mut metrics);
+        let client_addresses = ClientAddresses::new(&config.server);
+        let metrics = metrics::Metrics::new(service.clone(), verifier.clone(), &config, &client_addresses);
         Ok(Self {
             live: ArcSwap::from_pointee(Live::new(config.clone(), dev.is_some())?),
             reloading: tokio::sync::Mutex::new(()),
@@ -86,24 +87,39 @@ impl App {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Remote(pub(crate) SocketAddr);
 
-/// The routes.
+/// The routes of the public port. With `server.admin_listen` the metrics are not among them.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    let mut router = Router::new()
-        .route(&app.config.server.path, any(websocket))
+    let server = &app.config.server;
+    let mut probes = health::router();
+    if server.admin_listen.is_none() {
+        let guard = from_fn_with_state(app.clone(), metrics::guard);
+        probes = probes.route("/metrics", get(metrics::expose).layer(guard));
+    }
+    let document = async |State(app): State<Arc<App>>| axum::Json(base_path::openapi(&app.config.server));
+    let mut router = probes
+        .clone()
+        .route(&server.path, any(websocket))
         .nest("/api/v1", api::router(&app))
-        .route(
-            "/api/openapi.json",
-            get(async |State(app): State<Arc<App>>| axum::Json(base_path::openapi(&app.config.server))),
-        )
-        .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics::expose));
+        .route("/api/openapi.json", get(document));
     if app.dev.is_some() {
         router = router.merge(page::router(&app));
     }
-    base_path::nest(router, &app.config.server.base_path)
-        .fallback(unknown)
-        .method_not_allowed_fallback(async || Refused::with_status(405, "this path answers to other methods"))
+    let router = base_path::nest(router, probes, &server.base_path).fallback(unknown);
+    finished(router, app)
+}
+
+/// The routes of `server.admin_listen`, open to every client that can reach it.
+pub(crate) fn admin_router(app: Arc<App>) -> Router {
+    let router = health::router().route("/metrics", get(metrics::expose));
+    finished(router.fallback(async || not_found("/api/openapi.json of server.listen")), app)
+}
+
+/// What every request passes through, whatever its route.
+fn finished(router: Router<Arc<App>>, app: Arc<App>) -> Router {
+    router
+        .method_not_allowed_fallback(async || ApiError::with_status(405, "this path has other methods"))
+        .layer(from_fn_with_state(app.clone(), host::check))
+        .layer(from_fn_with_state(app.clone(), metrics::count))
         .with_state(app)
 }
 
@@ -140,6 +156,9 @@ async fn unknown(
         }
     }
     let document = format!("{}/api/openapi.json", app.config.server.base_path);
-    Refused::new(ErrorCode::NotFound, format!("there is nothing at this path; {document} lists all paths"))
-        .into_response()
+    not_found(&document).into_response()
+}
+
+fn not_found(document: &str) -> ApiError {
+    ApiError::new(ErrorCode::NotFound, format!("unknown path; {document} lists them all"))
 }

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use axum::{
-    Json as Answer, Router,
+    Json as JsonResponse, Router,
     extract::{Request, State},
     http::{HeaderMap, header},
     middleware::{Next, from_fn_with_state},
@@ -15,10 +15,7 @@ use realtime_ports::Clock;
 use realtime_schema::{ErrorCode, Grant, Role, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{
-    App, Remote, base_path,
-    body::{Json, Refused},
-};
+use super::{App, Remote, base_path, body::JsonBody, error::ApiError};
 use crate::token::TokenRequest;
 
 const PAGE: &str = include_str!("page.html");
@@ -40,12 +37,12 @@ async fn only_by_own_name(State(app): State<Arc<App>>, request: Request, next: N
     let here = request.extensions().get::<Remote>().is_some_and(|Remote(remote)| is_loopback(remote.ip()));
     if !here {
         let message = "this page gives keys away, so it answers only to the machine that it runs on";
-        return Refused::new(ErrorCode::Forbidden, message).into_response();
+        return ApiError::new(ErrorCode::Forbidden, message).into_response();
     }
     if is_own_name(request.headers(), &app.config.server.listen.ip().to_string()) {
         return next.run(request).await;
     }
-    Refused::new(ErrorCode::Forbidden, "call this machine localhost, 127.0.0.1 or by the address of server.listen")
+    ApiError::new(ErrorCode::Forbidden, "call this machine localhost, 127.0.0.1 or by the address of server.listen")
         .into_response()
 }
 
@@ -71,8 +68,8 @@ struct Session<'a> {
 }
 
 async fn session(State(app): State<Arc<App>>) -> Response {
-    let Some(dev) = &app.dev else { return Refused::new(ErrorCode::NotFound, "not for development").into_response() };
-    ([(header::CACHE_CONTROL, "no-store")], Answer(Session { api_key: dev.api_key() })).into_response()
+    let Some(dev) = &app.dev else { return ApiError::new(ErrorCode::NotFound, "not for development").into_response() };
+    ([(header::CACHE_CONTROL, "no-store")], JsonResponse(Session { api_key: dev.api_key() })).into_response()
 }
 
 #[derive(Deserialize)]
@@ -90,13 +87,16 @@ struct Made {
     token: String,
 }
 
-async fn token(State(app): State<Arc<App>>, Json(wanted): Json<WantedToken>) -> Result<Answer<Made>, Refused> {
+async fn token(
+    State(app): State<Arc<App>>,
+    JsonBody(wanted): JsonBody<WantedToken>,
+) -> Result<JsonResponse<Made>, ApiError> {
     let WantedToken { user, roles, grants } = wanted;
     let request = TokenRequest { roles, grants, ..TokenRequest::new(user) };
     let token = request
         .sign(&app.live.load().config, SystemClock::default().now())
-        .map_err(|error| Refused::new(ErrorCode::Internal, error.to_string()))?;
-    Ok(Answer(Made { token }))
+        .map_err(|error| ApiError::new(ErrorCode::Internal, error.to_string()))?;
+    Ok(JsonResponse(Made { token }))
 }
 
 #[cfg(test)]

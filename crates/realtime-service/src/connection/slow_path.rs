@@ -37,6 +37,7 @@ impl<S: Socket> Driver<S> {
     async fn end(&mut self, end: End) {
         self.forget();
         let code = close(&self.node, &mut self.socket, end).await;
+        self.node.metrics.closes.record(code);
         tracing::debug!(connection = %self.connection.id, code = code.map(|code| code.0), "disconnected");
         hooks::closed(&self.node, &self.connection, code).await;
     }

@@ -1,0 +1,32 @@
+//! The HTTP API for backends: each handler is one call of the service.
+
+mod connections;
+mod publish;
+mod topics;
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    middleware::from_fn_with_state,
+    routing::{get, post, put},
+};
+use realtime_schema::ErrorCode;
+
+use super::{App, error::ApiError, key};
+
+/// The routes under `/api/v1`.
+pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
+    Router::new()
+        .route("/publish", post(publish::publish))
+        .route("/publish/batch", post(publish::publish_batch))
+        .route("/connections/{id}", get(connections::connection).delete(connections::disconnect))
+        .route("/connections/{id}/topics/{topic}", put(connections::subscribe).delete(connections::unsubscribe))
+        .route("/users/{id}/connections", get(connections::connections_of).delete(connections::disconnect_user))
+        .route("/topics", get(topics::topics))
+        .fallback(async || ApiError::new(ErrorCode::NotFound, "unknown path; /api/openapi.json lists them all"))
+        .method_not_allowed_fallback(async || {
+            ApiError::with_status(405, "unknown method for this path; /api/openapi.json lists them all")
+        })
+        .layer(from_fn_with_state(app.clone(), key::guard))
+}
