@@ -163,7 +163,7 @@ impl Server {
                 tokio::spawn(serve(listener, acceptor, served, accepting.clone()))
             }
         };
-        tracing::info!(address = %local, tls, "serving");
+        tracing::info!(tls, address = %local, "serving");
         // Until the end of the drain, so that it can be watched.
         let watching = CancellationToken::new();
         let _stop_watching = watching.clone().drop_guard();
