@@ -1,7 +1,8 @@
 //! A server on a port of its own in this process, with a key for its API and an issuer of tokens.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
+use realtime_ports::ConnectionHandler;
 use realtime_server::{Config, Server};
 use realtime_service::Service;
 use reqwest::Method;
@@ -109,6 +110,18 @@ impl World {
         change(&mut config);
         let server = Server::bind(config).await.unwrap_or_else(|error| panic!("the server does not start: {error}"));
         Self::of(server, issuer)
+    }
+
+    /// An application of the user's own, with `handler` as its hooks.
+    ///
+    /// # Panics
+    /// The server does not start.
+    pub async fn with_handler(handler: Arc<dyn ConnectionHandler>, change: impl FnOnce(&mut Config)) -> Self {
+        let issuer = Issuer::hmac();
+        let mut config = Self::config(&issuer);
+        change(&mut config);
+        let server = Server::bind_with(config, handler).await;
+        Self::of(server.unwrap_or_else(|error| panic!("the server does not start: {error}")), issuer)
     }
 
     fn config(issuer: &Issuer) -> Config {

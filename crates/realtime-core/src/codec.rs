@@ -3,7 +3,8 @@
 use std::{borrow::Cow, fmt};
 
 use realtime_schema::{
-    Action, Command, CommandId, Control, ErrorCode, ErrorReply, FieldError, Message, MessageId, Timestamp, Topic,
+    Action, Command, CommandId, Control, ErrorCode, ErrorReply, FieldError, Message, MessageId, Payload, Timestamp,
+    Topic,
 };
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -48,6 +49,10 @@ pub fn decode(text: &str) -> Result<Command, DecodeError> {
         },
         "unsubscribe" => fields.required("topic", &mut errors).map(|topic| Action::Unsubscribe { topic }),
         "refresh" => fields.required("token", &mut errors).map(|token| Action::Refresh { token }),
+        "call" => {
+            let (name, payload) = (fields.optional("name", &mut errors), fields.payload("payload", &mut errors));
+            Some(Action::Call { name, payload })
+        }
         "ping" => Some(Action::Ping {}),
         "pong" => {
             // It is an answer itself, so nothing would ever answer its id.
@@ -63,6 +68,15 @@ pub fn decode(text: &str) -> Result<Command, DecodeError> {
     match action {
         Some(action) if errors.is_empty() => Ok(Command { id, action }),
         _ => Err(refused(id, errors)),
+    }
+}
+
+/// The id for the reply to a text, of a refused command too.
+pub(crate) fn id_of(decoded: &Result<Command, DecodeError>) -> Option<&CommandId> {
+    match decoded {
+        Ok(command) => command.id.as_ref(),
+        Err(DecodeError::Refused(reply)) => reply.id.as_ref(),
+        Err(DecodeError::NotAnObject(_)) => None,
     }
 }
 
@@ -94,7 +108,7 @@ impl Fields<'_> {
     fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, FieldError> {
         let Some(at) = self.rest.iter().position(|(known, _)| known == name) else { return Ok(None) };
         let (_, raw) = self.rest.swap_remove(at);
-        // No field is one, and a derived `Deserialize` would take it for an object without names.
+        // No field but a payload is one, and a derived `Deserialize` would take it for an object without names.
         if raw.get().starts_with('[') {
             return Err(FieldError::new(name, "is an array, which no field of a command is"));
         }
@@ -106,6 +120,17 @@ impl Fields<'_> {
             errors.push(error);
             None
         })
+    }
+
+    /// Any JSON value, arrays too, kept as its text.
+    fn payload(&mut self, name: &str, errors: &mut Vec<FieldError>) -> Option<Payload> {
+        let at = self.rest.iter().position(|(known, _)| known == name)?;
+        let (_, raw) = self.rest.swap_remove(at);
+        if raw.get() == "null" {
+            return None;
+        }
+        let payload = Payload::from_text(raw.get().to_owned());
+        payload.map_err(|error| errors.push(FieldError::new(name, without_place(&error)))).ok()
     }
 
     fn required<T: DeserializeOwned>(&mut self, name: &str, errors: &mut Vec<FieldError>) -> Option<T> {

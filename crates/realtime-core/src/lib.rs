@@ -22,7 +22,8 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - [`codec`] decodes a client's text and encodes frames, each once.
+//! - [`codec`] decodes a client's text and encodes frames, each once; a [`client_message`] is what an application's hook
+//!   gets.
 //! - [`session`] is one connection's life as a state machine; the example `core_only` drives it by hand.
 //! - [`auth`] and [`policy`] decide who may connect and subscribe; [`limits`] counts.
 //! - [`registry`] and [`pubsub`] find the recipients of a message.
@@ -30,6 +31,7 @@
 pub mod address;
 pub mod auth;
 pub mod bus;
+pub mod client_message;
 pub mod codec;
 pub mod connection;
 pub mod interest;

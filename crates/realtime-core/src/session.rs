@@ -12,8 +12,11 @@ use realtime_schema::{
     PingMode, Reconnect, Role, Subscription, Timestamp, Topic, UserId,
 };
 
-use crate::{auth::Refusal, codec::DecodeError, limits::TokenBucket, policy::Namespaces};
+use crate::{
+    auth::Refusal, client_message::ClientMessage, codec::DecodeError, limits::TokenBucket, policy::Namespaces,
+};
 
+mod hook;
 mod liveness;
 mod rate;
 mod refresh;
@@ -22,6 +25,7 @@ mod text;
 mod unsubscribe;
 mod welcome;
 
+pub use hook::{Handled, HookFailure};
 pub use welcome::welcome;
 
 /// What all sessions of a node share.
@@ -51,6 +55,15 @@ pub struct SessionSettings {
 pub enum Input {
     /// A text message, decoded or not.
     Text(Result<Command, DecodeError>),
+    /// A text message of a connection whose application has hooks.
+    Hooked(Box<ClientMessage>),
+    /// The outcome of [`Run::Hook`].
+    Handled {
+        /// The message.
+        message: Box<ClientMessage>,
+        /// What the application did with it.
+        handled: Result<Handled, HookFailure>,
+    },
     /// A binary message.
     Binary,
     /// Proof of life: a ping or a pong of the WebSocket.
@@ -122,6 +135,8 @@ pub enum Run {
         /// The topic.
         topic: Topic,
     },
+    /// Hand a message to the application's hook; the outcome is [`Input::Handled`].
+    Hook(Box<ClientMessage>),
     /// Verify and authorize a new token; the outcome is [`Input::Verified`].
     Verify {
         /// The token.
@@ -152,6 +167,7 @@ enum PendingKind {
     Subscribe,
     Unsubscribe,
     Refresh,
+    Hook,
 }
 
 /// One connection's session.
@@ -242,6 +258,11 @@ impl Session {
                 self.liveness.alive();
                 self.text(now, decoded, effects);
             }
+            Input::Hooked(message) => {
+                self.liveness.alive();
+                self.hooked(now, message, effects);
+            }
+            Input::Handled { message, handled } => self.handled(*message, handled, effects),
             Input::Binary => {
                 self.close(Closing::new(CloseCode::UNSUPPORTED, "realtime.v1 is text; binary is not read"), effects);
             }

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use jsonschema::Validator;
 use proptest::{option, prelude::*};
 use realtime_core::codec::decode;
-use realtime_schema::{Action, Command, CommandId, StreamPosition, Topic, catalog};
+use realtime_schema::{Action, CallName, Command, CommandId, Payload, StreamPosition, Topic, catalog};
 use serde_json::{Value, json};
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
@@ -26,11 +26,21 @@ fn position() -> impl Strategy<Value = StreamPosition> {
     (any::<String>(), any::<u64>()).prop_map(|(epoch, offset)| StreamPosition { epoch, offset })
 }
 
+/// Not `null`, which is read as no payload.
+fn payload() -> impl Strategy<Value = Payload> {
+    prop::sample::select(vec![json!([1, [2]]), json!({"a": {"b": []}}), json!("é\n"), json!(1.5), json!(false)])
+        .prop_map(|value| Payload::of(&value).expect("JSON"))
+}
+
 fn command() -> impl Strategy<Value = Command> {
     let action = prop_oneof![
         (topic(), option::of(position())).prop_map(|(topic, since)| Action::Subscribe { topic, since }),
         topic().prop_map(|topic| Action::Unsubscribe { topic }),
         any::<String>().prop_map(|token| Action::Refresh { token }),
+        (option::of("[a-z.]{1,9}"), option::of(payload())).prop_map(|(name, payload)| {
+            let name = name.map(|name| CallName::new(name).expect("a name"));
+            Action::Call { name, payload }
+        }),
         Just(Action::Ping {}),
         Just(Action::Pong {}),
     ];
@@ -58,9 +68,9 @@ proptest! {
 
     #[test]
     fn a_command_is_valid_by_its_schema_when_the_server_reads_it(
-        action in prop::sample::select(vec!["subscribe", "unsubscribe", "refresh", "ping", "pong", "publish"]),
+        action in prop::sample::select(vec!["subscribe", "unsubscribe", "refresh", "call", "ping", "pong", "publish"]),
         fields in prop::collection::btree_map(
-            prop::sample::select(vec!["id", "topic", "token", "since", "stray"]),
+            prop::sample::select(vec!["id", "topic", "token", "since", "name", "payload", "stray"]),
             prop::sample::select(vec![
                 json!(7), json!(7.0), json!(1.5), json!("a"), json!(""), json!(null), json!({"epoch": "k", "offset": 1}),
                 json!({"epoch": "k", "offset": 1.0}), json!({"epoch": "k", "offset": 1.5}), json!({"epoch": "k"}),

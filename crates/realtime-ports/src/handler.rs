@@ -1,36 +1,77 @@
 //! The application's hooks into the life of a connection.
 
-use std::{error::Error, sync::Arc};
+use std::{error::Error, fmt, sync::Arc};
 
 use async_trait::async_trait;
+use realtime_core::{client_message::ClientMessage, session::Handled};
 use realtime_schema::{CloseCode, Connection};
+
+use crate::service::RealtimeService;
 
 /// An error of the application's own.
 pub type HookError = Box<dyn Error + Send + Sync>;
 
-/// Hooks into the life of a connection, each with a default that does nothing. Cold: they run in the connection's
-/// own task, one at a time, and the connection's commands wait for them; what is published does not.
+/// What a hook is called with: the connection, and the service to publish, subscribe and disconnect with.
 ///
-/// An error is logged with the connection's id and drops nothing. A hook that takes longer than the service's
-/// `hook_timeout` is given up.
+/// It is made for each call. A task that the hook spawns may keep it; the handler must not keep the service in a field
+/// of its own, because the service keeps the handler, and neither would ever be freed.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct HookContext {
+    /// The service that the connection belongs to.
+    pub service: Arc<dyn RealtimeService>,
+    /// The connection's record at this moment: its user, roles, client and metadata.
+    pub connection: Arc<Connection>,
+}
+
+impl HookContext {
+    /// A context of `connection`, which tests of a handler make themselves, with a mock of the service.
+    pub fn new(service: Arc<dyn RealtimeService>, connection: Arc<Connection>) -> Self {
+        Self { service, connection }
+    }
+}
+
+impl fmt::Debug for HookContext {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HookContext").field("connection", &self.connection).finish_non_exhaustive()
+    }
+}
+
+/// Hooks into the life of a connection, each with a default that does nothing. Cold: they run in the connection's
+/// own task, one at a time. The connection's next command waits for a hook; publications to the connection do not.
+///
+/// An error is logged with the connection's id and does not close the connection. A hook that takes longer than the
+/// service's `hook_timeout` is dropped at its next `await`, and so is one whose connection ends; work that must be
+/// completed belongs in a task of its own.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait ConnectionHandler: Send + Sync {
-    /// After the `welcome` was queued and before the first command is read.
-    async fn on_open(&self, connection: Arc<Connection>) -> Result<(), HookError> {
-        let _ = connection;
+    /// Called after the `welcome` was queued and before the first command is read.
+    async fn on_open(&self, context: HookContext) -> Result<(), HookError> {
+        let _ = context;
         Ok(())
     }
 
-    /// With each text message of the client, before it is acted on.
-    async fn on_message(&self, connection: Arc<Connection>, text: &str) -> Result<(), HookError> {
-        let _ = (connection, text);
-        Ok(())
+    /// Called with each text message of the client that the rate limit admits, before it is acted on.
+    ///
+    /// - [`Handled::Pass`], the default: the message is acted on as if there was no hook. A `call` is then refused with
+    ///   `unknown_action`.
+    /// - [`Handled::Ack`] and [`Handled::Error`]: the client gets this answer under the id of its command, and nothing
+    ///   else happens. A message without an id gets no answer.
+    ///
+    /// Any message can be answered in this way, not only a `call`: a handler may refuse a `subscribe`.
+    ///
+    /// # Errors
+    /// An error of the application: a `call` gets the error `internal`, or `unavailable` if the hook took too long; any
+    /// other message is acted on as with [`Handled::Pass`]. The client is not sent the text of the error.
+    async fn on_message(&self, context: HookContext, message: &ClientMessage) -> Result<Handled, HookError> {
+        let _ = (context, message);
+        Ok(Handled::Pass)
     }
 
-    /// After the connection was unregistered, with the code of the close if there was one.
-    async fn on_close(&self, connection: Arc<Connection>, code: Option<CloseCode>) -> Result<(), HookError> {
-        let _ = (connection, code);
+    /// Called after the connection was unregistered, with the code of the close if there was one.
+    async fn on_close(&self, context: HookContext, code: Option<CloseCode>) -> Result<(), HookError> {
+        let _ = (context, code);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Value, json};
 
-use crate::{integer, stream::StreamPosition, topic::Topic};
+use crate::{integer, message::Payload, stream::StreamPosition, text::CallName, topic::Topic};
 
 /// The name that a client gives a command, echoed in its one `ack` or `error`: an integer or a short text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -132,6 +132,16 @@ pub enum Action {
         /// The new token.
         token: String,
     },
+    /// A command of the application's own. The application answers with the `result` of the `ack`, or with an `error`.
+    #[schemars(title = "CallCommand")]
+    Call {
+        /// Which of the application's commands it is.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        name: Option<CallName>,
+        /// What the application needs for it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        payload: Option<Payload>,
+    },
     /// Asks for an `ack`, for clients that can't see WebSocket pings.
     #[schemars(title = "PingCommand")]
     Ping {},
@@ -142,11 +152,11 @@ pub enum Action {
 
 impl Action {
     /// Every action, as `action` names it.
-    pub const NAMES: [&str; 5] = ["subscribe", "unsubscribe", "refresh", "ping", "pong"];
+    pub const NAMES: [&str; 6] = ["subscribe", "unsubscribe", "refresh", "call", "ping", "pong"];
 }
 
 impl fmt::Debug for Action {
-    // By hand, so that no log ever holds the token.
+    // By hand, so that no log ever holds the token, or what a client sends to the application.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Subscribe { topic, since } => {
@@ -154,6 +164,9 @@ impl fmt::Debug for Action {
             }
             Self::Unsubscribe { topic } => f.debug_struct("Unsubscribe").field("topic", topic).finish(),
             Self::Refresh { token: _ } => f.debug_struct("Refresh").field("token", &"…").finish(),
+            Self::Call { name, payload: _ } => {
+                f.debug_struct("Call").field("name", name).field("payload", &"…").finish()
+            }
             Self::Ping {} => f.write_str("Ping"),
             Self::Pong {} => f.write_str("Pong"),
         }

@@ -72,6 +72,6 @@ pub use server::{
 };
 pub use stream::{Stream, StreamPosition};
 pub use stream_pattern::StreamPattern;
-pub use text::{ClientId, MessageType, Permission, RESERVED_TYPES, Role, UserId};
+pub use text::{CallName, ClientId, MessageType, Permission, RESERVED_TYPES, Role, UserId};
 pub use timestamp::Timestamp;
 pub use topic::{Grant, GrantAction, Topic, TopicPattern};

@@ -3,7 +3,10 @@
 use std::{borrow::Cow, fmt, sync::Arc};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+use serde::{
+    Deserialize, Deserializer, Serialize, Serializer,
+    de::{self, DeserializeOwned},
+};
 use serde_json::value::RawValue;
 
 use crate::{
@@ -202,6 +205,14 @@ impl Payload {
         serde_json::value::to_raw_value(value).map(|raw| Self(Arc::from(raw)))
     }
 
+    /// Reads the value as a `T`.
+    ///
+    /// # Errors
+    /// The JSON value is not of this type.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_str(self.as_str())
+    }
+
     /// The JSON text.
     pub fn as_str(&self) -> &str {
         self.0.get()
@@ -213,6 +224,8 @@ impl PartialEq for Payload {
         self.as_str() == other.as_str()
     }
 }
+
+impl Eq for Payload {}
 
 impl JsonSchema for Payload {
     fn inline_schema() -> bool {

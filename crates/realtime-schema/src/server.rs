@@ -11,6 +11,7 @@ use crate::{
     field_error::FieldError,
     id::ConnectionId,
     limits::ClientLimits,
+    message::Payload,
     reason::{GapReason, SubscribedReason, UnsubscribedReason},
     stream::{Stream, StreamPosition},
     text::{ClientId, Role, UserId},
@@ -125,12 +126,15 @@ pub struct Ack {
     /// The stream's current position, after `subscribe` to a topic with history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<StreamPosition>,
+    /// What the application answered, after `call`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Payload>,
 }
 
 impl Ack {
     /// An `ack` that says no more than that the command was done.
     pub fn new(id: CommandId) -> Self {
-        Self { id, token_expires_in_ms: None, roles: None, position: None }
+        Self { id, token_expires_in_ms: None, roles: None, position: None, result: None }
     }
 }
 

@@ -168,6 +168,11 @@ name! {
     not [json!({"enum": RESERVED_TYPES}), json!({"pattern": "^rt\\."})]
 }
 
+name! {
+    /// The name of an application's command, which a `call` carries: 1 to 255 characters.
+    CallName, "name", 255, "cart.add"
+}
+
 /// Types that the protocol keeps for its control frames. Everything that begins with `rt.` is kept as well.
 pub const RESERVED_TYPES: [&str; 10] =
     ["welcome", "ack", "error", "subscribed", "unsubscribed", "gap", "presence", "closing", "ping", "pong"];

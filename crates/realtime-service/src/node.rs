@@ -5,13 +5,21 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use realtime_core::session::SessionSettings;
-use realtime_ports::{Clock, ConnectionHandler, IdGenerator};
+use realtime_ports::{Clock, ConnectionHandler, IdGenerator, RealtimeService};
 use realtime_schema::NodeId;
 
 use crate::{
     admission::Admissions, connections::Connections, control::ControlFrames, metrics::Metrics,
     outbound::OutboundShared, publish::Publisher, settings::LiveSettings, subscriptions::Subscriptions,
 };
+
+/// The application's hooks.
+pub(crate) struct Hooks {
+    pub(crate) handler: Arc<dyn ConnectionHandler>,
+    /// Makes the handle of the service that a hook is called with. Not a handle itself: a node that kept one would never
+    /// be freed.
+    pub(crate) service: fn(Arc<Node>) -> Arc<dyn RealtimeService>,
+}
 
 /// The parts of a node.
 pub(crate) struct Node {
@@ -25,7 +33,7 @@ pub(crate) struct Node {
     pub(crate) queues: ArcSwap<OutboundShared>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdGenerator>,
-    pub(crate) handler: Option<Arc<dyn ConnectionHandler>>,
+    pub(crate) hooks: Option<Hooks>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) control: ControlFrames,
     pub(crate) admissions: Admissions,

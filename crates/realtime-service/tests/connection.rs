@@ -6,10 +6,10 @@ use std::{sync::Arc, time::Duration};
 
 use realtime_adapters::testing::{TestJwtVerifier, TestWebSocketConnection};
 use realtime_core::auth::ConnectRequest;
-use realtime_ports::{ConnectionHandler, HookError, Incoming, RealtimeService, VerifyError};
-use realtime_schema::{
-    ClientLimits, CloseCode, Closing, Connection, ErrorCode, JwtClaims, Origin, Payload, Route, Topic,
+use realtime_ports::{
+    ClientMessage, ConnectionHandler, Handled, HookContext, HookError, Incoming, RealtimeService, VerifyError,
 };
+use realtime_schema::{ClientLimits, CloseCode, Closing, ErrorCode, JwtClaims, Origin, Payload, Route, Topic};
 use realtime_service::{Service, Settings};
 use serde_json::json;
 use support::{Peer, WALL_S, Written, builder, claims, connect, service, try_connect, with};
@@ -265,7 +265,7 @@ struct NeverDone;
 
 #[async_trait::async_trait]
 impl ConnectionHandler for NeverDone {
-    async fn on_message(&self, _: Arc<Connection>, _: &str) -> Result<(), HookError> {
+    async fn on_message(&self, _: HookContext, _: &ClientMessage) -> Result<Handled, HookError> {
         std::future::pending().await
     }
 }
@@ -297,17 +297,17 @@ struct Failing(mpsc::Sender<String>);
 
 #[async_trait::async_trait]
 impl ConnectionHandler for Failing {
-    async fn on_open(&self, connection: Arc<Connection>) -> Result<(), HookError> {
-        let _ = self.0.send(format!("open {}", connection.user)).await;
+    async fn on_open(&self, context: HookContext) -> Result<(), HookError> {
+        let _ = self.0.send(format!("open {}", context.connection.user)).await;
         Err("on_open is broken".into())
     }
 
-    async fn on_message(&self, _: Arc<Connection>, text: &str) -> Result<(), HookError> {
-        let _ = self.0.send(format!("message {text}")).await;
+    async fn on_message(&self, _: HookContext, message: &ClientMessage) -> Result<Handled, HookError> {
+        let _ = self.0.send(format!("message {}", message.text())).await;
         std::future::pending().await
     }
 
-    async fn on_close(&self, _: Arc<Connection>, code: Option<CloseCode>) -> Result<(), HookError> {
+    async fn on_close(&self, _: HookContext, code: Option<CloseCode>) -> Result<(), HookError> {
         let _ = self.0.send(format!("close {code:?}")).await;
         Err("on_close is broken".into())
     }

@@ -12,7 +12,7 @@ use std::{
 use realtime_adapters::{local::LocalBus, testing::TestWebSocketConnection};
 use realtime_core::auth::ConnectRequest;
 use realtime_ports::{
-    BusError, Incoming, MessageBus, MockClock, MockConnectionHandler, MockConnectionRegistry, MockDelivery,
+    BusError, Handled, Incoming, MessageBus, MockClock, MockConnectionHandler, MockConnectionRegistry, MockDelivery,
     MockIdGenerator, MockJwtVerifier, MockMessageBus, MockPubSubManager, MockRealtimeService, MockWebSocketConnection,
     Published, RealtimeService, RegisterError,
 };
@@ -137,9 +137,9 @@ async fn each_hook_is_called_once_and_in_its_order() {
         open();
         Ok(())
     });
-    handler.expect_on_message().withf(|_, text| text.contains("ping")).times(1).returning(move |_, _| {
+    handler.expect_on_message().withf(|_, message| message.text().contains("ping")).times(1).returning(move |_, _| {
         message();
-        Ok(())
+        Ok(Handled::Pass)
     });
     handler.expect_on_close().withf(|_, code| *code == Some(CloseCode::NORMAL)).times(1).returning(move |_, _| {
         close();

@@ -37,6 +37,15 @@ fn every_action_is_read_whatever_the_order_of_its_fields() {
         decode(r#"{"action":"refresh","token":"t","id":"r1"}"#),
         Ok(command(CommandId::Text("r1".into()), Action::Refresh { token: "t".into() }))
     );
+    for (payload, read) in [("[1, 2]", Some("[1, 2]")), (r#"{"a":{}}"#, Some(r#"{"a":{}}"#)), ("null", None)] {
+        let text = format!(r#"{{"action":"call","id":7,"name":"cart.add","payload":{payload}}}"#);
+        let payload = read.map(|text| Payload::from_text(text.into()).expect("JSON"));
+        let call = Action::Call { name: Some("cart.add".parse().expect("a name")), payload };
+        assert_eq!(decode(&text), Ok(command(CommandId::Number(7), call)), "{text}");
+    }
+    let bare = Action::Call { name: None, payload: None };
+    assert_eq!(decode(r#"{"action":"call"}"#), Ok(Command { id: None, action: bare }));
+    assert_eq!(reply(r#"{"action":"call","name":""}"#).errors[0].path, "/name");
     let ping = Command { id: None, action: Action::Ping {} };
     assert_eq!(decode(r#"{"action":"ping","id":null}"#), Ok(ping.clone()), "null is absent");
     assert_eq!(decode(r#"{"action":"ping"}"#), Ok(ping));

@@ -8,6 +8,8 @@ use crate::{
     policy::{Namespace, Overflow, SubscribePolicy},
 };
 
+mod hook;
+
 /// Where the wall clock stands when the monotonic one stands at zero.
 const WALL_S: i64 = 1_000_000;
 

@@ -5,21 +5,26 @@ use std::time::Duration;
 use realtime_schema::{Action, CloseCode, Closing, Command, CommandId, ErrorCode, ErrorReply};
 
 use super::{Effect, Session, error};
-use crate::codec::DecodeError;
+use crate::codec::{DecodeError, id_of};
 
 impl Session {
     pub(super) fn text(&mut self, now: Duration, decoded: Result<Command, DecodeError>, effects: &mut Vec<Effect>) {
-        if let Err(after) = self.admit(now, effects) {
-            let id = match decoded {
-                Ok(command) => command.id,
-                Err(DecodeError::Refused(reply)) => reply.id,
-                Err(DecodeError::NotAnObject(_)) => None,
-            };
-            if !self.closed {
-                effects.push(error(self.rate_limited(id, after)));
-            }
-            return;
+        if self.admits(now, id_of(&decoded), effects) {
+            self.decoded(decoded, effects);
         }
+    }
+
+    /// Applies the rate limit to a message with this id: true if it may be acted on.
+    pub(super) fn admits(&mut self, now: Duration, id: Option<&CommandId>, effects: &mut Vec<Effect>) -> bool {
+        let Err(after) = self.admit(now, effects) else { return true };
+        if !self.closed {
+            effects.push(error(self.rate_limited(id.cloned(), after)));
+        }
+        false
+    }
+
+    /// Acts on a message that the rate limit admitted.
+    pub(super) fn decoded(&mut self, decoded: Result<Command, DecodeError>, effects: &mut Vec<Effect>) {
         match decoded {
             Ok(command) => self.command(command, effects),
             Err(DecodeError::Refused(reply)) => effects.push(error(reply)),
@@ -39,6 +44,7 @@ impl Session {
             Action::Subscribe { topic, since } => self.subscribe(id, topic, since, effects),
             Action::Unsubscribe { topic } => self.unsubscribe(id, topic, effects),
             Action::Refresh { token } => self.refresh(id, token, effects),
+            Action::Call { .. } => Self::not_handled(id, effects),
             // The decoder reads no other, so only a caller that makes its own commands gets here.
             other => {
                 let message = format!("{other:?} is not an action of this release");
@@ -48,6 +54,6 @@ impl Session {
     }
 }
 
-fn pending(id: Option<CommandId>) -> ErrorReply {
+pub(super) fn pending(id: Option<CommandId>) -> ErrorReply {
     ErrorReply::new(id, ErrorCode::RateLimited, "another command of this connection is pending; wait for its reply")
 }

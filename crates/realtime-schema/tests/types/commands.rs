@@ -1,6 +1,6 @@
 //! Client commands: what is written, and ids. `realtime-core` reads them, and its tests say what it refuses.
 
-use realtime_schema::{Action, Command, CommandId, StreamPosition};
+use realtime_schema::{Action, Command, CommandId, Payload, StreamPosition};
 use serde_json::json;
 
 use crate::{read, refusal, says, topic, written};
@@ -21,6 +21,17 @@ fn a_command_is_one_flat_object() {
             Command::new(CommandId::Text("r".into()), Action::Refresh { token: "a.b.c".into() }),
             json!({"action": "refresh", "id": "r", "token": "a.b.c"}),
         ),
+        (
+            Command::new(
+                CommandId::Number(8),
+                Action::Call {
+                    name: Some("cart.add".parse().expect("a name")),
+                    payload: Some(Payload::of(&json!([{"item": 3}])).expect("JSON")),
+                },
+            ),
+            json!({"action": "call", "id": 8, "name": "cart.add", "payload": [{"item": 3}]}),
+        ),
+        (Command { id: None, action: Action::Call { name: None, payload: None } }, json!({"action": "call"})),
         (Command { id: None, action: Action::Ping {} }, json!({"action": "ping"})),
         (Command { id: None, action: Action::Pong {} }, json!({"action": "pong"})),
     ] {
@@ -70,7 +81,8 @@ fn what_is_absent_is_not_written() {
 #[test]
 fn a_token_is_not_shown_to_a_log() {
     let refresh = Command::new(CommandId::Number(7), Action::Refresh { token: "secret.secret.secret".into() });
-    let shown = format!("{refresh:?} {refresh:#?}");
+    let call = Action::Call { name: None, payload: Some(Payload::of(&"secret").expect("JSON")) };
+    let shown = format!("{refresh:?} {refresh:#?} {call:?}");
     assert!(!shown.contains("secret"), "{shown}");
     says(&shown, &["Refresh", "7"]);
 }

@@ -13,6 +13,7 @@ use std::{
 
 use realtime_core::{
     Frame,
+    client_message::ClientMessage,
     codec::decode,
     session::{Effect, Input, Session},
 };
@@ -241,16 +242,15 @@ impl<S: Socket> Driver<S> {
         })
     }
 
-    /// What an incoming message means; a text goes through the application's hook first, if it has one.
+    /// What an incoming message means.
     fn read(&mut self, incoming: Incoming) -> Option<Input> {
         match incoming {
             Incoming::Text(text) => {
                 add(&self.node.metrics.commands_total, 1);
-                if self.node.handler.is_some() {
-                    self.pending = Some(hooks::message(&self.node, &self.connection, text));
-                    return None;
-                }
-                Some(Input::Text(decode(&text)))
+                Some(match self.node.hooks {
+                    Some(_) => Input::Hooked(Box::new(ClientMessage::new(text))),
+                    None => Input::Text(decode(&text)),
+                })
             }
             Incoming::Binary(_) => Some(Input::Binary),
             Incoming::Alive => Some(Input::Alive),

@@ -6,6 +6,7 @@ use realtime_core::session::{Input, Run, SubscribeOutcome};
 use realtime_ports::{SubscribeError, WebSocketConnection};
 use realtime_schema::{Connection, Control, Origin, Unsubscribed, UnsubscribedReason};
 
+use super::hooks;
 use crate::{node::Node, outbound::Outbound, subscriptions::Joining};
 
 /// A future that is boxed because it is rare: an idle connection should not pay for its size.
@@ -41,6 +42,7 @@ pub(super) fn run(
             node.subscriptions.leave(me, &topic);
             Outcome::Now(Input::Unsubscribed)
         }
+        Run::Hook(message) => Outcome::Later(hooks::message(node, connection, message)),
         Run::Verify { token } => {
             let node = node.clone();
             Outcome::Later(Box::pin(async move {

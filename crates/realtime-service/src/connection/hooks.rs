@@ -2,54 +2,88 @@
 
 use std::{future::Future, sync::Arc};
 
-use realtime_core::{codec::decode, session::Input};
-use realtime_ports::HookError;
+use realtime_core::{
+    client_message::ClientMessage,
+    session::{Handled, HookFailure, Input},
+};
+use realtime_ports::{HookContext, HookError};
 use realtime_schema::{CloseCode, Connection};
 
 use super::effects::Pending;
-use crate::{metrics::add, node::Node};
+use crate::{
+    metrics::add,
+    node::{Hooks, Node},
+};
+
+fn context(hooks: &Hooks, node: &Arc<Node>, connection: &Arc<Connection>) -> HookContext {
+    HookContext::new((hooks.service)(node.clone()), connection.clone())
+}
 
 /// The hook of a connection that was opened, if the application has hooks.
 pub(super) fn opened(node: &Arc<Node>, connection: &Arc<Connection>) -> Option<Pending> {
-    let handler = node.handler.clone()?;
+    let hooks = node.hooks.as_ref()?;
+    let (handler, context) = (hooks.handler.clone(), context(hooks, node, connection));
     let (node, connection) = (node.clone(), connection.clone());
     Some(Box::pin(async move {
-        run(&node, "on_open", &connection, handler.on_open(connection.clone())).await;
+        let _ = run(&node, "on_open", &connection, handler.on_open(context)).await;
         None
     }))
 }
 
-/// The hook of a message, after which the message is acted on.
-pub(super) fn message(node: &Arc<Node>, connection: &Arc<Connection>, message: String) -> Pending {
+/// The hook of a message, which may answer it.
+pub(super) fn message(node: &Arc<Node>, connection: &Arc<Connection>, message: Box<ClientMessage>) -> Pending {
     let (node, connection) = (node.clone(), connection.clone());
     Box::pin(async move {
-        if let Some(handler) = &node.handler {
-            run(&node, "on_message", &connection, handler.on_message(connection.clone(), &message)).await;
-        }
-        Some(Input::Text(decode(&message)))
+        let handled = match &node.hooks {
+            Some(hooks) => {
+                let context = context(hooks, &node, &connection);
+                let hook = async {
+                    let handled = hooks.handler.on_message(context, &message).await?;
+                    within_limit(&node, &handled)?;
+                    Ok(handled)
+                };
+                run(&node, "on_message", &connection, hook).await
+            }
+            None => Ok(Handled::Pass),
+        };
+        Some(Input::Handled { message, handled })
     })
 }
 
-/// The hook of a connection that has ended.
-pub(super) async fn closed(node: &Node, connection: &Arc<Connection>, code: Option<CloseCode>) {
-    if let Some(handler) = &node.handler {
-        Box::pin(run(node, "on_close", connection, handler.on_close(connection.clone(), code))).await;
+/// Refuses a result that is larger than a publication may be.
+fn within_limit(node: &Node, handled: &Handled) -> Result<(), HookError> {
+    let limit = node.settings.load().publishing.max_bytes;
+    match handled {
+        Handled::Ack(result) if result.as_str().len() > limit => {
+            let size = result.as_str().len();
+            Err(format!("the result is {size} bytes; limits.max_publish_bytes is {limit}").into())
+        }
+        _ => Ok(()),
     }
 }
 
-/// Waits for a hook, at most `hook_timeout`; its failure is logged and drops nothing.
-async fn run(
+/// The hook of a connection that has ended.
+pub(super) async fn closed(node: &Arc<Node>, connection: &Arc<Connection>, code: Option<CloseCode>) {
+    if let Some(hooks) = &node.hooks {
+        let context = context(hooks, node, connection);
+        let _ = Box::pin(run(node, "on_close", connection, hooks.handler.on_close(context, code))).await;
+    }
+}
+
+/// Waits for a hook, at most `hook_timeout`. A failure is counted and logged, and does not close the connection.
+async fn run<T>(
     node: &Node,
     name: &'static str,
     connection: &Connection,
-    hook: impl Future<Output = Result<(), HookError>>,
-) {
+    hook: impl Future<Output = Result<T, HookError>>,
+) -> Result<T, HookFailure> {
     let hook_timeout = node.settings.load().hook_timeout;
-    let problem = match tokio::time::timeout(hook_timeout, hook).await {
-        Ok(Ok(())) => return,
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("took longer than {hook_timeout:?}"),
+    let (failure, problem) = match tokio::time::timeout(hook_timeout, hook).await {
+        Ok(Ok(done)) => return Ok(done),
+        Ok(Err(error)) => (HookFailure::Failed, error.to_string()),
+        Err(_) => (HookFailure::TimedOut, format!("took longer than {hook_timeout:?}")),
     };
     add(&node.metrics.hook_errors_total, 1);
     tracing::warn!(hook = name, connection = %connection.id, problem, "a hook failed");
+    Err(failure)
 }

@@ -1,0 +1,83 @@
+//! A text message of a client, as the application sees it.
+
+use std::fmt;
+
+use realtime_schema::{Action, Command, CommandId, Payload};
+use serde::de::DeserializeOwned;
+
+use crate::codec::{DecodeError, decode, id_of};
+
+/// A text message of a client: the text, and the command that it is.
+#[derive(Clone, PartialEq)]
+pub struct ClientMessage {
+    text: String,
+    decoded: Result<Command, DecodeError>,
+}
+
+impl ClientMessage {
+    /// Reads `text` as a command. A text that is no command is kept too: [`Self::command`] is `None` for it.
+    pub fn new(text: impl Into<String>) -> Self {
+        let text = text.into();
+        Self { decoded: decode(&text), text }
+    }
+
+    /// The text as the client sent it. It may contain a secret: a `refresh` carries a token.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The command; `None` for a text that is not a command of the protocol.
+    pub fn command(&self) -> Option<&Command> {
+        self.decoded.as_ref().ok()
+    }
+
+    /// The call of the application, if the command is `call`.
+    pub fn call(&self) -> Option<Call<'_>> {
+        match &self.command()?.action {
+            Action::Call { name, payload } => {
+                Some(Call { name: name.as_ref().map(AsRef::as_ref), payload: payload.as_ref() })
+            }
+            _ => None,
+        }
+    }
+
+    /// The id for the reply, of a refused command too. Without one the client expects no reply.
+    pub fn id(&self) -> Option<&CommandId> {
+        id_of(&self.decoded)
+    }
+
+    /// The command, or why the text is none.
+    ///
+    /// # Errors
+    /// See [`DecodeError`].
+    pub fn into_decoded(self) -> Result<Command, DecodeError> {
+        self.decoded
+    }
+}
+
+impl fmt::Debug for ClientMessage {
+    // Without the text, which may contain a token.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientMessage").field("bytes", &self.text.len()).field("id", &self.id()).finish_non_exhaustive()
+    }
+}
+
+/// A command of the application's own, which a client sent with `call`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Call<'a> {
+    /// Which command of the application it is, if the client named one.
+    pub name: Option<&'a str>,
+    /// What the client sent with it; `None` for no payload, and for `null`.
+    pub payload: Option<&'a Payload>,
+}
+
+impl Call<'_> {
+    /// Reads the payload as a `T`; a call without a payload reads as `null`.
+    ///
+    /// # Errors
+    /// The payload is not of this type.
+    pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
+        self.payload.map_or_else(|| serde_json::from_str("null"), Payload::read)
+    }
+}

@@ -1,0 +1,94 @@
+//! The application's hook: it gets each message before the session acts on it, and may answer it.
+
+use std::time::Duration;
+
+use realtime_schema::{Ack, CommandId, Control, ErrorCode, ErrorReply, Payload};
+
+use super::{Effect, Pending, PendingKind, Run, Session, error, text::pending};
+use crate::client_message::ClientMessage;
+
+/// What the application did with a client's message.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Handled {
+    /// Nothing, or nothing that is an answer: the message is acted on as if the application had no hook.
+    Pass,
+    /// It did what the client asked for. The client gets an `ack` with this `result`, and nothing else happens.
+    Ack(Payload),
+    /// It refused. The client gets this `error` with the id of its command, and nothing else happens.
+    Error(Box<ErrorReply>),
+}
+
+impl Handled {
+    /// An `ack` with `result`.
+    ///
+    /// # Errors
+    /// `result` can't be written as JSON.
+    pub fn ack(result: &impl serde::Serialize) -> Result<Self, serde_json::Error> {
+        Payload::of(result).map(Self::Ack)
+    }
+
+    /// An `error` with the code's own status and advice; `message` says what to do about it.
+    pub fn error(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::Error(Box::new(ErrorReply::new(None, code, message)))
+    }
+}
+
+/// Why the application's hook did not return an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HookFailure {
+    /// It returned an error.
+    Failed,
+    /// It took longer than it may.
+    TimedOut,
+}
+
+impl HookFailure {
+    fn reply(self, id: Option<CommandId>) -> ErrorReply {
+        match self {
+            Self::Failed => ErrorReply::new(id, ErrorCode::Internal, "the application failed to carry out this call"),
+            Self::TimedOut => {
+                let message = "the application did not answer this call in time; it may have been carried out";
+                ErrorReply { after_ms: Some(1_000), ..ErrorReply::new(id, ErrorCode::Unavailable, message) }
+            }
+        }
+    }
+}
+
+impl Session {
+    pub(super) fn hooked(&mut self, now: Duration, message: Box<ClientMessage>, effects: &mut Vec<Effect>) {
+        if !self.admits(now, message.id(), effects) {
+            return;
+        }
+        let id = message.id().cloned();
+        if self.pending.is_some() {
+            return effects.push(error(pending(id)));
+        }
+        self.run(Pending { id, kind: PendingKind::Hook }, Run::Hook(message), effects);
+    }
+
+    pub(super) fn handled(
+        &mut self,
+        message: ClientMessage,
+        handled: Result<Handled, HookFailure>,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(id) = self.finish(PendingKind::Hook) else { return };
+        let answer = match handled {
+            Ok(Handled::Ack(result)) => id.map(|id| Control::Ack(Ack { result: Some(result), ..Ack::new(id) })),
+            Ok(Handled::Error(reply)) => id.map(|id| Control::Error(ErrorReply { id: Some(id), ..*reply })),
+            Err(failure) if message.call().is_some() => id.map(|id| Control::Error(failure.reply(Some(id)))),
+            // A hook that fails drops no command of the protocol.
+            Ok(Handled::Pass) | Err(_) => return self.decoded(message.into_decoded(), effects),
+        };
+        // A client that gave its command no id expects no answer.
+        effects.extend(answer.map(Effect::Send));
+    }
+
+    /// A call that no hook answered.
+    pub(super) fn not_handled(id: Option<CommandId>, effects: &mut Vec<Effect>) {
+        let message = "no handler of this server answers this `call`; check its `name`";
+        effects.push(error(ErrorReply::new(id, ErrorCode::UnknownAction, message)));
+    }
+}

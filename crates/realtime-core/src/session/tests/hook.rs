@@ -1,0 +1,120 @@
+//! Messages that the application's hook gets first.
+
+use realtime_schema::Payload;
+use serde_json::json;
+
+use super::*;
+use crate::client_message::ClientMessage;
+
+const CALL: &str = r#"{"action":"call","id":7,"name":"cart.add","payload":{"item":3}}"#;
+
+fn message(text: &str) -> Box<ClientMessage> {
+    Box::new(ClientMessage::new(text))
+}
+
+impl World {
+    /// Hands in a text; the hook must be asked, and returns `handled`.
+    fn hooked(&mut self, text: &str, handled: Result<Handled, HookFailure>) -> Vec<Effect> {
+        let asked = self.hand(Input::Hooked(message(text)));
+        assert_eq!(asked, [Effect::Run(Run::Hook(message(text)))]);
+        self.hand(Input::Handled { message: message(text), handled })
+    }
+}
+
+fn result(n: i64, result: &serde_json::Value) -> Effect {
+    let result = Some(Payload::of(result).expect("JSON"));
+    Effect::Send(Control::Ack(Ack { result, ..Ack::new(CommandId::Number(n)) }))
+}
+
+#[test]
+fn a_call_is_acknowledged_with_the_result_of_the_application() {
+    let mut world = World::new(&claims(&[], None));
+    let handled = Handled::ack(&json!({"items": 4})).expect("JSON");
+    assert_eq!(world.hooked(CALL, Ok(handled)), [result(7, &json!({"items": 4}))]);
+}
+
+#[test]
+fn a_call_that_the_application_refuses_gets_its_error_under_the_id_of_the_command() {
+    let mut world = World::new(&claims(&[], None));
+    let effects = world.hooked(CALL, Ok(Handled::error(ErrorCode::Conflict, "sold out; choose another item")));
+    let reply = error(&effects);
+    assert_eq!((&reply.id, &reply.code, reply.status), (&id(7), &ErrorCode::Conflict, 409));
+    assert_eq!(reply.message, "sold out; choose another item");
+}
+
+#[test]
+fn a_message_that_the_application_answers_does_nothing_else() {
+    let mut world = World::new(&claims(&["subscribe:**"], None));
+    let subscribe = r#"{"action":"subscribe","id":7,"topic":"a"}"#;
+    assert_eq!(error(&world.hooked(subscribe, Ok(Handled::error(ErrorCode::Forbidden, "not now")))).id, id(7));
+    for text in [r#"{"action":"an action of ours","id":7,"x":1}"#, r#"{"action":"ping","id":7}"#] {
+        assert_eq!(world.hooked(text, Ok(Handled::ack(&1).expect("JSON"))), [result(7, &json!(1))], "{text}");
+    }
+    assert_eq!(world.hooked("not JSON", Ok(Handled::ack(&1).expect("JSON"))), [], "and closes nothing");
+}
+
+#[test]
+fn an_answer_to_a_message_without_an_id_is_not_sent() {
+    let mut world = World::new(&claims(&[], None));
+    let call = r#"{"action":"call","payload":[1,2]}"#;
+    assert_eq!(world.hooked(call, Ok(Handled::ack(&1).expect("JSON"))), []);
+    assert_eq!(world.hooked(call, Ok(Handled::error(ErrorCode::Conflict, "no"))), []);
+    assert_eq!(world.hooked(call, Err(HookFailure::Failed)), []);
+}
+
+#[test]
+fn a_message_that_the_application_passes_is_acted_on() {
+    let mut world = World::new(&claims(&["subscribe:**"], None));
+    let subscribe = r#"{"action":"subscribe","id":7,"topic":"a"}"#;
+    assert_eq!(world.hooked(subscribe, Ok(Handled::Pass)), [Effect::Run(Run::Subscribe { topic: topic("a") })]);
+    assert_eq!(world.hand(Input::Subscribed(SubscribeOutcome::Done)), [ack(7)]);
+    assert_eq!(closing(&world.hooked("hello", Ok(Handled::Pass))).code, CloseCode::BAD_FRAME);
+}
+
+#[test]
+fn a_call_that_no_handler_answers_is_an_unknown_action() {
+    let mut world = World::new(&claims(&[], None));
+    for effects in [world.hooked(CALL, Ok(Handled::Pass)), world.says(CALL)] {
+        let reply = error(&effects);
+        assert_eq!((&reply.id, &reply.code), (&id(7), &ErrorCode::UnknownAction));
+        assert!(reply.message.contains("no handler"), "{}", reply.message);
+    }
+}
+
+#[test]
+fn a_hook_that_fails_refuses_a_call_and_drops_no_other_command() {
+    let mut world = World::new(&claims(&[], None));
+    let failed = world.hooked(CALL, Err(HookFailure::Failed));
+    assert_eq!((&error(&failed).id, &error(&failed).code), (&id(7), &ErrorCode::Internal));
+    let late = world.hooked(CALL, Err(HookFailure::TimedOut));
+    let late = error(&late);
+    assert_eq!((&late.code, late.retry, late.after_ms), (&ErrorCode::Unavailable, true, Some(1_000)));
+    assert_eq!(world.hooked(r#"{"action":"ping","id":1}"#, Err(HookFailure::TimedOut)), [ack(1)]);
+}
+
+#[test]
+fn a_message_over_the_rate_limit_does_not_reach_the_application() {
+    let mut world = World::new(&claims(&[], None));
+    for _ in 0..5 {
+        assert_eq!(world.hooked(CALL, Ok(Handled::ack(&1).expect("JSON"))), [result(7, &json!(1))]);
+    }
+    let over = world.hand(Input::Hooked(message(CALL)));
+    assert_eq!((&error(&over).id, &error(&over).code), (&id(7), &ErrorCode::RateLimited));
+}
+
+#[test]
+fn one_message_is_with_the_application_at_a_time() {
+    let mut world = World::new(&claims(&[], None));
+    world.hand(Input::Hooked(message(CALL)));
+    let early = world.hand(Input::Hooked(message(r#"{"action":"call","id":8}"#)));
+    assert_eq!((&error(&early).id, &error(&early).code), (&id(8), &ErrorCode::RateLimited));
+    let handled = || Input::Handled { message: message(CALL), handled: Ok(Handled::ack(&1).expect("JSON")) };
+    assert_eq!(world.hand(handled()), [result(7, &json!(1))]);
+    assert_eq!(world.hand(handled()), [], "there is one outcome");
+}
+
+#[test]
+fn a_message_shows_no_token_to_a_log() {
+    let refresh = message(r#"{"action":"refresh","id":7,"token":"s3cr3t"}"#);
+    assert!(!format!("{refresh:?} {:?}", Input::Hooked(refresh.clone())).contains("s3cr3t"));
+}
