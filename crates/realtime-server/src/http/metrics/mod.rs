@@ -34,11 +34,8 @@ impl Metrics {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(process::Process::new()));
         let ours = registry.sub_registry_with_prefix("realtime");
-        let build = [
-            ("version", env!("CARGO_PKG_VERSION")),
-            ("commit", env!("REALTIME_COMMIT")),
-            ("rustc", env!("REALTIME_RUSTC")),
-        ];
+        let build =
+            [("version", env!("CARGO_PKG_VERSION")), ("commit", env!("BUILD_COMMIT")), ("rustc", env!("BUILD_RUSTC"))];
         ours.register("build", "The build of the server.", Info::new(build.to_vec()));
         ours.register_collector(Box::new(service::Figures::new(service, config)));
         ours.register_collector(Box::new(keys::KeyMetrics(verifier)));
