@@ -14,6 +14,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("core_only", "subscribers of order:123: [("),
     ("custom_registry", "delivered to 1: "),
     ("custom_verifier", "refused: "),
+    ("test_an_application", "a slow client was closed with 4513"),
 ];
 
 /// The longest that an example may take.

@@ -19,11 +19,13 @@ use realtime_ports::conformance::{
 #[test]
 fn the_registry_keeps_the_ports_promises() {
     registry_conformance(LocalRegistry::new);
+    registry_conformance(|| LocalRegistry::with_seed(7));
 }
 
 #[test]
 fn the_pubsub_manager_keeps_the_ports_promises() {
     pubsub_conformance(LocalPubSub::new);
+    pubsub_conformance(|| LocalPubSub::with_seed(7));
 }
 
 #[tokio::test]

@@ -35,6 +35,9 @@ macro_rules! counters {
             pub bytes_out_total: u64,
             /// Calls to write them; frames per call show how well writes are batched.
             pub writes_total: u64,
+            /// Clients now that were admitted and are not gone yet: [`Self::connections`], and those that are just
+            /// being opened or closed. `limits.connections` bounds them.
+            pub admitted: u64,
             /// Connections now.
             pub connections: u64,
             /// Topics with at least one subscriber now.
@@ -44,7 +47,7 @@ macro_rules! counters {
         }
 
         impl Metrics {
-            pub(crate) fn snapshot(&self, connections: usize, topics: PubSubStats) -> MetricsSnapshot {
+            pub(crate) fn snapshot(&self, admitted: usize, connections: usize, topics: PubSubStats) -> MetricsSnapshot {
                 let [writes_total, frames_out_total, bytes_out_total] = self.writes.sums();
                 MetricsSnapshot {
                     $($name: self.$name.load(Relaxed),)*
@@ -53,6 +56,7 @@ macro_rules! counters {
                     frames_out_total,
                     bytes_out_total,
                     writes_total,
+                    admitted: admitted as u64,
                     connections: connections as u64,
                     topics: topics.topics as u64,
                     subscriptions: topics.subscriptions as u64,

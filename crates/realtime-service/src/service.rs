@@ -40,7 +40,8 @@ impl Service {
 
     /// The counters now.
     pub fn metrics(&self) -> MetricsSnapshot {
-        self.0.metrics.snapshot(self.0.connections.count(), self.0.subscriptions.stats())
+        let node = &self.0;
+        node.metrics.snapshot(node.admissions.held(), node.connections.count(), node.subscriptions.stats())
     }
 
     /// The bytes that wait in the queues of all connections. Visits every connection: call it at most once a second.

@@ -6,7 +6,7 @@ use super::{Block, blocks, files, none, read, root};
 
 /// Whether a TOML block is a part of a `Cargo.toml` and no config.
 pub(super) fn is_manifest(block: &Block<'_>) -> bool {
-    block.text.starts_with("[dependencies]")
+    ["[dependencies]", "[dev-dependencies]"].iter().any(|table| block.text.starts_with(table))
 }
 
 /// Crates that an example uses and a manifest does not name, and features that it names and a crate of ours lacks.
@@ -50,8 +50,9 @@ pub(super) fn wrong_excerpts(markdown: &str, examples: &[String]) -> Vec<String>
 }
 
 #[test]
-fn the_rust_of_the_readme_is_that_of_the_examples() {
+fn the_rust_of_the_readme_and_of_the_testing_page_is_that_of_the_examples() {
     let examples: Vec<_> =
         files(&root().join("crates/realtime-service/examples"), ".rs").into_iter().map(read).collect();
     none(wrong_excerpts(&read("README.md"), &examples));
+    none(wrong_excerpts(&read("docs/testing.md"), &[read("crates/realtime-testing/examples/test_an_application.rs")]));
 }

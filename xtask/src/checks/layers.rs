@@ -34,6 +34,7 @@ const PORTS: &str = "realtime-ports";
 const ADAPTERS: &str = "realtime-adapters";
 const SERVICE: &str = "realtime-service";
 const SERVER: &str = "realtime-server";
+const TESTING: &str = "realtime-testing";
 
 const fn layer(
     name: &'static str,
@@ -50,9 +51,11 @@ const LAYERS: &[Layer] = &[
     layer(CORE, &[SCHEMA], &[], Some(&["bytes", "serde", "serde_json", "thiserror", "uuid"])),
     layer(PORTS, &[SCHEMA, CORE], &[], Some(&["async-trait", "bytes", "mockall", "thiserror"])),
     layer(ADAPTERS, &[SCHEMA, CORE, PORTS], &[], None),
-    layer(SERVICE, &[SCHEMA, CORE, PORTS], &[ADAPTERS], None),
+    // Its own stories run on `realtime-testing`, which runs it.
+    layer(SERVICE, &[SCHEMA, CORE, PORTS], &[ADAPTERS, TESTING], None),
+    layer(TESTING, &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE], &[], None),
     layer(SERVER, &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE], &[], None),
-    layer("realtime-tests", &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE, SERVER], &[], None),
+    layer("realtime-tests", &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE, TESTING, SERVER], &[], None),
     layer("realtime-bench", &[], &[], None),
     layer("xtask", &[SCHEMA], &[], None),
 ];
@@ -156,6 +159,7 @@ mod tests {
         assert!(broken_by(SERVICE, Dependency { optional: true, ..on(ADAPTERS) }).is_empty());
         assert!(broken_by(SERVICE, Dependency { dev: true, ..on(ADAPTERS) }).is_empty());
         assert_eq!(broken_by(SERVICE, on(ADAPTERS)), ["depends on `realtime-adapters` unconditionally"]);
+        assert_eq!(broken_by(SERVICE, on(TESTING)), ["depends on `realtime-testing` unconditionally"]);
     }
 
     #[test]

@@ -24,6 +24,12 @@ impl LocalPubSub {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// No connections, no topics, and a hash that `seed` decides: for tests that repeat a run. Not for production,
+    /// where the hash is random so that clients can't choose what shares a lock.
+    pub fn with_seed(seed: u64) -> Self {
+        Self { connections: Shards::with_seed(seed), topics: Shards::with_seed(seed) }
+    }
 }
 
 impl PubSubManager for LocalPubSub {

@@ -18,12 +18,25 @@ pub struct LocalRegistry {
     connections: Shards<ConnectionTable<Listener>>,
     users: Shards<ListenerIndex<UserId, Listener>>,
     roles: Shards<ListenerIndex<Role, Listener>>,
+    /// Visits are in an order that every run repeats.
+    repeatable: bool,
 }
 
 impl LocalRegistry {
     /// No connections.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// No connections, and visits in an order that `seed` decides: for tests that repeat a run. Not for production,
+    /// where the order is random so that clients can't choose what shares a lock.
+    pub fn with_seed(seed: u64) -> Self {
+        Self {
+            connections: Shards::with_seed(seed),
+            users: Shards::with_seed(seed),
+            roles: Shards::with_seed(seed),
+            repeatable: true,
+        }
     }
 }
 
@@ -75,7 +88,13 @@ impl ConnectionRegistry for LocalRegistry {
         match selection {
             Selection::All => {
                 for connections in self.connections.each() {
-                    connections.iter().for_each(|found| visit.visit(&found.listener));
+                    if self.repeatable {
+                        let mut found: Vec<_> = connections.iter().collect();
+                        found.sort_unstable_by_key(|found| found.record.id);
+                        found.into_iter().for_each(|found| visit.visit(&found.listener));
+                    } else {
+                        connections.iter().for_each(|found| visit.visit(&found.listener));
+                    }
                 }
             }
             Selection::User(user) => {

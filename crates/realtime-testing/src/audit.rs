@@ -1,0 +1,169 @@
+//! What each client may get: every message that arrives is compared with its recipients.
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::Mutex,
+};
+
+use realtime_schema::{ClientId, ConnectionId, Envelope, Message, MessageId, Role, Route, Topic, UserId};
+use serde_json::Value;
+
+use crate::lock;
+
+/// Most publications that are remembered; the oldest are forgotten first, and are not checked any more.
+const MAX_PUBLISHED: usize = 65_536;
+/// Most violations that are kept.
+const MAX_VIOLATIONS: usize = 100;
+
+/// The publications of a world, and what was delivered wrongly.
+#[derive(Debug, Default)]
+pub(crate) struct Audit(Mutex<Records>);
+
+#[derive(Debug, Default)]
+struct Records {
+    published: HashMap<MessageId, Message>,
+    order: VecDeque<MessageId>,
+    violations: Vec<String>,
+}
+
+impl Audit {
+    /// Remembers a publication.
+    pub(crate) fn published(&self, envelope: &Envelope) {
+        let Some(message) = envelope.message() else { return };
+        let mut records = lock(&self.0);
+        if records.order.len() == MAX_PUBLISHED
+            && let Some(oldest) = records.order.pop_front()
+        {
+            records.published.remove(&oldest);
+        }
+        records.order.push_back(message.id);
+        records.published.insert(message.id, message.clone());
+    }
+
+    fn message(&self, id: MessageId) -> Option<Message> {
+        lock(&self.0).published.get(&id).cloned()
+    }
+
+    fn violated(&self, what: String) {
+        let mut records = lock(&self.0);
+        if records.violations.len() < MAX_VIOLATIONS {
+            records.violations.push(what);
+        }
+    }
+
+    pub(crate) fn violations(&self) -> Vec<String> {
+        lock(&self.0).violations.clone()
+    }
+}
+
+/// One connection, as its client knows it.
+#[derive(Debug)]
+pub(crate) struct Recipient {
+    name: String,
+    user: UserId,
+    client: Option<ClientId>,
+    connection: Option<ConnectionId>,
+    roles: Vec<Role>,
+    /// Topics that it may have: from the command on until the end of the subscription is acknowledged.
+    topics: HashSet<Topic>,
+    /// Commands without an outcome, by their ids as JSON: the topic, and whether it is a `subscribe`.
+    pending: HashMap<String, (Topic, bool)>,
+    seen: HashSet<MessageId>,
+}
+
+impl Recipient {
+    pub(crate) fn new(name: String, user: UserId, client: Option<ClientId>) -> Self {
+        let (roles, topics, pending, seen) = Default::default();
+        Self { name, user, client, connection: None, roles, topics, pending, seen }
+    }
+
+    /// Notes a command that the client sends.
+    pub(crate) fn sends(&mut self, text: &str) {
+        let Ok(command) = serde_json::from_str::<Value>(text) else { return };
+        let Some(topic) = parsed::<Topic>(&command["topic"]) else { return };
+        match command["action"].as_str() {
+            Some("subscribe") => {
+                self.topics.insert(topic.clone());
+                self.pending.insert(command["id"].to_string(), (topic, true));
+            }
+            Some("unsubscribe") => {
+                self.pending.insert(command["id"].to_string(), (topic, false));
+            }
+            _ => {}
+        }
+    }
+
+    /// Compares a frame with what the client may get.
+    pub(crate) fn receives(&mut self, frame: &Value, audit: &Audit) {
+        let payload = &frame["payload"];
+        match parsed::<MessageId>(&frame["id"]) {
+            Some(id) => self.receives_message(id, audit),
+            None => match frame["type"].as_str() {
+                Some("welcome") => {
+                    self.connection = parsed(&payload["connection"]);
+                    self.roles = parsed(&payload["roles"]).unwrap_or_default();
+                }
+                Some("ack") => self.acknowledged(payload),
+                Some("error") => {
+                    self.pending.remove(&payload["id"].to_string());
+                }
+                Some("subscribed") => self.topics.extend(parsed::<Topic>(&payload["topic"])),
+                Some("unsubscribed") => {
+                    if let Some(topic) = parsed::<Topic>(&payload["topic"]) {
+                        self.topics.remove(&topic);
+                    }
+                }
+                _ => {}
+            },
+        }
+    }
+
+    fn acknowledged(&mut self, ack: &Value) {
+        if let Some(roles) = parsed(&ack["roles"]) {
+            self.roles = roles;
+        }
+        match self.pending.remove(&ack["id"].to_string()) {
+            Some((topic, true)) => {
+                self.topics.insert(topic);
+            }
+            Some((topic, false)) => {
+                let again = self.pending.values().any(|(other, subscribe)| *subscribe && *other == topic);
+                if !again {
+                    self.topics.remove(&topic);
+                }
+            }
+            None => {}
+        }
+    }
+
+    fn receives_message(&mut self, id: MessageId, audit: &Audit) {
+        let Some(message) = audit.message(id) else { return };
+        if self.seen.len() == MAX_PUBLISHED {
+            self.seen.clear();
+        }
+        let name = &self.name;
+        if !self.seen.insert(id) {
+            audit.violated(format!("{name} got message {id} twice"));
+        }
+        if message.except_client.is_some() && message.except_client == self.client {
+            audit.violated(format!("{name} got message {id}, which excludes it"));
+        }
+        if !message.to.routes().iter().any(|route| self.is_named_by(route)) {
+            audit.violated(format!("{name} got message {id} to {:?}, which is not for it", message.to.routes()));
+        }
+    }
+
+    fn is_named_by(&self, route: &Route) -> bool {
+        match route {
+            Route::All => true,
+            Route::User(user) => *user == self.user,
+            Route::Role(role) => self.roles.contains(role),
+            Route::Connection(id) => self.connection == Some(*id),
+            Route::Topic(topic) => self.topics.contains(topic),
+        }
+    }
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
+    T::deserialize(value).ok()
+}
