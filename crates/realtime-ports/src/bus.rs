@@ -1,4 +1,4 @@
-//! The way of a publication to the nodes whose connections it is for.
+//! The transport of publications between nodes.
 
 use std::{error::Error, sync::Arc};
 
@@ -12,14 +12,14 @@ pub trait MessageBus: Send + Sync {
     /// Sets the one delivery of this node. Called once, before the first publish.
     ///
     /// # Errors
-    /// The engine behind it can't be reached, or it was started already.
+    /// The engine behind the bus can't be reached, or the bus was started already.
     async fn start(&self, delivery: Arc<dyn Delivery>) -> Result<(), BusError>;
 
-    /// Hands `envelope` to this node's [`Delivery`], and to the other nodes if there are any.
-    /// Envelopes that one caller publishes one after the other arrive in that order.
+    /// Passes `envelope` to this node's [`Delivery`], and to the other nodes if there are any.
+    /// Envelopes that one caller publishes one after the other are delivered in that order.
     ///
     /// # Errors
-    /// The envelope may or may not have reached other nodes; publishing it again may double it there.
+    /// The envelope may or may not have reached other nodes; publishing it again may duplicate it there.
     async fn publish(&self, envelope: Arc<Envelope>) -> Result<Published, BusError>;
 
     /// True if the bus delivers only what [`Self::listen`] asks for. Not selective by default: then every envelope
@@ -28,7 +28,7 @@ pub trait MessageBus: Send + Sync {
         false
     }
 
-    /// Asks for the envelopes of these routes. From the return on none of them passes this node by. Repeating it
+    /// Requests the envelopes of these routes. When it has returned, this node misses none of them. Repeating it
     /// changes nothing. Cold: called for the first subscriber of a route on this node.
     ///
     /// # Errors
@@ -38,8 +38,8 @@ pub trait MessageBus: Send + Sync {
         Ok(())
     }
 
-    /// Asks no longer for the envelopes of these routes; some may still be delivered. Unknown routes are ignored.
-    /// Cold: called after the last subscriber of a route on this node has left, again if it fails.
+    /// Ends the request for the envelopes of these routes; some may still be delivered. Unknown routes are ignored.
+    /// Cold: called after the last subscriber of a route on this node has left; called again if it fails.
     ///
     /// # Errors
     /// The engine behind the bus can't be reached; the routes may or may not be delivered from now on.
@@ -48,8 +48,8 @@ pub trait MessageBus: Send + Sync {
         Ok(())
     }
 
-    /// Publishes several envelopes in their order, with a result for each. A bus that can hand them over together
-    /// should: recipients of all of them are then visited once.
+    /// Publishes several envelopes in their order, with a result for each. A bus that can deliver them together
+    /// should: each recipient is then visited once.
     async fn publish_batch(&self, envelopes: Vec<Arc<Envelope>>) -> Vec<Result<Published, BusError>> {
         let mut answers = Vec::with_capacity(envelopes.len());
         for envelope in envelopes {
@@ -59,13 +59,13 @@ pub trait MessageBus: Send + Sync {
     }
 }
 
-/// Where the bus delivers. Hot: called once per envelope; never blocks.
+/// This node's side of the bus. Hot: called once per envelope; never blocks.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait Delivery: Send + Sync {
-    /// Queues the envelope's message on each local connection that it is for, each once, and counts those that took it.
+    /// Queues the envelope's message once on each local recipient, and returns how many accepted it.
     fn deliver(&self, envelope: &Envelope) -> u64;
 
-    /// Delivers several envelopes in their order, with a count for each.
+    /// Delivers several envelopes in their order, and returns a count for each.
     fn deliver_batch(&self, envelopes: &[Arc<Envelope>]) -> Vec<u64> {
         envelopes.iter().map(|envelope| self.deliver(envelope)).collect()
     }
@@ -75,16 +75,16 @@ pub trait Delivery: Send + Sync {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Published {
-    /// How many connections of this node took it.
+    /// Number of connections of this node that accepted it.
     pub delivered: u64,
-    /// Whether other nodes were handed it as well.
+    /// Whether it was sent to other nodes as well.
     pub other_nodes: bool,
     /// Its position in its stream, with history.
     pub position: Option<StreamPosition>,
 }
 
 impl Published {
-    /// An envelope that only this node was handed, and that `delivered` of its connections took.
+    /// An envelope delivered on this node only, to `delivered` of its connections.
     pub fn locally(delivered: u64) -> Self {
         Self { delivered, other_nodes: false, position: None }
     }
@@ -94,7 +94,7 @@ impl Published {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum BusError {
-    /// The engine behind the bus is not there now.
+    /// The engine behind the bus can't be reached now.
     #[error("the message bus is unavailable")]
     Unavailable(#[source] Arc<dyn Error + Send + Sync>),
     /// `start` was called twice, or `publish` before it.

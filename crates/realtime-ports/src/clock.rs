@@ -1,4 +1,4 @@
-//! Time and identifiers, as ports because tests hold them still.
+//! Time and identifiers: ports, so that tests can control them.
 
 use std::time::Duration;
 
@@ -7,10 +7,10 @@ use realtime_schema::{ConnectionId, MessageId, NodeId, Timestamp};
 /// The two clocks. Hot.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait Clock: Send + Sync {
-    /// The wall clock: for timestamps, and to judge tokens. It may step.
+    /// The wall clock, for timestamps and the expiry of tokens. It may jump.
     fn now(&self) -> Timestamp;
 
-    /// Time since an arbitrary fixed point, which never goes back: for deadlines.
+    /// Time since an arbitrary fixed point, for deadlines. It never goes back.
     fn monotonic(&self) -> Duration;
 }
 
@@ -26,6 +26,6 @@ pub trait IdGenerator: Send + Sync {
     /// A node's id. Called once, when a service is built.
     fn node_id(&self) -> NodeId;
 
-    /// 64 random bits, for jitter. They need not be fit for secrets.
+    /// 64 random bits, for jitter. They need not be secure enough for secrets.
     fn random(&self) -> u64;
 }

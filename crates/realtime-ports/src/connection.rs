@@ -1,20 +1,20 @@
-//! The handle of a connection, which others send through, and how a selection of them is visited.
+//! The handle of a connection, through which others send, and the visitor of a selection of them.
 
 use std::sync::Arc;
 
 use realtime_core::Frame;
 use realtime_schema::{ClientId, Closing, ConnectionId};
 
-/// The handle of one connection, shared by all that send to it. Hot: nothing here blocks.
+/// The handle of one connection, shared by all its senders. Hot: nothing here blocks.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait WebSocketConnection: Send + Sync {
-    /// The connection.
+    /// The connection's id.
     fn id(&self) -> ConnectionId;
 
     /// The client name that it chose, for messages that exclude it.
     fn client(&self) -> Option<ClientId>;
 
-    /// True while it takes frames.
+    /// True while it accepts frames.
     fn is_open(&self) -> bool;
 
     /// True if its queue is a quarter full and its task has not run since, so that the reader is not to blame. A
@@ -23,24 +23,24 @@ pub trait WebSocketConnection: Send + Sync {
         false
     }
 
-    /// The bytes that wait to be written: 0, the default, for a connection without a queue of its own.
+    /// Number of bytes that wait to be written: 0, the default, for a connection without a queue of its own.
     fn queued_bytes(&self) -> usize {
         0
     }
 
-    /// Queues `frame` behind what waits already.
+    /// Queues `frame` after those that wait already.
     ///
     /// # Errors
     /// [`SendError::Closed`] when the connection is closing or gone, [`SendError::Full`] when the queue is full
     /// and its policy was to close: the connection is then closing with 4513.
     fn send(&self, frame: &Frame) -> Result<(), SendError>;
 
-    /// Says why with a `closing` frame, then closes, with the code and the reason of `closing`. Does not wait.
-    /// Only the first call counts.
+    /// Sends a `closing` frame, then closes, with the code and the reason of `closing`. Does not wait. Only the first
+    /// call has an effect.
     fn close(&self, closing: Closing);
 }
 
-/// A function of each socket of a selection: usually a closure.
+/// A function called with each socket of a selection: usually a closure.
 pub trait SocketVisitor {
     /// Called with each socket while the registry or the topic is locked: it must not block.
     fn visit(&mut self, socket: &Arc<dyn WebSocketConnection>);
@@ -52,7 +52,7 @@ impl<F: FnMut(&Arc<dyn WebSocketConnection>)> SocketVisitor for F {
     }
 }
 
-/// Why a frame was not taken.
+/// Why a frame was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {

@@ -8,12 +8,12 @@ use realtime_schema::{CloseCode, Connection};
 
 use crate::service::RealtimeService;
 
-/// An error of the application's own.
+/// An error of the application.
 pub type HookError = Box<dyn Error + Send + Sync>;
 
-/// What a hook is called with: the connection, and the service to publish, subscribe and disconnect with.
+/// The context of a hook: the connection, and the service to publish, subscribe and disconnect with.
 ///
-/// It is made for each call. A task that the hook spawns may keep it; the handler must not keep the service in a field
+/// A new one is made for each call. A task that the hook spawns may keep it; the handler must not keep the service in a field
 /// of its own, because the service keeps the handler, and neither would ever be freed.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -52,18 +52,18 @@ pub trait ConnectionHandler: Send + Sync {
         Ok(())
     }
 
-    /// Called with each text message of the client that the rate limit admits, before it is acted on.
+    /// Called with each text message of the client that the rate limit admits, before the service handles it.
     ///
-    /// - [`Handled::Pass`], the default: the message is acted on as if there was no hook. A `call` is then refused with
+    /// - [`Handled::Pass`], the default: the service handles the message as without a hook. A `call` is then refused with
     ///   `unknown_action`.
-    /// - [`Handled::Ack`] and [`Handled::Error`]: the client gets this answer under the id of its command, and nothing
-    ///   else happens. A message without an id gets no answer.
+    /// - [`Handled::Ack`] and [`Handled::Error`]: the client receives this reply with the id of its command, and the
+    ///   service ignores the message. A message without an id gets no reply.
     ///
-    /// Any message can be answered in this way, not only a `call`: a handler may refuse a `subscribe`.
+    /// A hook may reply to any message, not only to a `call`: for example, refuse a `subscribe`.
     ///
     /// # Errors
     /// An error of the application: a `call` gets the error `internal`, or `unavailable` if the hook took too long; any
-    /// other message is acted on as with [`Handled::Pass`]. The client is not sent the text of the error.
+    /// other message is handled as with [`Handled::Pass`]. The client is not sent the text of the error.
     async fn on_message(&self, context: HookContext, message: &ClientMessage) -> Result<Handled, HookError> {
         let _ = (context, message);
         Ok(Handled::Pass)

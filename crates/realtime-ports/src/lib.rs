@@ -1,5 +1,5 @@
-//! The traits between the core's decisions and the world. Each is object-safe and small, and says when it is
-//! called, on which path, and what its errors mean.
+//! The traits between the core and the outside world. Each is small and object-safe ([`Socket`] excepted), and its
+//! documentation says when it is called, on which path, and what its errors mean.
 //!
 //! *Hot* methods are synchronous, never block and are called per message or per listener; *cold* ones are
 //! asynchronous and are called per connection, command or publication.
@@ -23,10 +23,10 @@
 //! }
 //! ```
 //!
-//! - Who is connected and subscribed: [`ConnectionRegistry`], [`PubSubManager`].
+//! - Connections and subscriptions: [`ConnectionRegistry`], [`PubSubManager`].
 //! - Sockets: [`Socket`] is one, [`WebSocketConnection`] is its queue of messages.
 //! - Between nodes: [`MessageBus`] and [`Delivery`]. Time and ids: [`Clock`], [`IdGenerator`].
-//! - What an application calls and implements: [`RealtimeService`], [`ConnectionHandler`].
+//! - Traits that an application calls and implements: [`RealtimeService`], [`ConnectionHandler`].
 //!
 //! With the feature `mocks` every port has a `mockall` mock (`MockJwtVerifier` and so on). With `conformance`, the
 //! module `conformance` has a test suite for each port that every adapter of it must pass.

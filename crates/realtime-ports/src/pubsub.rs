@@ -1,4 +1,4 @@
-//! Who listens to which topic on this node.
+//! The subscriptions of this node.
 
 use std::sync::Arc;
 
@@ -9,23 +9,23 @@ use crate::connection::{SocketVisitor, WebSocketConnection};
 /// The subscriptions of this node. Hot.
 ///
 /// A subscription can't outlive its connection: only an attached connection can subscribe, and detaching ends all
-/// of its subscriptions in the same act. An empty topic leaves no trace. Called by many threads at once.
+/// of its subscriptions in the same operation. A topic without subscribers is removed. Called by many threads at once.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait PubSubManager: Send + Sync {
-    /// Lets a connection subscribe, to at most `max_topics` topics. Attaching it again changes nothing.
+    /// Allows a connection to subscribe, to at most `max_topics` topics. Attaching it again changes nothing.
     fn attach(&self, socket: Arc<dyn WebSocketConnection>, max_topics: u32);
 
-    /// Ends every subscription of a connection and lets it subscribe no more. Returns what it had.
+    /// Ends every subscription of a connection; it can no longer subscribe. Returns the ended subscriptions.
     fn detach(&self, id: ConnectionId) -> Vec<Subscription>;
 
-    /// Subscribes a connection; true if it was not subscribed before. From the return on, what is published to the
-    /// topic reaches it. Repeating it changes nothing, not even the origin.
+    /// Subscribes a connection; true if it was not subscribed before. When it has returned, publications to the topic
+    /// reach the connection. Repeating it changes nothing, not even the origin.
     ///
     /// # Errors
-    /// The connection is not attached, or has as many topics as it may have.
+    /// The connection is not attached, or has reached its limit of topics.
     fn subscribe(&self, id: ConnectionId, topic: &Topic, origin: Origin) -> Result<bool, SubscribeError>;
 
-    /// Ends a subscription; false if there was none. From the return on, nothing of the topic reaches the connection.
+    /// Ends a subscription; false if there was none. When it has returned, nothing of the topic reaches the connection.
     fn unsubscribe(&self, id: ConnectionId, topic: &Topic) -> bool;
 
     /// A connection's subscriptions, in the order of their topics.
@@ -37,11 +37,11 @@ pub trait PubSubManager: Send + Sync {
     /// Up to `limit` topics that have subscribers, in their order as text, from the first one after `after`.
     fn topics(&self, after: Option<Topic>, limit: usize) -> Vec<TopicInfo>;
 
-    /// How many topics and subscriptions there are.
+    /// The number of topics and of subscriptions.
     fn stats(&self) -> PubSubStats;
 }
 
-/// How many topics and subscriptions there are.
+/// The number of topics and of subscriptions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PubSubStats {
     /// Topics with at least one subscriber.
@@ -54,16 +54,16 @@ pub struct PubSubStats {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeError {
-    /// It is gone, or was never there.
+    /// The connection is unknown or has ended.
     #[error("the connection is not connected to this node")]
     NotConnected,
-    /// It has as many topics as it may have.
+    /// The connection has reached its limit of topics.
     #[error("the connection has {limit} subscriptions, which is the limit")]
     LimitExceeded {
         /// `limits.subscriptions`.
         limit: u32,
     },
-    /// The message bus could not be asked for the topic.
+    /// The message bus failed to listen to the topic.
     #[error("the message bus is unavailable; try again")]
     Unavailable,
 }

@@ -1,4 +1,4 @@
-//! Who is connected to this node.
+//! The connections of this node.
 
 use std::sync::Arc;
 
@@ -12,36 +12,37 @@ use crate::connection::{SocketVisitor, WebSocketConnection};
 /// Lookups by user and role are O(result), not O(connections). Called by many threads at once.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait ConnectionRegistry: Send + Sync {
-    /// Adds a connection. From the return on, messages to its user and roles reach `socket`.
+    /// Adds a connection. When it has returned, messages to its user and roles reach `socket`.
     ///
     /// # Errors
     /// The id is registered already.
     fn register(&self, connection: Arc<Connection>, socket: Arc<dyn WebSocketConnection>) -> Result<(), RegisterError>;
 
-    /// Removes a connection. From the return on, nothing more reaches its socket. Nothing happens if it is unknown.
+    /// Removes a connection and returns its record; `None` if it is unknown. When it has returned, nothing more reaches
+    /// its socket.
     fn unregister(&self, id: ConnectionId) -> Option<Arc<Connection>>;
 
     /// The record and the socket of a connection.
     fn get(&self, id: ConnectionId) -> Option<(Arc<Connection>, Arc<dyn WebSocketConnection>)>;
 
-    /// Replaces roles or metadata of a record, and returns the new record.
+    /// Replaces roles or metadata of a record, and returns the new record; `None` if it is unknown.
     fn update(&self, id: ConnectionId, change: ConnectionUpdate) -> Option<Arc<Connection>>;
 
     /// Shows each socket of `selection` to `visit`, each once. `visit` must not call back into the registry.
     fn visit(&self, selection: &Selection, visit: &mut dyn SocketVisitor);
 
-    /// How many connections there are.
+    /// The number of connections.
     fn count(&self) -> usize;
 }
 
 /// Which connections to visit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Selection {
-    /// Every one.
+    /// Every connection.
     All,
-    /// A user's.
+    /// The connections of a user.
     User(UserId),
-    /// A role's.
+    /// The connections of a role.
     Role(Role),
 }
 

@@ -1,4 +1,4 @@
-//! What an application asks of the real-time layer.
+//! The operations that an application calls.
 
 use std::sync::Arc;
 
@@ -18,29 +18,29 @@ pub trait RealtimeService: Send + Sync {
     /// Admits a client: extracts and verifies its token, authorizes it, registers its connection, and sends `welcome`.
     ///
     /// # Errors
-    /// Why it was not admitted.
+    /// The refusal, if it was not admitted.
     async fn connect(
         &self,
         request: ConnectRequest,
         socket: Arc<dyn WebSocketConnection>,
     ) -> Result<Arc<Connection>, Refusal>;
 
-    /// Ends every subscription of a connection, unregisters it and closes its socket. False if it was not there.
+    /// Ends every subscription of a connection, unregisters it and closes its socket. False if it is unknown.
     async fn disconnect(&self, id: ConnectionId, closing: Closing) -> bool;
 
     /// Subscribes a connection on the server's behalf and notifies it; false if it was subscribed already.
     ///
     /// # Errors
-    /// It is not connected here, or has as many topics as it may have.
+    /// The connection is not on this node, or has reached its limit of topics.
     async fn subscribe(&self, id: ConnectionId, topic: &Topic, origin: Origin) -> Result<bool, SubscribeError>;
 
     /// Ends a subscription on the server's behalf and notifies the client; false if there was none.
     async fn unsubscribe(&self, id: ConnectionId, topic: &Topic) -> bool;
 
-    /// Publishes a message to whom it is for, each connection once.
+    /// Publishes a message to its recipients, each connection once.
     ///
     /// # Errors
-    /// It is not valid, its idempotency key was used for another message, or the bus failed.
+    /// The message is not valid, its idempotency key was used for another message, or the bus failed.
     async fn publish(&self, request: PublishRequest) -> Result<Receipt, PublishError>;
 
     /// Publishes several messages in their order, with a result for each. A refused one does not affect the others.
@@ -92,13 +92,13 @@ pub trait RealtimeService: Send + Sync {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum PublishError {
-    /// A field holds what it must not.
+    /// A field has an invalid value.
     #[error("the message is not valid")]
     Invalid(Vec<FieldError>),
-    /// It is larger than `limits.max_publish_bytes`.
+    /// The payload is larger than `limits.max_publish_bytes`.
     #[error("the payload is {size} bytes; limits.max_publish_bytes is {limit}")]
     TooLarge {
-        /// Bytes of the payload.
+        /// The size of the payload, in bytes.
         size: usize,
         /// The limit, in bytes.
         limit: usize,

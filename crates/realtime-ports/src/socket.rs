@@ -11,7 +11,7 @@ use std::{
 use realtime_core::Frame;
 use realtime_schema::{CloseCode, Closing};
 
-/// What a socket yields. Pings are answered and fragments joined before this.
+/// An event of a socket. The socket itself has answered pings and joined fragments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Incoming {
@@ -19,13 +19,13 @@ pub enum Incoming {
     Text(String),
     /// A whole binary message.
     Binary(Vec<u8>),
-    /// Only proof of life: a ping or a pong.
+    /// A ping or a pong, which only shows that the peer is alive.
     Alive,
-    /// The peer closed with this code, if it gave one. Nothing more comes.
+    /// The peer closed with this code, if it gave one. No event follows.
     Closed(Option<CloseCode>),
 }
 
-/// Why a socket can't go on.
+/// Why a socket can't be used any more.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SocketError {
@@ -34,7 +34,7 @@ pub enum SocketError {
     Violation {
         /// 1002, 1007 or 1009 (RFC 6455 section 7.4.1).
         code: CloseCode,
-        /// What it did.
+        /// The violation, as text.
         reason: String,
     },
     /// The transport is gone.
@@ -44,15 +44,15 @@ pub enum SocketError {
 
 /// One socket, owned by the one task that reads and writes it. Not object-safe, so that the hot path is not boxed.
 ///
-/// What happens for every message is polled, so that an idle connection holds no futures for it.
+/// The operations of every message are poll functions, so that an idle connection holds no futures for them.
 pub trait Socket: Send + 'static {
-    /// The next message, once it has come.
+    /// Polls for the next event.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, SocketError>>;
 
     /// Writes all of `batch`, in order and in as few calls to the kernel as it takes, and leaves it empty.
     ///
-    /// While it is pending, the rest of the batch stays in it and is to be handed in again: a caller that gives up
-    /// half-way can only drop the socket, for the peer may have half a frame.
+    /// While it is pending, the unsent rest stays in `batch`, which the caller must pass again. A caller that stops
+    /// early can only drop the socket, because the peer may have received half a frame.
     fn poll_send(&mut self, cx: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Poll<Result<(), SocketError>>;
 
     /// Writes a ping (RFC 6455 section 5.5.2).
@@ -64,7 +64,7 @@ pub trait Socket: Send + 'static {
         0
     }
 
-    /// Writes `frame`, the `closing` frame that says why the connection ends; [`Self::close`] follows.
+    /// Writes `frame`, the `closing` frame with the reason of the close; [`Self::close`] follows.
     fn send_closing(
         &mut self,
         closing: &Closing,
@@ -75,7 +75,7 @@ pub trait Socket: Send + 'static {
         poll_fn(move |cx| self.poll_send(cx, &mut batch))
     }
 
-    /// Writes a close frame, then reads on until the peer has closed too or `close_timeout` has passed.
+    /// Writes a close frame, then reads until the peer has closed too or `close_timeout` has passed.
     fn close(&mut self, code: CloseCode, reason: &str, close_timeout: Duration) -> impl Future<Output = ()> + Send;
 
     /// [`Self::poll_receive`] as a future. Cancel-safe.
@@ -83,7 +83,7 @@ pub trait Socket: Send + 'static {
         poll_fn(|cx| self.poll_receive(cx))
     }
 
-    /// [`Self::poll_send`] as a future. After it was dropped half-way, the same `batch` is to be sent on.
+    /// [`Self::poll_send`] as a future. If it was dropped early, the caller must send the rest of the same `batch`.
     fn send(&mut self, batch: &mut VecDeque<Frame>) -> impl Future<Output = Result<(), SocketError>> + Send {
         poll_fn(|cx| self.poll_send(cx, batch))
     }

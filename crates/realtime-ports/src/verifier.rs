@@ -5,17 +5,17 @@ use std::{error::Error, sync::Arc};
 use async_trait::async_trait;
 use realtime_schema::JwtClaims;
 
-/// Verifies tokens. Cold: called once per connection and once per `refresh`, off the path of messages.
+/// Verifies tokens. Cold: called once per connection and once per `refresh`, never per message.
 ///
-/// It is responsible for the signature and for every claim that it returns; a wrong `Ok` admits a stranger.
-/// The service judges expiry, roles and permissions again, by its own clock and policy.
+/// It is responsible for the signature and for every claim that it returns; a wrong `Ok` admits an
+/// attacker. The service checks expiry, roles and permissions again, with its own clock and policy.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait JwtVerifier: Send + Sync {
     /// The claims of `token`, if it is valid.
     ///
     /// # Errors
-    /// See [`VerifyError`]; none of them may hold the token or a part of it.
+    /// See [`VerifyError`]; no error may contain the token or a part of it.
     async fn verify(&self, token: &str) -> Result<JwtClaims, VerifyError>;
 }
 
@@ -23,16 +23,16 @@ pub trait JwtVerifier: Send + Sync {
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// It was valid once and has expired.
+    /// The token was valid and has expired.
     #[error("the token has expired")]
     Expired,
-    /// Its `nbf` is still to come.
+    /// The token's `nbf` is in the future.
     #[error("the token is not valid yet")]
     NotYetValid,
-    /// It is not a token that is accepted here.
+    /// The token is not accepted here, for this reason.
     #[error("the token is not accepted: {0}")]
     Invalid(String),
-    /// It could not be verified, because the keys are unavailable now. No client is admitted then.
+    /// The keys are unavailable now, so the token can't be verified. No client is admitted then.
     #[error("tokens can't be verified now")]
     Unavailable(#[source] Arc<dyn Error + Send + Sync>),
 }

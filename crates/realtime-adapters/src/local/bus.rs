@@ -6,16 +6,16 @@ use async_trait::async_trait;
 use realtime_ports::{BusError, Delivery, MessageBus, Published};
 use realtime_schema::Envelope;
 
-/// Hands each envelope straight to this node's delivery: there are no other nodes.
+/// Passes each envelope directly to this node's delivery: there are no other nodes.
 ///
-/// It queues nothing, so that what one caller publishes keeps its order.
+/// It has no queue, so that the publications of one caller keep their order.
 #[derive(Default)]
 pub struct LocalBus {
     delivery: OnceLock<Arc<dyn Delivery>>,
 }
 
 impl LocalBus {
-    /// A bus that is still to be started.
+    /// A bus that is not started yet.
     pub fn new() -> Self {
         Self::default()
     }

@@ -9,7 +9,7 @@ use realtime_ports::IdGenerator;
 use realtime_schema::{ConnectionId, MessageId, NodeId};
 use uuid::Uuid;
 
-/// UUIDs, version 7 (RFC 9562 section 5.7): each later than the one before, and random where they are not time.
+/// UUIDs, version 7 (RFC 9562 section 5.7): each sorts after the one before; the bits that are not time are random.
 #[derive(Debug, Default)]
 pub struct UuidGenerator {
     key: RandomState,
@@ -37,7 +37,7 @@ impl IdGenerator for UuidGenerator {
     }
 
     fn random(&self) -> u64 {
-        // A keyed hash of a counter: no call to the system, and no two draws are related without the key.
+        // A keyed hash of a counter: no system call, and without the key no value predicts the next.
         self.key.hash_one(self.drawn.fetch_add(1, Relaxed))
     }
 }

@@ -1,6 +1,6 @@
-//! The single node, in memory: who is connected, who is subscribed, a bus that goes nowhere else, time and ids.
+//! The single node, in memory: connections, subscriptions, a bus for this node only, time and ids.
 //!
-//! The state is the core's own, cut into shards that each have a lock.
+//! The tables are the core's, divided into shards with one lock each.
 
 mod bus;
 mod clock;
@@ -19,7 +19,7 @@ pub use ids::UuidGenerator;
 pub use pubsub::LocalPubSub;
 pub use registry::LocalRegistry;
 
-/// What is kept under every key: the socket itself, so that fan-out looks nothing up.
+/// The value under every key: the socket itself, so that fan-out needs no lookup.
 type Listener = Arc<dyn WebSocketConnection>;
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Who listens to which topic on this node, in memory.
+//! The subscriptions of this node, in memory.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -10,9 +10,9 @@ use super::{Listener, shards::Shards};
 
 /// The subscriptions of this node.
 ///
-/// Order of locks: a connection's shard first; under it, one topic's shard at a time. Whatever changes a connection's
-/// subscriptions holds its shard throughout, so that no topic ever keeps a connection that is gone. Visiting takes
-/// the topic's lock and no other; unsubscribing waits for it, so that the last message has passed when it returns.
+/// Order of locks: a connection's shard first; while it is held, one topic's shard at a time. A change of a
+/// connection's subscriptions holds the connection's shard until it is complete, so that no topic keeps a removed
+/// connection. A visit takes the topic's lock only; unsubscribing waits for it: nothing is sent after it returns.
 #[derive(Default)]
 pub struct LocalPubSub {
     connections: Shards<AttachedTable<Listener>>,
@@ -45,7 +45,7 @@ impl PubSubManager for LocalPubSub {
         for Subscription { topic, .. } in &had {
             self.topics.write(topic).remove(topic, id);
         }
-        // Before the socket is dropped, for what that does is not ours to know.
+        // Released before the socket is dropped: a drop may run any code.
         drop(connections);
         had
     }
@@ -76,7 +76,7 @@ impl PubSubManager for LocalPubSub {
     }
 
     fn topics(&self, after: Option<Topic>, limit: usize) -> Vec<TopicInfo> {
-        // Never more than the page is held, however many topics there are.
+        // Holds at most one page in memory, however many topics there are.
         let mut page = BTreeMap::<Topic, usize>::new();
         for topics in self.topics.each() {
             for (topic, subscribers) in topics.iter() {

@@ -1,4 +1,4 @@
-//! Who is connected to this node, in memory.
+//! The connections of this node, in memory.
 
 use std::sync::Arc;
 
@@ -10,9 +10,9 @@ use super::{Listener, shards::Shards};
 
 /// The connections of this node, by id, by user and by role.
 ///
-/// Order of locks: a connection's shard first; under it, one user's or one role's shard at a time. Whatever changes a
-/// connection holds the connection's shard throughout, so that its user and roles follow its record whichever thread
-/// changes it at the same time. Visiting takes one lock and no other.
+/// Order of locks: a connection's shard first; while it is held, one user's or one role's shard at a time. A change of
+/// a connection holds the connection's shard until it is complete, so that the indexes match the record even if
+/// several threads change it at once. A visit takes one lock only.
 #[derive(Default)]
 pub struct LocalRegistry {
     connections: Shards<ConnectionTable<Listener>>,
@@ -62,7 +62,7 @@ impl ConnectionRegistry for LocalRegistry {
         for role in &gone.record.roles {
             self.roles.write(role).remove(role, id);
         }
-        // Before the socket is dropped, for what that does is not ours to know.
+        // Released before the socket is dropped: a drop may run any code.
         drop(connections);
         Some(gone.record)
     }

@@ -1,27 +1,27 @@
-//! State cut into shards, each behind its own lock, so that threads seldom wait for each other.
+//! State divided into shards, each with its own lock, so that threads seldom wait for each other.
 
 use std::{
     hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState},
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-/// Enough for threads to miss each other on any machine of today, and 8 KiB when empty.
+/// Enough to make contention between threads rare on current machines; 8 KiB when empty.
 const SHARDS: usize = 64;
 
-/// 64 tables of which a key belongs to one. The hash is keyed: clients that choose keys can't aim at one shard.
+/// 64 tables; each key belongs to one. The hash is keyed, so that clients can't choose keys of one shard.
 pub(super) struct Shards<T> {
     shards: Box<[Shard<T>]>,
-    /// Has taken in the key of the hash; each hash goes on from a copy of it.
+    /// A hasher that was fed the key; each hash continues a copy of it.
     keyed: DefaultHasher,
 }
 
-/// Two cache lines, for processors fetch them in pairs: neighbours in one line would slow each other down.
+/// Aligned to two cache lines, which processors fetch in pairs: shards in one line would slow each other down.
 #[derive(Default)]
 #[repr(align(128))]
 struct Shard<T>(RwLock<T>);
 
-// A lock is poisoned when a thread panicked while it wrote. Each write is a few steps on plain tables, and what the
-// others still do with them is better than refusing every connection from then on.
+// A lock is poisoned when a thread panics while it writes. Each write is a few steps on plain tables, and to go on with
+// them is better than to refuse every connection afterwards.
 impl<T> Shard<T> {
     fn read(&self) -> RwLockReadGuard<'_, T> {
         self.0.read().unwrap_or_else(PoisonError::into_inner)
@@ -43,7 +43,7 @@ impl<T> Shards<T> {
         self.of(key).write()
     }
 
-    /// Every shard to read, one after the other: at most one is locked at a time.
+    /// Every shard, to read, one after the other: at most one is locked at a time.
     pub(super) fn each(&self) -> impl Iterator<Item = RwLockReadGuard<'_, T>> {
         self.shards.iter().map(Shard::read)
     }
@@ -86,13 +86,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shard_has_its_cache_lines_to_itself() {
+    fn a_shard_shares_no_cache_line() {
         assert_eq!(align_of::<Shard<HashMap<u64, u64>>>(), 128);
         assert_eq!(size_of::<Shard<HashMap<u64, u64>>>(), 128);
     }
 
     #[test]
-    fn a_key_has_one_shard_and_many_keys_have_many() {
+    fn a_key_has_one_shard_and_keys_spread_over_all_shards() {
         let shards = Shards::<HashSet<u32>>::default();
         (0..1_000_u32).for_each(|key| assert!(shards.write(&key).insert(key)));
         assert!((0..1_000_u32).all(|key| shards.read(&key).contains(&key)));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_thread_that_panicked_does_not_lock_the_others_out() {
+    fn a_panicked_thread_does_not_block_the_others() {
         let shards = Shards::<HashSet<u32>>::default();
         std::thread::scope(|scope| {
             let panicking = scope.spawn(|| {

@@ -1,4 +1,4 @@
-//! Many threads at once: nothing is lost, doubled or orphaned.
+//! Many threads at once: nothing is lost, duplicated or orphaned.
 
 use std::{
     sync::{
@@ -65,7 +65,7 @@ fn role(n: usize) -> Role {
     Role::new(format!("role-{n}")).expect("a role")
 }
 
-/// Numbers that look random and are the same in every run (a linear congruence).
+/// Pseudo-random numbers, the same in every run (a linear congruence).
 fn dice(seed: usize) -> impl FnMut(usize) -> usize {
     let mut state = seed as u64;
     move |n| {
@@ -75,7 +75,7 @@ fn dice(seed: usize) -> impl FnMut(usize) -> usize {
 }
 
 #[test]
-fn many_threads_at_random_leave_no_trace_in_any_index() {
+fn random_changes_by_many_threads_leave_no_index_entry_behind() {
     let (registry, pubsub) = (LocalRegistry::new(), LocalPubSub::new());
     thread::scope(|scope| {
         for seed in 0..8 {
@@ -122,7 +122,7 @@ fn many_threads_at_random_leave_no_trace_in_any_index() {
 }
 
 #[test]
-fn nothing_is_sent_after_unsubscribe_has_returned_however_busy_the_topic_is() {
+fn nothing_is_sent_after_unsubscribe_has_returned_even_on_a_busy_topic() {
     let pubsub = LocalPubSub::new();
     let sockets: Vec<_> = (0..8).map(Counting::new).collect();
     for socket in &sockets {
@@ -161,7 +161,7 @@ fn nothing_is_sent_after_unsubscribe_has_returned_however_busy_the_topic_is() {
             })
             .collect();
         let ended: Vec<_> = subscribers.into_iter().map(|thread| thread.join().is_ok()).collect();
-        // One that stays, so that the publishers are known to have reached someone.
+        // One that stays subscribed, to prove that the publishers reach a connection.
         sockets[0].subscribed.store(true, SeqCst);
         pubsub.subscribe(id(0), &topic(1), Origin::Server).expect("attached");
         let before = sent.load(SeqCst);
@@ -175,7 +175,7 @@ fn nothing_is_sent_after_unsubscribe_has_returned_however_busy_the_topic_is() {
 }
 
 #[test]
-fn ids_made_one_after_the_other_sort_in_that_order() {
+fn ids_sort_in_the_order_they_were_made() {
     use realtime_ports::IdGenerator;
     let ids = UuidGenerator::new();
     let made: Vec<_> = (0..10_000).map(|_| ids.message_id()).collect();

@@ -1,4 +1,4 @@
-//! Test doubles: a socket that records what was sent, a verifier that knows a few tokens.
+//! Test doubles: a socket that records frames, and a verifier with a fixed list of tokens.
 
 mod socket;
 mod verifier;

@@ -1,4 +1,4 @@
-//! A socket that records what was sent.
+//! A socket that records the frames it is sent.
 
 use std::{
     mem,
@@ -10,7 +10,7 @@ use realtime_ports::{SendError, WebSocketConnection};
 use realtime_schema::{ClientId, CloseCode, Closing, ConnectionId};
 use serde_json::Value;
 
-/// A connection without a network: it records each frame that it takes, and how it was closed.
+/// A connection without a network: it records each accepted frame, and the close.
 #[derive(Debug)]
 pub struct TestWebSocketConnection {
     id: ConnectionId,
@@ -27,12 +27,12 @@ struct State {
 }
 
 impl TestWebSocketConnection {
-    /// An open connection that takes as many frames as it is sent.
+    /// An open connection that accepts every frame.
     pub fn new(id: ConnectionId) -> Self {
         Self { id, client: None, capacity: usize::MAX, state: Mutex::default() }
     }
 
-    /// The same, of a client that named itself.
+    /// The same, with a client name.
     #[must_use]
     pub fn with_client(mut self, client: ClientId) -> Self {
         self.client = Some(client);
@@ -68,12 +68,12 @@ impl TestWebSocketConnection {
         frames.iter().flat_map(Frame::texts).map(|text| serde_json::from_str(text).expect("a frame is JSON")).collect()
     }
 
-    /// How the server closed it, if it did.
+    /// The server's close, if it closed the connection.
     pub fn closing(&self) -> Option<Closing> {
         self.state().closing.clone()
     }
 
-    /// The client vanishes without a close.
+    /// Simulates a client that disappears without a close.
     pub fn vanish(&self) {
         self.state().gone = true;
     }

@@ -47,7 +47,7 @@ impl JwtVerifier for TestJwtVerifier {
     async fn verify(&self, token: &str) -> Result<JwtClaims, VerifyError> {
         self.calls.fetch_add(1, Ordering::Relaxed);
         match self.results.get(token) {
-            Some(answer) => answer.clone(),
+            Some(result) => result.clone(),
             None => Err(VerifyError::Invalid("it is not a token that this test expects".to_owned())),
         }
     }

@@ -1,4 +1,4 @@
-//! What every [`MessageBus`] promises to the one node that it serves here.
+//! The promises of every [`MessageBus`], tested with one node.
 
 use std::{
     future::poll_fn,
@@ -16,28 +16,28 @@ use realtime_schema::{Envelope, MessageId, MessageType, NodeId, Payload, Route, 
 use super::scene::{id, role, topic, user};
 use crate::{BusError, Delivery, MessageBus};
 
-/// Runs the whole suite. Each part asks a fresh bus that has not been started, of a node of its own.
+/// Runs the whole suite. Each part takes a fresh bus, not started, of a node of its own.
 ///
 /// # Panics
 /// The bus breaks a promise of the port; the message says which.
 pub async fn bus_conformance<B: MessageBus>(fresh: impl Fn() -> B) {
     a_bus_is_started_before_it_is_published_to(&fresh()).await;
     a_bus_is_started_once(&fresh()).await;
-    an_envelope_is_delivered_once_and_as_it_is(&fresh()).await;
-    the_answer_counts_those_who_took_it(&fresh()).await;
-    a_batch_is_delivered_in_its_order_and_each_is_answered(&fresh()).await;
+    an_envelope_is_delivered_once_and_unchanged(&fresh()).await;
+    the_result_counts_the_connections_that_accepted_it(&fresh()).await;
+    a_batch_is_delivered_in_its_order_with_a_result_for_each(&fresh()).await;
     each_caller_keeps_its_order(&fresh()).await;
 }
 
-/// Records what is delivered, and says that so many took it.
+/// Records deliveries, and returns `accepted` as the count of connections.
 struct Mailbox {
     delivered: Mutex<Vec<Envelope>>,
-    takers: u64,
+    accepted: u64,
 }
 
 impl Mailbox {
-    fn new(takers: u64) -> Arc<Self> {
-        Arc::new(Self { delivered: Mutex::default(), takers })
+    fn new(accepted: u64) -> Arc<Self> {
+        Arc::new(Self { delivered: Mutex::default(), accepted })
     }
 
     fn take(&self) -> Vec<Envelope> {
@@ -48,7 +48,7 @@ impl Mailbox {
 impl Delivery for Mailbox {
     fn deliver(&self, envelope: &Envelope) -> u64 {
         self.delivered.lock().unwrap_or_else(PoisonError::into_inner).push(envelope.clone());
-        self.takers
+        self.accepted
     }
 }
 
@@ -65,33 +65,33 @@ fn number(envelope: &Envelope) -> usize {
     message.payload.as_str().parse().expect("a number")
 }
 
-async fn started<B: MessageBus>(bus: &B, takers: u64) -> Arc<Mailbox> {
-    let mailbox = Mailbox::new(takers);
+async fn started<B: MessageBus>(bus: &B, accepted: u64) -> Arc<Mailbox> {
+    let mailbox = Mailbox::new(accepted);
     bus.start(Arc::clone(&mailbox) as _).await.expect("a fresh bus starts");
     mailbox
 }
 
-/// Publishing before it is a mistake of the caller, and says so.
+/// Publishing before the start is an error of the caller: it returns `Misused`.
 pub async fn a_bus_is_started_before_it_is_published_to<B: MessageBus>(bus: &B) {
     let early = bus.publish(envelope(Route::All, 1)).await;
     assert!(matches!(early, Err(BusError::Misused(_))), "publishing before the start returned {early:?}");
     let mailbox = started(bus, 0).await;
-    assert_eq!(mailbox.take(), [], "what was refused is not delivered later");
-    bus.publish(envelope(Route::All, 2)).await.expect("it can be published to once it is started");
-    assert_eq!(mailbox.take().len(), 1, "and delivers");
+    assert_eq!(mailbox.take(), [], "a refused envelope is not delivered later");
+    bus.publish(envelope(Route::All, 2)).await.expect("a started bus accepts a publication");
+    assert_eq!(mailbox.take().len(), 1, "and delivers it");
 }
 
-/// Starting it again is a mistake of the caller; the first delivery stays.
+/// A second start is an error of the caller; the first delivery stays.
 pub async fn a_bus_is_started_once<B: MessageBus>(bus: &B) {
     let (first, second) = (started(bus, 0).await, Mailbox::new(0));
     let again = bus.start(Arc::clone(&second) as _).await;
     assert!(matches!(again, Err(BusError::Misused(_))), "a second start returned {again:?}");
     bus.publish(envelope(Route::All, 1)).await.expect("it still works");
-    assert_eq!((first.take().len(), second.take().len()), (1, 0), "the first delivery gets it");
+    assert_eq!((first.take().len(), second.take().len()), (1, 0), "only the first delivery gets it");
 }
 
-/// For every kind of route, by the time that publish has returned.
-pub async fn an_envelope_is_delivered_once_and_as_it_is<B: MessageBus>(bus: &B) {
+/// For every kind of route, before `publish` returns.
+pub async fn an_envelope_is_delivered_once_and_unchanged<B: MessageBus>(bus: &B) {
     let mailbox = started(bus, 0).await;
     let routes = [
         Route::All,
@@ -107,31 +107,35 @@ pub async fn an_envelope_is_delivered_once_and_as_it_is<B: MessageBus>(bus: &B) 
     }
 }
 
-/// The count is this node's.
-pub async fn the_answer_counts_those_who_took_it<B: MessageBus>(bus: &B) {
+/// The count is of this node's connections.
+pub async fn the_result_counts_the_connections_that_accepted_it<B: MessageBus>(bus: &B) {
     let _mailbox = started(bus, 42).await;
     let published = bus.publish(envelope(Route::All, 1)).await.expect("published");
-    assert_eq!(published.delivered, 42, "the result says how many of this node's connections took it");
+    assert_eq!(published.delivered, 42, "the result counts this node's connections that accepted it");
 }
 
-/// As if they were published one after the other; what is refused is refused for each.
-pub async fn a_batch_is_delivered_in_its_order_and_each_is_answered<B: MessageBus>(bus: &B) {
+/// As if they were published one after the other. A failure is returned for each of them.
+pub async fn a_batch_is_delivered_in_its_order_with_a_result_for_each<B: MessageBus>(bus: &B) {
     let batch: Vec<_> = (0..10).map(|n| envelope(Route::Topic(topic(&format!("order:{}", n / 4))), n)).collect();
     for early in bus.publish_batch(batch[..2].to_vec()).await {
         assert!(matches!(early, Err(BusError::Misused(_))), "a batch before the start returned {early:?}");
     }
     let mailbox = started(bus, 42).await;
-    let answers = bus.publish_batch(batch.clone()).await;
-    assert_eq!(answers.len(), batch.len(), "each envelope has its answer");
-    for answer in answers {
-        assert_eq!(answer.expect("published").delivered, 42, "which says how many of this node's connections took it");
+    let results = bus.publish_batch(batch.clone()).await;
+    assert_eq!(results.len(), batch.len(), "each envelope has a result");
+    for result in results {
+        assert_eq!(
+            result.expect("published").delivered,
+            42,
+            "each result counts this node's connections that accepted it"
+        );
     }
     let sent: Vec<_> = batch.iter().map(|envelope| (**envelope).clone()).collect();
     assert_eq!(mailbox.take(), sent, "each is delivered once, in the order of the batch");
-    assert!(bus.publish_batch(Vec::new()).await.is_empty(), "an empty batch has no answers");
+    assert!(bus.publish_batch(Vec::new()).await.is_empty(), "an empty batch has no results");
 }
 
-/// Several callers at once: what each publishes one after the other arrives in that order, and nothing is lost.
+/// With several callers at once, the publications of each arrive in its order, and none is lost.
 pub async fn each_caller_keeps_its_order<B: MessageBus>(bus: &B) {
     const CALLERS: usize = 4;
     const EACH: usize = 50;
@@ -152,7 +156,7 @@ pub async fn each_caller_keeps_its_order<B: MessageBus>(bus: &B) {
     }
 }
 
-/// Drives all of them on this task, whatever the runtime is.
+/// Polls all of them on this task, with any runtime.
 async fn all(mut futures: Vec<Pin<Box<dyn Future<Output = ()> + '_>>>) {
     poll_fn(|context| {
         futures.retain_mut(|future| future.as_mut().poll(context).is_pending());

@@ -1,4 +1,4 @@
-//! What every [`Clock`] promises.
+//! The promises of every [`Clock`].
 
 use std::{sync::Mutex, thread, time::Duration};
 
@@ -6,7 +6,7 @@ use realtime_schema::Timestamp;
 
 use crate::Clock;
 
-/// Runs the whole suite. Each part asks a fresh clock.
+/// Runs the whole suite. Each part takes a fresh clock.
 ///
 /// # Panics
 /// The clock breaks a promise of the port; the message says which.
@@ -15,7 +15,7 @@ pub fn clock_conformance<C: Clock>(fresh: impl Fn() -> C) {
     the_wall_clock_can_be_written_and_read(&fresh());
 }
 
-/// Not even from one thread to the next.
+/// Not even between threads.
 pub fn monotonic_time_never_goes_back<C: Clock>(clock: &C) {
     let latest = Mutex::new(Duration::ZERO);
     thread::scope(|scope| {
@@ -32,7 +32,7 @@ pub fn monotonic_time_never_goes_back<C: Clock>(clock: &C) {
     });
 }
 
-/// Its time is one that RFC 3339 can show.
+/// RFC 3339 can show its time.
 pub fn the_wall_clock_can_be_written_and_read<C: Clock>(clock: &C) {
     let now = clock.now();
     assert_eq!(now.to_string().parse::<Timestamp>(), Ok(now), "the wall clock survives being written and read");

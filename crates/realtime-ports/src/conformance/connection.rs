@@ -1,4 +1,4 @@
-//! What every [`WebSocketConnection`] promises to those who send through it.
+//! The promises of every [`WebSocketConnection`] to its senders.
 
 use std::{sync::Arc, thread};
 
@@ -7,15 +7,15 @@ use realtime_schema::{ClientId, CloseCode, Closing, ConnectionId};
 use super::scene::{frame, id};
 use crate::{SendError, WebSocketConnection};
 
-/// The connection that a suite asks for.
+/// The connection that a suite needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ConnectionSpec {
     /// Its id.
     pub id: ConnectionId,
-    /// The client that it named itself.
+    /// The client name that it chose.
     pub client: Option<ClientId>,
-    /// How many frames it takes while its peer does not read. When it is full its policy is to close.
+    /// Number of frames that its queue holds while its peer does not read. A full queue closes it.
     pub capacity: usize,
 }
 
@@ -23,28 +23,32 @@ pub struct ConnectionSpec {
 pub struct ConnectionUnderTest {
     /// The connection.
     pub socket: Arc<dyn WebSocketConnection>,
-    /// The texts that were queued for the peer so far, oldest first. A `closing` frame may be left out.
+    /// Texts queued for the peer so far, oldest first. A `closing` frame may be left out.
     pub texts: Box<dyn Fn() -> Vec<String>>,
-    /// How the connection is being closed, if it is.
+    /// The close of the connection, if it is closing.
     pub closing: Box<dyn Fn() -> Option<Closing>>,
 }
 
-/// Runs the whole suite. Each part asks a fresh connection.
+/// Runs the whole suite. Each part takes a fresh connection.
 ///
 /// # Panics
 /// The connection breaks a promise of the port; the message says which.
 pub fn connection_conformance(fresh: impl Fn(ConnectionSpec) -> ConnectionUnderTest) {
     let of_capacity = |capacity| fresh(ConnectionSpec { id: id(1), client: None, capacity });
     let client = ClientId::new("tab-1").expect("a client");
-    it_says_who_it_is(&fresh(ConnectionSpec { id: id(7), client: Some(client.clone()), capacity: 1 }), id(7), &client);
-    frames_are_taken_in_order(&of_capacity(100));
-    frames_of_many_threads_are_all_taken(&of_capacity(1_000));
+    it_has_its_id_and_client(
+        &fresh(ConnectionSpec { id: id(7), client: Some(client.clone()), capacity: 1 }),
+        id(7),
+        &client,
+    );
+    frames_are_accepted_in_order(&of_capacity(100));
+    frames_of_many_threads_are_all_accepted(&of_capacity(1_000));
     a_full_queue_closes_the_connection(&of_capacity(3));
-    a_closed_connection_takes_nothing(&of_capacity(100));
+    a_closed_connection_accepts_nothing(&of_capacity(100));
     only_the_first_close_counts(&of_capacity(100));
 }
 
-/// The texts that a suite sent, without what the connection adds when it closes.
+/// The numbers that a suite sent, without the frame that the connection adds when it closes.
 fn numbers(connection: &ConnectionUnderTest) -> Vec<usize> {
     (connection.texts)().iter().filter_map(|text| text.parse().ok()).collect()
 }
@@ -53,8 +57,8 @@ fn send(connection: &ConnectionUnderTest, n: usize) -> Result<(), SendError> {
     connection.socket.send(&frame(&n.to_string()))
 }
 
-/// The id and the client that it was made with; and it is open.
-pub fn it_says_who_it_is(connection: &ConnectionUnderTest, id: ConnectionId, client: &ClientId) {
+/// The same as it was made with; and it is open.
+pub fn it_has_its_id_and_client(connection: &ConnectionUnderTest, id: ConnectionId, client: &ClientId) {
     assert_eq!(connection.socket.id(), id, "its id");
     assert_eq!(connection.socket.client().as_ref(), Some(client), "its client");
     assert!(connection.socket.is_open(), "a fresh connection is open");
@@ -62,26 +66,26 @@ pub fn it_says_who_it_is(connection: &ConnectionUnderTest, id: ConnectionId, cli
 }
 
 /// The same frame twice is two messages.
-pub fn frames_are_taken_in_order(connection: &ConnectionUnderTest) {
+pub fn frames_are_accepted_in_order(connection: &ConnectionUnderTest) {
     let shared = frame("0");
     for _ in 0..2 {
-        assert_eq!(connection.socket.send(&shared), Ok(()), "an open connection takes a frame");
+        assert_eq!(connection.socket.send(&shared), Ok(()), "an open connection accepts a frame");
     }
     for n in 1..50 {
-        assert_eq!(send(connection, n), Ok(()), "an open connection takes a frame");
+        assert_eq!(send(connection, n), Ok(()), "an open connection accepts a frame");
     }
     assert_eq!(numbers(connection), [0].into_iter().chain(0..50).collect::<Vec<_>>(), "in the order sent");
 }
 
-/// Each thread's in its order.
-pub fn frames_of_many_threads_are_all_taken(connection: &ConnectionUnderTest) {
+/// The frames of each thread in its order.
+pub fn frames_of_many_threads_are_all_accepted(connection: &ConnectionUnderTest) {
     const EACH: usize = 100;
     let socket = &connection.socket;
     thread::scope(|scope| {
         for at in 0..4 {
             scope.spawn(move || {
                 for n in at * EACH..(at + 1) * EACH {
-                    assert_eq!(socket.send(&frame(&n.to_string())), Ok(()), "an open connection takes a frame");
+                    assert_eq!(socket.send(&frame(&n.to_string())), Ok(()), "an open connection accepts a frame");
                 }
             });
         }
@@ -90,37 +94,37 @@ pub fn frames_of_many_threads_are_all_taken(connection: &ConnectionUnderTest) {
     for at in 0..4 {
         let range = at * EACH..(at + 1) * EACH;
         let of_thread: Vec<_> = taken.iter().copied().filter(|n| range.contains(n)).collect();
-        assert_eq!(of_thread, range.collect::<Vec<_>>(), "a thread's frames are each there once, in order");
+        assert_eq!(of_thread, range.collect::<Vec<_>>(), "each frame of a thread is queued once, in order");
     }
 }
 
-/// With 4513, for the client reads too slowly.
+/// With 4513: the client reads too slowly.
 pub fn a_full_queue_closes_the_connection(connection: &ConnectionUnderTest) {
     for n in 0..3 {
-        assert_eq!(send(connection, n), Ok(()), "there is room for frame {n}");
+        assert_eq!(send(connection, n), Ok(()), "the queue has room for frame {n}");
     }
     assert_eq!(send(connection, 3), Err(SendError::Full), "the fourth finds the queue full");
-    assert!(!connection.socket.is_open(), "a connection whose queue was full takes no more");
-    assert_eq!(send(connection, 4), Err(SendError::Closed), "and says so");
+    assert!(!connection.socket.is_open(), "a connection whose queue was full accepts no more");
+    assert_eq!(send(connection, 4), Err(SendError::Closed), "and returns Closed");
     let closing = (connection.closing)().expect("it is being closed");
     assert_eq!(closing.code, CloseCode::TOO_SLOW, "with 4513");
     let left = numbers(connection);
-    assert!((0..3).collect::<Vec<_>>().starts_with(&left), "nothing that was refused is sent after all: {left:?}");
+    assert!((0..3).collect::<Vec<_>>().starts_with(&left), "no refused frame is sent: {left:?}");
 }
 
-/// And says so.
-pub fn a_closed_connection_takes_nothing(connection: &ConnectionUnderTest) {
-    assert_eq!(send(connection, 1), Ok(()), "an open connection takes a frame");
+/// And returns `Closed`.
+pub fn a_closed_connection_accepts_nothing(connection: &ConnectionUnderTest) {
+    assert_eq!(send(connection, 1), Ok(()), "an open connection accepts a frame");
     connection.socket.close(Closing::new(CloseCode::DRAINING, "the node is draining"));
     assert!(!connection.socket.is_open(), "a closed connection is not open");
-    assert_eq!(send(connection, 2), Err(SendError::Closed), "it takes nothing");
-    assert!(!numbers(connection).contains(&2), "and sends nothing that it did not take");
+    assert_eq!(send(connection, 2), Err(SendError::Closed), "it accepts nothing");
+    assert!(!numbers(connection).contains(&2), "and sends no frame that it did not accept");
 }
 
-/// The client gets the first reason.
+/// The client receives the first reason.
 pub fn only_the_first_close_counts(connection: &ConnectionUnderTest) {
     let first = Closing { after_ms: 250, ..Closing::new(CloseCode::DRAINING, "the node is draining") };
     connection.socket.close(first.clone());
     connection.socket.close(Closing::new(CloseCode::FORBIDDEN, "disconnected"));
-    assert_eq!((connection.closing)(), Some(first), "the first close stays, as it was given");
+    assert_eq!((connection.closing)(), Some(first), "the first close stays, unchanged");
 }

@@ -1,4 +1,4 @@
-//! What every [`IdGenerator`] promises.
+//! The promises of every [`IdGenerator`].
 
 use std::{collections::HashSet, thread};
 
@@ -7,7 +7,7 @@ use crate::IdGenerator;
 const THREADS: usize = 4;
 const EACH: usize = 1_000;
 
-/// Runs the whole suite. Each part asks a fresh generator, and some ask two.
+/// Runs the whole suite. Each part takes one or two fresh generators.
 ///
 /// # Panics
 /// The generator breaks a promise of the port; the message says which.
@@ -27,7 +27,7 @@ pub fn ids_are_uuids_of_version_7<G: IdGenerator>(ids: &G) {
     }
 }
 
-/// Not by two threads at once, nor by two generators, as two nodes have them.
+/// Not by two threads at once, and not by the generators of two nodes.
 pub fn no_id_is_made_twice<G: IdGenerator>(nodes: &[G]) {
     let all: Vec<_> = thread::scope(|scope| {
         let make = |ids: &G| -> Vec<_> {
@@ -44,13 +44,13 @@ pub fn no_id_is_made_twice<G: IdGenerator>(nodes: &[G]) {
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), all.len(), "every id is made once");
 }
 
-/// Over draws and over generators, in their high bits as in their low ones: jitter uses either.
+/// Between draws and between generators, in the high bits and in the low bits: jitter uses both.
 pub fn random_bits_differ<G: IdGenerator>(nodes: &[G]) {
     let draws: Vec<_> = nodes.iter().flat_map(|ids| (0..EACH).map(|_| ids.random())).collect();
     assert_eq!(draws.iter().collect::<HashSet<_>>().len(), draws.len(), "no 64 bits are drawn twice");
     for bit in 0..64 {
         let ones = draws.iter().filter(|draw| *draw >> bit & 1 == 1).count();
-        // Fair coins miss this range less than once in 10^40 runs.
+        // With fair bits a value outside this range has a probability below 10^-40.
         assert!(
             (draws.len() / 4..draws.len() * 3 / 4).contains(&ones),
             "bit {bit} is one in {ones} of {}",

@@ -1,8 +1,8 @@
-//! The suites that every adapter of a port must pass: ours, and yours.
+//! Test suites that every adapter of a port must pass, including your own.
 //!
-//! A suite is a plain function that takes a way to make a fresh adapter, tries every promise of the port on it, and
-//! panics with the one that was broken. Asynchronous suites are futures for whatever runtime you test with. Turn on
-//! the feature `conformance` for your tests alone, and call the suite from one of them:
+//! A suite is a function that takes a constructor of a fresh adapter, tests every promise of the port, and panics with
+//! the name of a broken one. Asynchronous suites are futures that run on any runtime. Enable the feature `conformance`
+//! for your tests only, and call the suite from one of them:
 //!
 //! ```
 //! use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What every [`PubSubManager`] promises.
+//! The promises of every [`PubSubManager`].
 
 use std::{
     sync::{
@@ -13,7 +13,7 @@ use realtime_schema::{ConnectionId, Origin, Subscription, TopicInfo};
 use super::scene::{Bystander, Dice, id, shown, topic};
 use crate::{PubSubManager, PubSubStats, SubscribeError, WebSocketConnection};
 
-/// Runs the whole suite. Each part asks a fresh manager.
+/// Runs the whole suite. Each part takes a fresh manager.
 ///
 /// # Panics
 /// The manager breaks a promise of the port; the message says which.
@@ -24,12 +24,12 @@ pub fn pubsub_conformance<P: PubSubManager>(fresh: impl Fn() -> P) {
     only_an_attached_connection_can_subscribe(&fresh());
     attaching_again_changes_nothing(&fresh());
     the_limit_is_the_connections_own(&fresh());
-    detaching_ends_everything_and_leaves_no_trace(&fresh());
-    a_connections_subscriptions_come_in_the_order_of_their_topics(&fresh());
-    topics_come_in_pages_in_their_order(&fresh());
+    detaching_ends_every_subscription(&fresh());
+    a_connections_subscriptions_are_sorted_by_topic(&fresh());
+    topics_are_listed_in_sorted_pages(&fresh());
     each_subscriber_is_shown_once(&fresh());
-    nothing_is_shown_once_unsubscribe_or_detach_has_returned(&fresh());
-    busy_threads_leave_nothing_behind(&fresh());
+    no_socket_is_shown_after_unsubscribe_or_detach_has_returned(&fresh());
+    busy_threads_leave_no_subscription_behind(&fresh());
 }
 
 fn attach<P: PubSubManager>(pubsub: &P, n: usize, max_topics: u32) -> Arc<Bystander> {
@@ -54,7 +54,7 @@ fn assert_stats<P: PubSubManager>(pubsub: &P, topics: usize, subscriptions: usiz
     assert_eq!(pubsub.stats(), PubSubStats { topics, subscriptions }, "topics and subscriptions {when}");
 }
 
-/// A topic shows those who subscribed to it, and no one else.
+/// A topic shows its subscribers and no other connection.
 pub fn subscribers_are_shown_and_bystanders_are_not<P: PubSubManager>(pubsub: &P) {
     assert_stats(pubsub, 0, 0, "of a fresh manager");
     for n in 1..=3 {
@@ -70,37 +70,37 @@ pub fn subscribers_are_shown_and_bystanders_are_not<P: PubSubManager>(pubsub: &P
     assert_stats(pubsub, 2, 3, "after three subscriptions");
 }
 
-/// The repeat succeeds, changes nothing, and keeps who asked first.
+/// The second call succeeds, changes nothing, and keeps the first origin.
 pub fn subscribing_twice_is_subscribing_once<P: PubSubManager>(pubsub: &P) {
     attach(pubsub, 1, 10);
     let order = topic("order:1");
     assert_eq!(pubsub.subscribe(id(1), &order, Origin::Server), Ok(true), "the first is new");
-    assert_eq!(pubsub.subscribe(id(1), &order, Origin::Client), Ok(false), "the repeat is not");
+    assert_eq!(pubsub.subscribe(id(1), &order, Origin::Client), Ok(false), "the second is not");
     assert_eq!(subscribers(pubsub, "order:1"), [id(1)], "it is shown once");
     let expected = [Subscription { topic: order, origin: Origin::Server }];
     assert_eq!(pubsub.subscriptions(id(1)), expected, "the first origin stays");
     assert_stats(pubsub, 1, 1, "after the repeat");
 }
 
-/// The others go on, and the last one takes the topic along.
+/// The other subscriptions stay; the last one removes the topic.
 pub fn unsubscribing_ends_one_subscription<P: PubSubManager>(pubsub: &P) {
     for n in 1..=2 {
         attach(pubsub, n, 10);
         subscribe(pubsub, n, "order:1").expect("subscribed");
         subscribe(pubsub, n, "order:2").expect("subscribed");
     }
-    assert!(pubsub.unsubscribe(id(1), &topic("order:1")), "there was a subscription to end");
-    assert!(!pubsub.unsubscribe(id(1), &topic("order:1")), "there is none any more");
-    assert!(!pubsub.unsubscribe(id(1), &topic("order:3")), "there never was one");
+    assert!(pubsub.unsubscribe(id(1), &topic("order:1")), "an existing subscription ends");
+    assert!(!pubsub.unsubscribe(id(1), &topic("order:1")), "an ended subscription can't end again");
+    assert!(!pubsub.unsubscribe(id(1), &topic("order:3")), "a missing subscription can't end");
     assert!(!pubsub.unsubscribe(id(9), &topic("order:2")), "an unknown connection has none");
     assert_eq!(subscribers(pubsub, "order:1"), [id(2)], "the other subscriber stays");
     assert_eq!(names(&pubsub.subscriptions(id(1))), ["order:2"], "its other topic stays");
-    assert!(pubsub.unsubscribe(id(2), &topic("order:1")), "the last subscriber can leave");
+    assert!(pubsub.unsubscribe(id(2), &topic("order:1")), "the last subscriber can unsubscribe");
     assert_stats(pubsub, 1, 2, "after a topic has lost its last subscriber");
-    assert_eq!(subscribe(pubsub, 1, "order:1"), Ok(true), "it can come back, as new");
+    assert_eq!(subscribe(pubsub, 1, "order:1"), Ok(true), "it can subscribe again, as new");
 }
 
-/// Neither before it is attached nor after it is detached.
+/// Not before `attach`, and not after `detach`.
 pub fn only_an_attached_connection_can_subscribe<P: PubSubManager>(pubsub: &P) {
     assert_eq!(subscribe(pubsub, 1, "order:1"), Err(SubscribeError::NotConnected), "it is unknown");
     attach(pubsub, 1, 10);
@@ -109,11 +109,11 @@ pub fn only_an_attached_connection_can_subscribe<P: PubSubManager>(pubsub: &P) {
     assert_eq!(subscribe(pubsub, 1, "order:1"), Err(SubscribeError::NotConnected), "it is gone");
     assert_stats(pubsub, 0, 0, "after refusals");
     attach(pubsub, 1, 10);
-    assert_eq!(pubsub.subscriptions(id(1)), [], "an id that comes back starts with nothing");
+    assert_eq!(pubsub.subscriptions(id(1)), [], "an id attached again starts without subscriptions");
     assert_eq!(subscribe(pubsub, 1, "order:1"), Ok(true), "and can subscribe");
 }
 
-/// Not the subscriptions, not the limit.
+/// It keeps the subscriptions and the limit.
 pub fn attaching_again_changes_nothing<P: PubSubManager>(pubsub: &P) {
     attach(pubsub, 1, 1);
     subscribe(pubsub, 1, "order:1").expect("subscribed");
@@ -122,7 +122,7 @@ pub fn attaching_again_changes_nothing<P: PubSubManager>(pubsub: &P) {
     assert_eq!(subscribe(pubsub, 1, "order:2"), Err(SubscribeError::LimitExceeded { limit: 1 }), "so does the limit");
 }
 
-/// At it, repeats succeed; under it again, there is room again; others have their own.
+/// At the limit a repeated subscription succeeds; below it a new one does; other connections have their own limit.
 pub fn the_limit_is_the_connections_own<P: PubSubManager>(pubsub: &P) {
     attach(pubsub, 1, 2);
     attach(pubsub, 2, 0);
@@ -131,16 +131,20 @@ pub fn the_limit_is_the_connections_own<P: PubSubManager>(pubsub: &P) {
     }
     let over = Err(SubscribeError::LimitExceeded { limit: 2 });
     assert_eq!(subscribe(pubsub, 1, "order:3"), over, "the refusal names the limit");
-    assert_eq!(subscribe(pubsub, 1, "order:2"), Ok(false), "a repeat is no third topic");
-    assert_eq!(subscribers(pubsub, "order:3"), [], "what was refused leaves no trace");
+    assert_eq!(subscribe(pubsub, 1, "order:2"), Ok(false), "a repeated subscription is not a third topic");
+    assert_eq!(subscribers(pubsub, "order:3"), [], "a refused subscription leaves no entry");
     assert_stats(pubsub, 2, 2, "after a refusal");
     pubsub.unsubscribe(id(1), &topic("order:1"));
-    assert_eq!(subscribe(pubsub, 1, "order:3"), Ok(true), "there is room again");
-    assert_eq!(subscribe(pubsub, 2, "order:3"), Err(SubscribeError::LimitExceeded { limit: 0 }), "no topic at all");
+    assert_eq!(subscribe(pubsub, 1, "order:3"), Ok(true), "there is room for a topic again");
+    assert_eq!(
+        subscribe(pubsub, 2, "order:3"),
+        Err(SubscribeError::LimitExceeded { limit: 0 }),
+        "a limit of 0 allows no topic"
+    );
 }
 
-/// It returns what the connection had, the first time.
-pub fn detaching_ends_everything_and_leaves_no_trace<P: PubSubManager>(pubsub: &P) {
+/// The first call returns the connection's subscriptions.
+pub fn detaching_ends_every_subscription<P: PubSubManager>(pubsub: &P) {
     for n in 1..=2 {
         attach(pubsub, n, 10);
         subscribe(pubsub, n, "order:2").expect("subscribed");
@@ -150,18 +154,22 @@ pub fn detaching_ends_everything_and_leaves_no_trace<P: PubSubManager>(pubsub: &
         Subscription { topic: topic("order:1"), origin: Origin::Server },
         Subscription { topic: topic("order:2"), origin: Origin::Client },
     ];
-    assert_eq!(pubsub.detach(id(1)), expected, "what it had, in order");
-    assert_eq!(pubsub.detach(id(1)), [], "the second time there is nothing");
+    assert_eq!(pubsub.detach(id(1)), expected, "its subscriptions, in order");
+    assert_eq!(pubsub.detach(id(1)), [], "the second call returns nothing");
     assert_eq!(pubsub.subscriptions(id(1)), [], "it is subscribed to nothing");
-    assert_eq!((subscribers(pubsub, "order:1"), subscribers(pubsub, "order:2")), (vec![], vec![id(2)]), "who is left");
-    assert_stats(pubsub, 1, 1, "without the one that is gone");
+    assert_eq!(
+        (subscribers(pubsub, "order:1"), subscribers(pubsub, "order:2")),
+        (vec![], vec![id(2)]),
+        "the remaining subscribers"
+    );
+    assert_stats(pubsub, 1, 1, "after one connection was detached");
     pubsub.detach(id(2));
-    assert_stats(pubsub, 0, 0, "when all are gone");
-    assert_eq!(pubsub.topics(None, 10), [], "an empty topic leaves no trace");
+    assert_stats(pubsub, 0, 0, "after all were detached");
+    assert_eq!(pubsub.topics(None, 10), [], "an empty topic is not listed");
 }
 
-/// Whatever order they were made in.
-pub fn a_connections_subscriptions_come_in_the_order_of_their_topics<P: PubSubManager>(pubsub: &P) {
+/// In whatever order they were made.
+pub fn a_connections_subscriptions_are_sorted_by_topic<P: PubSubManager>(pubsub: &P) {
     attach(pubsub, 1, 10);
     for name in ["b", "é", "a:2", "a:10", "a"] {
         subscribe(pubsub, 1, name).expect("subscribed");
@@ -170,8 +178,8 @@ pub fn a_connections_subscriptions_come_in_the_order_of_their_topics<P: PubSubMa
     assert_eq!(pubsub.subscriptions(id(9)), [], "an unknown connection has none");
 }
 
-/// Paging through them shows each once, with its subscribers.
-pub fn topics_come_in_pages_in_their_order<P: PubSubManager>(pubsub: &P) {
+/// The pages together show each topic once, with its number of subscribers.
+pub fn topics_are_listed_in_sorted_pages<P: PubSubManager>(pubsub: &P) {
     const TOPICS: usize = 250;
     attach(pubsub, 1, 1_000);
     attach(pubsub, 2, 1_000);
@@ -185,18 +193,18 @@ pub fn topics_come_in_pages_in_their_order<P: PubSubManager>(pubsub: &P) {
     let (mut all, mut after) = (Vec::new(), None);
     loop {
         let page = pubsub.topics(after.clone(), 100);
-        assert!(page.len() <= 100, "a page holds no more than was asked for");
+        assert!(page.len() <= 100, "a page holds at most the requested number");
         let Some(last) = page.last() else { break };
         after = Some(last.topic.clone());
         all.extend(page);
     }
     assert!(all == expected, "all pages together show each topic once, in order, with its subscribers");
-    assert_eq!(pubsub.topics(None, 0), [], "a page of nothing");
-    assert_eq!(pubsub.topics(Some(topic("order:0247x")), 10), expected[248..], "after a topic that is not there");
-    assert!(pubsub.topics(None, usize::MAX) == expected, "a page without an end");
+    assert_eq!(pubsub.topics(None, 0), [], "a page with the limit 0 is empty");
+    assert_eq!(pubsub.topics(Some(topic("order:0247x")), 10), expected[248..], "after a topic that does not exist");
+    assert!(pubsub.topics(None, usize::MAX) == expected, "a page without a limit holds all");
 }
 
-/// However many there are, and after half of them are gone.
+/// With many subscribers, and after half of them have unsubscribed.
 pub fn each_subscriber_is_shown_once<P: PubSubManager>(pubsub: &P) {
     const MANY: usize = 500;
     for n in 0..MANY {
@@ -212,12 +220,12 @@ pub fn each_subscriber_is_shown_once<P: PubSubManager>(pubsub: &P) {
         }
     }
     let rest: Vec<_> = (1..MANY).step_by(2).map(id).collect();
-    assert!(subscribers(pubsub, "news") == rest, "each of those that are left is shown once");
-    assert_stats(pubsub, 1, MANY / 2, "when half of them are gone");
+    assert!(subscribers(pubsub, "news") == rest, "each remaining one is shown once");
+    assert_stats(pubsub, 1, MANY / 2, "after half of them have unsubscribed");
 }
 
-/// A visitor on another thread never meets a socket whose subscription ended before.
-pub fn nothing_is_shown_once_unsubscribe_or_detach_has_returned<P: PubSubManager>(pubsub: &P) {
+/// A visitor on another thread never receives a socket whose subscription has ended.
+pub fn no_socket_is_shown_after_unsubscribe_or_detach_has_returned<P: PubSubManager>(pubsub: &P) {
     let news = topic("news");
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
@@ -251,8 +259,8 @@ pub fn nothing_is_shown_once_unsubscribe_or_detach_has_returned<P: PubSubManager
     });
 }
 
-/// Threads that attach, subscribe, unsubscribe and detach the same ids end with no subscription left over.
-pub fn busy_threads_leave_nothing_behind<P: PubSubManager>(pubsub: &P) {
+/// Threads attach, subscribe, unsubscribe and detach the same ids; no subscription remains.
+pub fn busy_threads_leave_no_subscription_behind<P: PubSubManager>(pubsub: &P) {
     const CONNECTIONS: usize = 8;
     const TOPICS: [&str; 4] = ["a", "b", "c", "d"];
     thread::scope(|scope| {
@@ -283,12 +291,12 @@ pub fn busy_threads_leave_nothing_behind<P: PubSubManager>(pubsub: &P) {
     }
     let shown: usize = TOPICS.iter().map(|name| subscribers(pubsub, name).len()).sum();
     assert_eq!(shown, pairs, "topics show exactly the subscriptions that connections have");
-    assert_eq!(pubsub.stats().subscriptions, pairs, "and so many are counted");
+    assert_eq!(pubsub.stats().subscriptions, pairs, "and the count is the same");
     for n in 0..CONNECTIONS {
         pubsub.detach(id(n));
     }
-    assert_stats(pubsub, 0, 0, "when all are detached");
+    assert_stats(pubsub, 0, 0, "after all are detached");
     for name in TOPICS {
-        assert_eq!(subscribers(pubsub, name), [], "the topic {name} keeps no connection that is gone");
+        assert_eq!(subscribers(pubsub, name), [], "the topic {name} keeps no detached connection");
     }
 }

@@ -1,4 +1,4 @@
-//! What every [`ConnectionRegistry`] promises.
+//! The promises of every [`ConnectionRegistry`].
 
 use std::{
     sync::{
@@ -14,7 +14,7 @@ use realtime_schema::ConnectionId;
 use super::scene::{Bystander, Dice, id, record, role, shown, user};
 use crate::{ConnectionRegistry, RegisterError, Selection, WebSocketConnection};
 
-/// Runs the whole suite. Each part asks a fresh registry.
+/// Runs the whole suite. Each part takes a fresh registry.
 ///
 /// # Panics
 /// The registry breaks a promise of the port; the message says which.
@@ -22,11 +22,11 @@ pub fn registry_conformance<R: ConnectionRegistry>(fresh: impl Fn() -> R) {
     a_connection_is_found_by_id_user_role_and_among_all(&fresh());
     an_id_is_registered_once(&fresh());
     an_unregistered_connection_is_found_nowhere(&fresh());
-    new_roles_move_a_connection(&fresh());
-    an_update_of_one_thing_keeps_the_other(&fresh());
+    new_roles_change_where_a_connection_is_found(&fresh());
+    an_update_of_one_field_keeps_the_other(&fresh());
     each_socket_is_shown_once(&fresh());
-    nothing_is_shown_once_unregister_has_returned(&fresh());
-    busy_threads_leave_nothing_behind(&fresh());
+    no_socket_is_shown_after_unregister_has_returned(&fresh());
+    busy_threads_leave_no_entry_behind(&fresh());
 }
 
 fn register<R: ConnectionRegistry>(registry: &R, n: usize, of: &str, roles: &[&str]) -> Arc<Bystander> {
@@ -48,7 +48,7 @@ fn of_role<R: ConnectionRegistry>(registry: &R, name: &str) -> Vec<ConnectionId>
     shown(|visit| registry.visit(&Selection::Role(role(name)), visit))
 }
 
-/// Each selection shows whom it names, and no bystander.
+/// Each selection shows the connections it names and no other.
 pub fn a_connection_is_found_by_id_user_role_and_among_all<R: ConnectionRegistry>(registry: &R) {
     assert_eq!((all(registry), registry.count()), (vec![], 0), "a fresh registry is empty");
     let alice = register(registry, 1, "alice", &["admin", "staff"]);
@@ -61,56 +61,56 @@ pub fn a_connection_is_found_by_id_user_role_and_among_all<R: ConnectionRegistry
     assert_eq!(all(registry), [id(1), id(2), id(3)], "all connections");
     assert_eq!(registry.count(), 3, "the count of connections");
     let (found, socket) = registry.get(id(1)).expect("a registered connection is found by its id");
-    assert_eq!(found, record(1, "alice", &["admin", "staff"]), "its record is the one that was given");
+    assert_eq!(found, record(1, "alice", &["admin", "staff"]), "its record is the registered one");
     alice.expected.store(true, SeqCst);
-    assert!(socket.is_open(), "its socket is the one that was given");
+    assert!(socket.is_open(), "its socket is the registered one");
     assert!(registry.get(id(9)).is_none(), "an unknown id is not found");
 }
 
-/// The second registration of an id is refused, and the first stays as it was.
+/// The second registration of an id is refused; the first is unchanged.
 pub fn an_id_is_registered_once<R: ConnectionRegistry>(registry: &R) {
     register(registry, 1, "alice", &["admin"]);
     let again = registry.register(record(1, "mallory", &["root"]), Bystander::new(1));
-    assert_eq!(again, Err(RegisterError(id(1))), "an id that is taken is refused by name");
+    assert_eq!(again, Err(RegisterError(id(1))), "the error names the id that is already registered");
     assert_eq!(
         (of_user(registry, "mallory"), of_role(registry, "root")),
         (vec![], vec![]),
-        "the refused leaves no trace"
+        "the refused registration leaves no entry"
     );
     assert_eq!((of_user(registry, "alice"), registry.count()), (vec![id(1)], 1), "the first stays");
 }
 
-/// It returns the record once, and then `None`.
+/// `unregister` returns the record once, then `None`.
 pub fn an_unregistered_connection_is_found_nowhere<R: ConnectionRegistry>(registry: &R) {
     register(registry, 1, "alice", &["admin"]);
     register(registry, 2, "alice", &["admin"]);
     assert_eq!(registry.unregister(id(1)), Some(record(1, "alice", &["admin"])), "unregister returns the record");
-    assert_eq!(registry.unregister(id(1)), None, "the second time there is nothing");
-    assert!(registry.get(id(1)).is_none(), "the id is forgotten");
+    assert_eq!(registry.unregister(id(1)), None, "the second call returns None");
+    assert!(registry.get(id(1)).is_none(), "the id is unknown");
     let found = (of_user(registry, "alice"), of_role(registry, "admin"), all(registry));
-    assert_eq!(found, (vec![id(2)], vec![id(2)], vec![id(2)]), "only the other one is left");
+    assert_eq!(found, (vec![id(2)], vec![id(2)], vec![id(2)]), "only the other one remains");
     register(registry, 1, "bob", &[]);
-    assert_eq!((of_user(registry, "bob"), registry.count()), (vec![id(1)], 2), "an id that is free can be used again");
+    assert_eq!((of_user(registry, "bob"), registry.count()), (vec![id(1)], 2), "a free id can be registered again");
 }
 
-/// Roles that were lost find it no more, roles that were gained do, and the others still do.
-pub fn new_roles_move_a_connection<R: ConnectionRegistry>(registry: &R) {
+/// A removed role no longer finds it, an added role does, and a kept role still does.
+pub fn new_roles_change_where_a_connection_is_found<R: ConnectionRegistry>(registry: &R) {
     register(registry, 1, "alice", &["admin", "staff"]);
     register(registry, 2, "bob", &["admin"]);
     let roles = Some(vec![role("staff"), role("audit"), role("audit")]);
     let new = registry.update(id(1), ConnectionUpdate { roles, metadata: None }).expect("it is registered");
     assert_eq!(new.roles, [role("audit"), role("staff")], "the new record has each new role once");
     assert_eq!(registry.get(id(1)).map(|(record, _)| record), Some(new), "the new record is what is found");
-    assert_eq!(of_role(registry, "admin"), [id(2)], "the lost role finds only the others");
+    assert_eq!(of_role(registry, "admin"), [id(2)], "the removed role finds only the others");
     assert_eq!(of_role(registry, "staff"), [id(1)], "the kept role still finds it");
-    assert_eq!(of_role(registry, "audit"), [id(1)], "the gained role finds it, once");
+    assert_eq!(of_role(registry, "audit"), [id(1)], "the added role finds it, once");
     registry.unregister(id(1));
     let left = (of_role(registry, "staff"), of_role(registry, "audit"), of_user(registry, "alice"));
     assert_eq!(left, (vec![], vec![], vec![]), "no role of either record finds it afterwards");
 }
 
-/// Neither roles nor metadata change with the other, and an unknown id changes nothing.
-pub fn an_update_of_one_thing_keeps_the_other<R: ConnectionRegistry>(registry: &R) {
+/// New roles keep the metadata and the reverse; an unknown id changes nothing.
+pub fn an_update_of_one_field_keeps_the_other<R: ConnectionRegistry>(registry: &R) {
     register(registry, 1, "alice", &["admin"]);
     let metadata: Metadata = [("plan".to_owned(), "gold".into())].into_iter().collect();
     let change = ConnectionUpdate { roles: None, metadata: Some(metadata.clone()) };
@@ -119,12 +119,12 @@ pub fn an_update_of_one_thing_keeps_the_other<R: ConnectionRegistry>(registry: &
     let roles = ConnectionUpdate { roles: Some(vec![]), metadata: None };
     let new = registry.update(id(1), roles).expect("it is registered");
     assert_eq!((&new.metadata, new.roles.len()), (&metadata, 0), "only the roles are new");
-    assert_eq!(of_role(registry, "admin"), [], "a role that was taken away finds no connection");
+    assert_eq!(of_role(registry, "admin"), [], "a removed role finds no connection");
     assert_eq!(registry.update(id(9), change), None, "an unknown id has nothing to change");
-    assert_eq!(registry.count(), 1, "and is not made by it");
+    assert_eq!(registry.count(), 1, "and an update does not add it");
 }
 
-/// However many connections a user or role has, and after half of them are gone.
+/// With many connections of a user or role, and after half of them were removed.
 pub fn each_socket_is_shown_once<R: ConnectionRegistry>(registry: &R) {
     const MANY: usize = 500;
     for n in 0..MANY {
@@ -138,12 +138,12 @@ pub fn each_socket_is_shown_once<R: ConnectionRegistry>(registry: &R) {
     }
     let rest: Vec<_> = (1..MANY).step_by(2).map(id).collect();
     let found = (all(registry), of_user(registry, "alice"), of_role(registry, "staff"));
-    assert!(found == (rest.clone(), rest.clone(), rest), "each of those that are left is shown once");
+    assert!(found == (rest.clone(), rest.clone(), rest), "each remaining one is shown once");
     assert_eq!(registry.count(), MANY / 2, "the count follows");
 }
 
-/// A visitor on another thread never meets a socket that was unregistered before.
-pub fn nothing_is_shown_once_unregister_has_returned<R: ConnectionRegistry>(registry: &R) {
+/// A visitor on another thread never receives a socket that was unregistered.
+pub fn no_socket_is_shown_after_unregister_has_returned<R: ConnectionRegistry>(registry: &R) {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         for selection in [Selection::All, Selection::User(user("alice")), Selection::Role(role("staff"))] {
@@ -172,8 +172,8 @@ pub fn nothing_is_shown_once_unregister_has_returned<R: ConnectionRegistry>(regi
     });
 }
 
-/// Threads that register, change and unregister the same ids end with an empty registry.
-pub fn busy_threads_leave_nothing_behind<R: ConnectionRegistry>(registry: &R) {
+/// Threads register, change and unregister the same ids; no entry remains.
+pub fn busy_threads_leave_no_entry_behind<R: ConnectionRegistry>(registry: &R) {
     const ROLES: [&str; 3] = ["admin", "staff", "audit"];
     const USERS: [&str; 2] = ["alice", "bob"];
     thread::scope(|scope| {
@@ -193,7 +193,7 @@ pub fn busy_threads_leave_nothing_behind<R: ConnectionRegistry>(registry: &R) {
                         }
                         _ => {
                             let record = record(n, USERS[dice.below(2)], &[ROLES[dice.below(3)]]);
-                            // Often taken already, by this thread or another.
+                            // Often registered already, by this thread or another.
                             let _ = registry.register(record, Bystander::new(n));
                         }
                     }
@@ -205,17 +205,17 @@ pub fn busy_threads_leave_nothing_behind<R: ConnectionRegistry>(registry: &R) {
     assert_eq!(registry.count(), left.len(), "the count is that of the connections");
     for name in ROLES {
         let expected: Vec<_> = left.iter().copied().filter(|id| has_role(registry, *id, name)).collect();
-        assert_eq!(of_role(registry, name), expected, "the role {name} finds those whose records say so");
+        assert_eq!(of_role(registry, name), expected, "the role {name} finds the connections whose records have it");
     }
     for id in left {
-        assert!(registry.unregister(id).is_some(), "what is shown can be unregistered");
+        assert!(registry.unregister(id).is_some(), "a listed connection can be unregistered");
     }
     assert_eq!((all(registry), registry.count()), (vec![], 0), "all are gone");
     for name in ROLES {
-        assert_eq!(of_role(registry, name), [], "the role {name} keeps no connection that is gone");
+        assert_eq!(of_role(registry, name), [], "the role {name} keeps no removed connection");
     }
     for name in USERS {
-        assert_eq!(of_user(registry, name), [], "the user {name} keeps no connection that is gone");
+        assert_eq!(of_user(registry, name), [], "the user {name} keeps no removed connection");
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the suites play with: ids, records, frames, and a socket that counts nothing and sends nowhere.
+//! Test data of the suites: ids, records, frames, and a socket that sends nowhere.
 
 use std::sync::{
     Arc,
@@ -39,7 +39,7 @@ pub(super) fn frame(text: &str) -> Frame {
     written.expect("writing to a buffer can't fail")
 }
 
-/// A socket for adapters that only hand sockets on.
+/// A socket for adapters that only store sockets and show them.
 pub(super) struct Bystander {
     id: ConnectionId,
     /// Set by a suite while the adapter may show this socket.
@@ -61,7 +61,7 @@ impl WebSocketConnection for Bystander {
         None
     }
 
-    /// Whether it is expected, so that a visitor who sees only the port can ask.
+    /// True while it is expected: a visitor sees only the port, and reads it here.
     fn is_open(&self) -> bool {
         self.expected.load(Ordering::SeqCst)
     }
@@ -81,7 +81,7 @@ pub(super) fn shown(visit: impl FnOnce(&mut dyn SocketVisitor)) -> Vec<Connectio
     ids
 }
 
-/// Numbers that look random and are the same in every run (xorshift).
+/// Pseudo-random numbers, the same in every run (xorshift).
 pub(super) struct Dice(u64);
 
 impl Dice {
@@ -89,7 +89,7 @@ impl Dice {
         Self(0x9E37_79B9_7F4A_7C15 ^ (seed as u64 + 1))
     }
 
-    /// Below `n`.
+    /// A number below `n`.
     pub(super) fn below(&mut self, n: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

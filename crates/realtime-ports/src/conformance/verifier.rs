@@ -1,4 +1,4 @@
-//! What every [`JwtVerifier`] answers, whatever its keys are.
+//! The promises of every [`JwtVerifier`], with any keys.
 
 use realtime_schema::JwtClaims;
 
@@ -9,15 +9,15 @@ use crate::{JwtVerifier, VerifyError};
 pub struct VerifierTokens {
     /// A token that is accepted. Use one with a signature and a few claims.
     pub valid: String,
-    /// What `valid` says.
+    /// The claims of `valid`.
     pub claims: JwtClaims,
-    /// A token like it, signed as well, whose `exp` was an hour ago.
+    /// The same token, also signed, with an `exp` of an hour ago.
     pub expired: String,
-    /// Tokens that must not be believed: signed by a stranger, unsigned, without a required claim.
+    /// Tokens that must be refused: signed with an unknown key, unsigned, without a required claim.
     pub forged: Vec<String>,
 }
 
-/// Runs the whole suite. Each part asks a fresh verifier.
+/// Runs the whole suite. Each part takes a fresh verifier.
 ///
 /// # Panics
 /// The verifier breaks a promise of the port; the message says which.
@@ -27,10 +27,10 @@ pub async fn verifier_conformance<V: JwtVerifier>(fresh: impl Fn() -> V, tokens:
     a_changed_token_is_refused(&fresh(), tokens).await;
     a_forged_token_is_refused(&fresh(), tokens).await;
     garbage_is_refused(&fresh(), tokens).await;
-    bad_tokens_do_not_spoil_good_ones(&fresh(), tokens).await;
+    a_valid_token_passes_after_bad_ones(&fresh(), tokens).await;
 }
 
-/// The same token gets the same claims, as often as it is asked about.
+/// The same token has the same claims at every call.
 pub async fn a_valid_token_gives_its_claims_each_time<V: JwtVerifier>(verifier: &V, tokens: &VerifierTokens) {
     for _ in 0..3 {
         match verifier.verify(&tokens.valid).await {
@@ -40,7 +40,7 @@ pub async fn a_valid_token_gives_its_claims_each_time<V: JwtVerifier>(verifier: 
     }
 }
 
-/// Clients get a new token when they receive `Expired`, so it must not be called `Invalid`.
+/// Clients fetch a new token after `Expired`, so the error must not be `Invalid`.
 pub async fn an_expired_token_is_called_expired<V: JwtVerifier>(verifier: &V, tokens: &VerifierTokens) {
     let error = refusal(verifier, &tokens.expired).await;
     assert!(matches!(error, VerifyError::Expired), "an expired token returned {error:?}");
@@ -49,7 +49,7 @@ pub async fn an_expired_token_is_called_expired<V: JwtVerifier>(verifier: &V, to
 /// One character changed, cut off or added anywhere makes another token.
 pub async fn a_changed_token_is_refused<V: JwtVerifier>(verifier: &V, tokens: &VerifierTokens) {
     let valid = &tokens.valid;
-    // The last character is left alone, for some of its bits may mean nothing in base64.
+    // The last character stays: some of its bits may have no meaning in base64.
     for (at, old) in valid.char_indices().take(valid.len().saturating_sub(1)) {
         let new = if old == 'A' { 'B' } else { 'A' };
         let changed = format!("{}{new}{}", &valid[..at], &valid[at + old.len_utf8()..]);
@@ -71,14 +71,14 @@ pub async fn a_changed_token_is_refused<V: JwtVerifier>(verifier: &V, tokens: &V
     }
 }
 
-/// Whatever the caller of the suite made up.
+/// Every forged token that the caller of the suite supplies.
 pub async fn a_forged_token_is_refused<V: JwtVerifier>(verifier: &V, tokens: &VerifierTokens) {
     for forged in &tokens.forged {
         refused_as_invalid(verifier, forged).await;
     }
 }
 
-/// Texts that are no tokens: empty, short, huge, full of dots, not ASCII.
+/// Texts that are not tokens: empty, short, huge, full of dots, not ASCII.
 pub async fn garbage_is_refused<V: JwtVerifier>(verifier: &V, _tokens: &VerifierTokens) {
     for garbage in ["", " ", "\0", ".", "..", "...", "a.b.c", "e30.e30.", "e30.e30.e30", "ключ.ключ", "\u{10FFFF}"]
     {
@@ -89,8 +89,8 @@ pub async fn garbage_is_refused<V: JwtVerifier>(verifier: &V, _tokens: &Verifier
     }
 }
 
-/// A verifier has no memory of what it refused.
-pub async fn bad_tokens_do_not_spoil_good_ones<V: JwtVerifier>(verifier: &V, tokens: &VerifierTokens) {
+/// A refused token does not affect later ones.
+pub async fn a_valid_token_passes_after_bad_ones<V: JwtVerifier>(verifier: &V, tokens: &VerifierTokens) {
     for bad in ["", "a.b.c", tokens.expired.as_str()] {
         refusal(verifier, bad).await;
         assert!(
@@ -112,9 +112,9 @@ async fn refusal<V: JwtVerifier>(verifier: &V, token: &str) -> VerifyError {
         Ok(_) => panic!("this was accepted: {token:.80}"),
         Err(error) => error,
     };
-    let said = format!("{error} {error:?}");
+    let shown = format!("{error} {error:?}");
     for part in token.split('.').filter(|part| part.len() >= 8) {
-        assert!(!said.contains(part), "a refusal repeats a part of the token: {said:.200}");
+        assert!(!shown.contains(part), "a refusal repeats a part of the token: {shown:.200}");
     }
     error
 }
