@@ -1,12 +1,12 @@
-//! What the hot path costs in instructions, which is the same on a busy machine as on an idle one.
+//! The cost of the hot path in instructions, which does not depend on the load of the machine.
 //!
-//! `cargo xtask instructions` runs each case under valgrind and compares it with `baseline.toml`. Run by hand, every
-//! case runs once and nothing is counted.
+//! `cargo xtask instructions` runs each case under valgrind and compares it with `baseline.toml`. When run
+//! directly, every case runs once and nothing is counted.
 //!
-//! Only what [`measured`] calls is counted: callgrind is told to collect inside of it, so that building a registry of
-//! ten thousand costs nothing. The maps hash with a seed of the process's own, so the work for one key differs a little
-//! from run to run; a case that looks up keys looks up thousands of them, or spreads one over a thousand listeners.
-//! That leaves 0.2 % between two runs of those cases, and nothing between two runs of the others.
+//! Only the calls of [`measured`] are counted: callgrind collects inside that function only, so that building a registry
+//! of ten thousand costs nothing. The maps hash with a random seed per process, so the work for one key varies a little
+//! between runs; a case that looks up keys looks up thousands of them, or divides one lookup by a thousand listeners.
+//! The remaining difference between two runs is 0.2 % in those cases, and zero in the others.
 #![allow(clippy::disallowed_macros, clippy::disallowed_methods)] // A benchmark prints and reads its arguments; the core does not.
 
 use std::{collections::VecDeque, hint::black_box, process::ExitCode, sync::Arc};
@@ -28,16 +28,16 @@ use realtime_schema::{
 };
 use uuid::Uuid;
 
-/// One thing that is counted.
+/// One measurement.
 struct Case {
     name: &'static str,
-    /// What its instructions are divided by.
+    /// The unit by which its instructions are divided.
     unit: &'static str,
-    /// Prepares, has its work [`measured`], and answers how many units that was.
+    /// Prepares the case, runs its work in [`measured`], and returns the number of units.
     run: fn() -> usize,
 }
 
-/// In the order in which a message meets them.
+/// In the order in which a message passes them.
 const CASES: &[Case] = &[
     Case { name: "decode/subscribe", unit: "command", run: decode_subscribe },
     Case { name: "authorize/last-of-8-grants", unit: "topic", run: authorize },
@@ -54,10 +54,11 @@ const CASES: &[Case] = &[
 const ROUNDS: usize = 100;
 const LISTENERS: usize = 1_000;
 const USERS: usize = 10_000;
-/// Wide enough that nothing is dropped: what a full queue does is not the hot path.
+/// Large enough that nothing is dropped: a full queue is not the hot path.
 const LIMITS: QueueLimits = QueueLimits { messages: 256, bytes: 1 << 20 };
 
-/// `CASE` runs one and prints how many units it measured, `--list` prints `name unit` by line, nothing runs all once.
+/// With `CASE`, runs it and prints the number of units; with `--list`, prints one `name unit` per line; without an
+/// argument, runs each case once.
 fn main() -> ExitCode {
     let argument = std::env::args().nth(1).filter(|argument| argument != "--bench");
     match argument.as_deref() {
@@ -66,7 +67,7 @@ fn main() -> ExitCode {
         Some(name) => match CASES.iter().find(|case| case.name == name) {
             Some(case) => println!("{}", (case.run)()),
             None => {
-                eprintln!("there is no case `{name}`; --list prints them");
+                eprintln!("unknown case `{name}`; --list prints all cases");
                 return ExitCode::FAILURE;
             }
         },
@@ -74,14 +75,14 @@ fn main() -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// The only function whose instructions count, its callees' included. `cargo xtask instructions` knows it by name.
+/// The only function whose instructions are counted, its callees included. `cargo xtask instructions` uses its name.
 #[inline(never)]
 fn measured(work: &mut dyn FnMut()) {
     work();
     black_box(());
 }
 
-/// Has `work` measured [`ROUNDS`] times, once what is done only the first time is done.
+/// Measures [`ROUNDS`] runs of `work`, after one run that is not counted.
 fn repeated(mut work: impl FnMut()) {
     work();
     measured(black_box(&mut || (0..ROUNDS).for_each(|_| work())));
@@ -182,14 +183,14 @@ fn drain() -> usize {
         for queue in &mut queues {
             let gaps = black_box(queue.take(&mut batch));
             assert!(gaps.is_empty());
-            // As whoever has written them lets go of them.
+            // As the writer drops frames after it has written them.
             batch.clear();
         }
     }));
     queues.len()
 }
 
-/// Everything that a publication meets on its way to a thousand queues.
+/// All steps of a publication to a thousand queues.
 fn fan_out() -> usize {
     let (topics, busy) = topics();
     let message = publication(busy, 128);
@@ -211,7 +212,7 @@ fn fan_out() -> usize {
     ROUNDS * LISTENERS
 }
 
-// === what they work on ===
+// === the data ===
 
 fn each_route(to: &Audience, mut ask: impl FnMut(&Route)) {
     black_box(plan(black_box(to))).routes.iter().for_each(&mut ask);
@@ -222,7 +223,7 @@ fn visit(listeners: &[(ConnectionId, usize)], visitor: &mut dyn FnMut(usize)) {
     black_box(listeners).iter().for_each(|(_, listener)| visitor(*listener));
 }
 
-/// [`LISTENERS`] on one topic, which is among a hundred with ten each.
+/// [`LISTENERS`] on one topic, and a hundred other topics with ten each.
 fn topics() -> (TopicTable<usize>, Topic) {
     let mut topics = TopicTable::new();
     for n in 0..LISTENERS {
@@ -235,7 +236,7 @@ fn topics() -> (TopicTable<usize>, Topic) {
     (topics, busy)
 }
 
-/// [`USERS`] with a connection each, and every role with [`LISTENERS`] of them.
+/// [`USERS`] with one connection each; every role has [`LISTENERS`] of them.
 fn registry() -> Registry<usize> {
     let mut registry = Registry::new();
     for n in 0..USERS {
@@ -246,7 +247,7 @@ fn registry() -> Registry<usize> {
     registry
 }
 
-/// Queues that have been used before: the room for a frame is there.
+/// Queues that were used before, so that they need no allocation for a frame.
 fn warm_queues() -> Vec<OutboundQueue> {
     let frame = frame();
     let mut queues: Vec<_> = (0..LISTENERS).map(|_| OutboundQueue::default()).collect();

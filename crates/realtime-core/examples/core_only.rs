@@ -1,4 +1,4 @@
-//! Only the core: decide who may connect, who gets a message and what a session does, with no runtime at all.
+//! Only the core, without a runtime: authorizes a connection, drives a session and finds the recipients of a message.
 //!
 //! `cargo run -p realtime-core --example core_only`
 #![allow(clippy::disallowed_macros)] // An example prints; the core does not.
@@ -16,7 +16,7 @@ use realtime_core::{
 use realtime_schema::{ClientLimits, ConnectionId, JwtClaims, Origin, PingMode, Reconnect, Timestamp, Topic, UserId};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // Time and ids are yours to give: nothing in the core reads a clock.
+    // The caller supplies time and ids: the core reads no clock.
     let (now, wall) = (Duration::ZERO, Timestamp::from_millis(1_795_438_800_000));
     let id: ConnectionId = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse()?;
 
@@ -37,7 +37,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let opening = Opening { now, wall, ping: PingMode::Frame, jitter: 0 };
     let mut session = Session::open(settings, &connection, &claims, &opening);
 
-    // A listener is whatever you deliver to: here, a name.
+    // A listener is any value that you deliver to: here, a name.
     let mut table = SubscriptionTable::new();
     table.attach(id, "alice's socket", 100);
 
@@ -45,14 +45,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let text = r#"{"action":"subscribe","id":7,"topic":"order:123"}"#;
     session.handle(now, Input::Text(decode(text)), &mut effects);
     for effect in std::mem::take(&mut effects) {
-        println!("the session wants: {effect:?}");
+        println!("effect of the session: {effect:?}");
         if let Effect::Run(Run::Subscribe { topic }) = effect {
             table.subscribe(id, &topic, Origin::Client)?;
             let outcome = SubscribeOutcome::Done;
             session.handle(now, Input::Subscribed(outcome), &mut effects);
         }
     }
-    println!("and then: {effects:?}");
+    println!("effects of the outcome: {effects:?}");
 
     let topic = Topic::new("order:123")?;
     println!("subscribers of {topic}: {:?}", table.subscribers(&topic));

@@ -1,4 +1,4 @@
-//! The address that a limit per client counts by.
+//! The key of a client's address in limits per address.
 
 use core::net::{IpAddr, Ipv6Addr};
 

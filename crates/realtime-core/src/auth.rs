@@ -1,4 +1,4 @@
-//! Who may connect: token extraction, claims validation, roles and permissions, the connection policy.
+//! Admission of clients: token extraction, claims validation, roles and permissions, the connection policy.
 
 use core::net::IpAddr;
 use std::fmt;
@@ -9,7 +9,7 @@ pub use refusal::{Refusal, RefusalReason};
 
 mod refusal;
 
-/// What a client presents to be admitted.
+/// The credentials that a client sends to connect.
 #[derive(Clone, Default)]
 #[non_exhaustive]
 pub struct ConnectRequest {
@@ -19,7 +19,7 @@ pub struct ConnectRequest {
     pub authorization: Option<String>,
     /// The subprotocols offered, in order (RFC 6455 section 4.1).
     pub protocols: Vec<String>,
-    /// The address it comes from, where there is one.
+    /// The client's address, if it is known.
     pub remote: Option<IpAddr>,
 }
 
@@ -31,7 +31,7 @@ impl ConnectRequest {
 }
 
 impl fmt::Debug for ConnectRequest {
-    // By hand, so that no log ever holds a token.
+    // Written by hand, so that no log contains a token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ConnectRequest")
             .field("query", &self.query)
@@ -55,7 +55,7 @@ pub fn select_protocol(offered: &[String]) -> Result<Option<&'static str>, Refus
     }
     Err(Refusal::new(
         RefusalReason::Subprotocol,
-        format!("none of the offered subprotocols is spoken here; offer `{PROTOCOL}`, or none"),
+        format!("none of the offered subprotocols is supported; offer `{PROTOCOL}`, or none"),
     ))
 }
 
@@ -75,7 +75,7 @@ pub fn extract_token(request: &ConnectRequest) -> Result<&str, Refusal> {
         .chain(request.authorization.as_deref().and_then(bearer))
         .chain(request.protocols.iter().filter_map(|entry| entry.strip_prefix(BEARER_PROTOCOL)));
     let Some(token) = tokens.next() else {
-        // The scheme is not repeated: where there is none, it would be the token itself.
+        // The scheme is not repeated: without a scheme, the text would be the token itself.
         let found = match request.authorization {
             None => "no token",
             Some(_) => "no token; the Authorization header has another scheme than `Bearer`",
@@ -107,12 +107,12 @@ pub fn has_role(claims: &JwtClaims, role: &Role) -> bool {
     claims.roles.contains(role)
 }
 
-/// Whether the claims name at least one of `roles`. Of none, none is named.
+/// Whether the claims name at least one of `roles`; false if `roles` is empty.
 pub fn has_any_role(claims: &JwtClaims, roles: &[Role]) -> bool {
     roles.iter().any(|role| has_role(claims, role))
 }
 
-/// Whether the claims name every one of `roles`. Of none, all are named.
+/// Whether the claims name every one of `roles`; true if `roles` is empty.
 pub fn has_all_roles(claims: &JwtClaims, roles: &[Role]) -> bool {
     roles.iter().all(|role| has_role(claims, role))
 }
@@ -137,17 +137,17 @@ pub fn is_expired(claims: &JwtClaims, now: Timestamp, leeway_s: u64) -> bool {
     claims.exp.is_some_and(|exp| now.as_secs() >= exp.saturating_add_unsigned(leeway_s))
 }
 
-/// Whether the token's time has not begun at `now`, given `leeway_s` seconds of grace.
+/// True if the token is not valid yet at `now` (`nbf`), given `leeway_s` seconds of grace.
 pub fn is_not_yet_valid(claims: &JwtClaims, now: Timestamp, leeway_s: u64) -> bool {
     claims.nbf.is_some_and(|nbf| now.as_secs() < nbf.saturating_sub_unsigned(leeway_s))
 }
 
-/// What a token must bring to connect.
+/// The requirements of a token to connect.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConnectionPolicy {
-    /// Roles of which all are required.
+    /// The required roles, all of them.
     pub required_roles: Vec<Role>,
-    /// Permissions of which all are required.
+    /// The required permissions, all of them.
     pub required_permissions: Vec<Permission>,
     /// Admits expired tokens, and does not close connections when their tokens expire.
     pub allow_expired: bool,
@@ -159,7 +159,7 @@ impl ConnectionPolicy {
     /// Whether `claims` may connect at `now`.
     ///
     /// # Errors
-    /// Why not: expired, not yet valid, or without a role or permission that is required.
+    /// The refusal: the token has expired, is not valid yet, or lacks a required role or permission.
     pub fn authorize(&self, claims: &JwtClaims, now: Timestamp) -> Result<(), Refusal> {
         if !self.allow_expired && is_expired(claims, now, self.leeway_s) {
             return Err(Refusal::new(RefusalReason::TokenExpired, "the token has expired; get a new one"));

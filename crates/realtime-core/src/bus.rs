@@ -1,39 +1,39 @@
-//! Envelopes between nodes: making them, writing them, and judging what comes in.
+//! Envelopes between nodes: constructors, encoding, decoding and checks.
 
 use realtime_schema::{Audience, ConnectionId, Envelope, Event, NodeId, Role, Topic, UserId};
 use serde::Deserialize;
 
 use crate::message::{self, Content, Stamp};
 
-/// Why bytes from another node were passed over. None of them harms the node.
+/// Why an envelope of another node was ignored. The node itself is not affected.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Skip {
     /// More bytes than an envelope may have; they were not read.
-    #[error("{size} bytes are more than the {limit} that an envelope may have")]
+    #[error("{size} bytes are more than the limit of {limit} for an envelope")]
     TooLarge {
-        /// What came.
+        /// The size received, in bytes.
         size: usize,
-        /// The most that is read.
+        /// The limit, in bytes.
         limit: usize,
     },
-    /// A form that this release does not know.
-    #[error("version {found} of the envelope is not known here; this release speaks {}", Envelope::VERSION)]
+    /// A version that this release does not know.
+    #[error("envelope version {found} is unknown; this release supports {}", Envelope::VERSION)]
     Version {
-        /// The version it claims.
+        /// The version in the envelope.
         found: u32,
     },
     /// An event that this release does not know.
-    #[error("event `{name}` is not known here")]
+    #[error("unknown event `{name}`")]
     Event {
-        /// Its name.
+        /// The name of the event.
         name: String,
     },
-    /// No envelope at all.
+    /// Bytes that are not an envelope.
     #[error("not an envelope: {0}")]
     Malformed(String),
 }
 
-/// A message to `to`, as `node` hands it on.
+/// An envelope of `node` with a message to `to`.
 pub fn envelope(node: NodeId, to: impl Into<Audience>, content: Content, stamp: Stamp) -> Envelope {
     Envelope::new(node, message::create(to, content, stamp))
 }
@@ -63,7 +63,7 @@ pub fn topic_envelope(node: NodeId, topic: Topic, content: Content, stamp: Stamp
     Envelope::new(node, message::to_topic(topic, content, stamp))
 }
 
-/// Whether an envelope is of a form that this release knows.
+/// Checks that this release knows the version and the event of an envelope.
 ///
 /// # Errors
 /// [`Skip::Version`], [`Skip::Event`].
@@ -85,7 +85,7 @@ pub fn encode(envelope: &Envelope) -> Vec<u8> {
 /// # Errors
 /// See [`Skip`]. An unknown version is reported as such even if the rest can't be read.
 pub fn decode(bytes: &[u8], max_bytes: usize) -> Result<Envelope, Skip> {
-    /// All that every version has in common.
+    /// The field that all versions have in common.
     #[derive(Deserialize)]
     struct AnyVersion {
         v: u32,

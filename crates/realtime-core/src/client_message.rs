@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 
 use crate::codec::{DecodeError, decode, id_of};
 
-/// A text message of a client: the text, and the command that it is.
+/// A text message of a client: the text, and the decoded command.
 #[derive(Clone, PartialEq)]
 pub struct ClientMessage {
     text: String,
@@ -15,7 +15,7 @@ pub struct ClientMessage {
 }
 
 impl ClientMessage {
-    /// Reads `text` as a command. A text that is no command is kept too: [`Self::command`] is `None` for it.
+    /// Decodes `text`. A text that is not a command is kept too: [`Self::command`] is `None` for it.
     pub fn new(text: impl Into<String>) -> Self {
         let text = text.into();
         Self { decoded: decode(&text), text }
@@ -46,7 +46,7 @@ impl ClientMessage {
         id_of(&self.decoded)
     }
 
-    /// The command, or why the text is none.
+    /// The command, or the error of a text that is not a command.
     ///
     /// # Errors
     /// See [`DecodeError`].
@@ -66,9 +66,9 @@ impl fmt::Debug for ClientMessage {
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Call<'a> {
-    /// Which command of the application it is, if the client named one.
+    /// The name of the application's command, if the client gave one.
     pub name: Option<&'a str>,
-    /// What the client sent with it; `None` for no payload, and for `null`.
+    /// The payload; `None` if it is absent or `null`.
     pub payload: Option<&'a Payload>,
 }
 

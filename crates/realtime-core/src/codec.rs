@@ -1,4 +1,4 @@
-//! Text to commands, and frames to text.
+//! Decoding of commands, and encoding of frames.
 
 use std::{borrow::Cow, fmt};
 
@@ -17,25 +17,25 @@ use crate::{
     policy::Overflow,
 };
 
-/// Fields that a command may have at most; more is no command of ours.
+/// Most fields of a command.
 const MAX_FIELDS: usize = 16;
 
 /// Why a text is not a command.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DecodeError {
-    /// Not a JSON object: the client does not speak the protocol. Close with 4400.
+    /// Not a JSON object: the client does not use this protocol. Close with 4400.
     NotAnObject(String),
-    /// An object that is not a command: reply with this and go on.
+    /// An object that is not a valid command: send this reply and continue.
     Refused(ErrorReply),
 }
 
-/// Reads a command. Fields may come in any order; unknown and doubled ones are refused by name.
+/// Decodes a command. Fields may have any order; unknown and duplicate ones are refused by name.
 ///
 /// # Errors
 /// See [`DecodeError`].
 pub fn decode(text: &str) -> Result<Command, DecodeError> {
     let mut fields: Fields<'_> =
-        serde_json::from_str(text).map_err(|error| DecodeError::NotAnObject(without_place(&error)))?;
+        serde_json::from_str(text).map_err(|error| DecodeError::NotAnObject(without_position(&error)))?;
     // The id first, so that every later refusal can name it.
     let id = fields.take::<CommandId>("id").map_err(|error| refused(None, vec![error]))?;
     let Some(name) = fields.take::<String>("action").map_err(|error| refused(id.clone(), vec![error]))? else {
@@ -55,7 +55,7 @@ pub fn decode(text: &str) -> Result<Command, DecodeError> {
         }
         "ping" => Some(Action::Ping {}),
         "pong" => {
-            // It is an answer itself, so nothing would ever answer its id.
+            // A pong is a reply itself and gets none, so an id would have no use.
             errors.extend(id.is_some().then(|| FieldError::new("id", "is not a field of this action")));
             Some(Action::Pong {})
         }
@@ -90,7 +90,7 @@ fn refused(id: Option<CommandId>, errors: Vec<FieldError>) -> DecodeError {
 }
 
 /// The text of serde_json's error, without line and column: a frame is one line.
-fn without_place(error: &serde_json::Error) -> String {
+fn without_position(error: &serde_json::Error) -> String {
     let text = error.to_string();
     match text.rfind(" at line ") {
         Some(at) => text[..at].to_owned(),
@@ -108,11 +108,12 @@ impl Fields<'_> {
     fn take<T: DeserializeOwned>(&mut self, name: &str) -> Result<Option<T>, FieldError> {
         let Some(at) = self.rest.iter().position(|(known, _)| known == name) else { return Ok(None) };
         let (_, raw) = self.rest.swap_remove(at);
-        // No field but a payload is one, and a derived `Deserialize` would take it for an object without names.
+        // No field but a payload is an array, but a derived `Deserialize` would accept one as an object without names.
         if raw.get().starts_with('[') {
             return Err(FieldError::new(name, "is an array, which no field of a command is"));
         }
-        serde_json::from_str(raw.get()).map_err(|error| FieldError::parsed(format!("/{name}"), without_place(&error)))
+        serde_json::from_str(raw.get())
+            .map_err(|error| FieldError::parsed(format!("/{name}"), without_position(&error)))
     }
 
     fn optional<T: DeserializeOwned>(&mut self, name: &str, errors: &mut Vec<FieldError>) -> Option<T> {
@@ -122,7 +123,7 @@ impl Fields<'_> {
         })
     }
 
-    /// Any JSON value, arrays too, kept as its text.
+    /// Reads any JSON value, arrays too, and keeps its text.
     fn payload(&mut self, name: &str, errors: &mut Vec<FieldError>) -> Option<Payload> {
         let at = self.rest.iter().position(|(known, _)| known == name)?;
         let (_, raw) = self.rest.swap_remove(at);
@@ -130,7 +131,7 @@ impl Fields<'_> {
             return None;
         }
         let payload = Payload::from_text(raw.get().to_owned());
-        payload.map_err(|error| errors.push(FieldError::new(name, without_place(&error)))).ok()
+        payload.map_err(|error| errors.push(FieldError::new(name, without_position(&error)))).ok()
     }
 
     fn required<T: DeserializeOwned>(&mut self, name: &str, errors: &mut Vec<FieldError>) -> Option<T> {
@@ -178,11 +179,11 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
     }
 }
 
-/// A key, borrowed unless it holds an escape.
+/// A key, borrowed unless it contains an escape.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
 
-/// The one shape of every server frame.
+/// The JSON form of every server frame.
 #[derive(Serialize)]
 struct Shape<'a, P> {
     #[serde(rename = "type")]
@@ -195,14 +196,14 @@ struct Shape<'a, P> {
     topic: Option<&'a Topic>,
 }
 
-/// A control frame, stamped `now`.
+/// A control frame with the timestamp `now`.
 pub fn encode_control(control: &Control, now: Timestamp) -> Frame {
     let shape = Shape { kind: control.kind(), payload: control, timestamp: now, id: None, topic: None };
     Frame::encode(None, |buffer| serde_json::to_writer(buffer, &shape))
         .expect("control payloads have text keys and no failing serializer")
 }
 
-/// A publication, with what its receivers' queues do with it when they are full.
+/// A publication, with the policy of a full queue.
 pub fn encode_publication(message: &Message, overflow: Overflow) -> Frame {
     let shape = Shape {
         kind: message.kind.as_str(),

@@ -1,14 +1,14 @@
-//! Connection records: making them, asking them, changing them. Ids and time come in as arguments.
+//! Connection records: constructor, checks, filters and updates. Ids and time are arguments.
 
 use std::time::Duration;
 
 use realtime_schema::{ClientId, Connection, ConnectionId, JwtClaims, Role, Timestamp, UserId};
 use serde_json::{Map, Value};
 
-/// What an application puts on a record.
+/// The application's own data of a connection.
 pub type Metadata = Map<String, Value>;
 
-/// What to change on a record.
+/// A change of a record.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ConnectionUpdate {
     /// The new roles, if they change.
@@ -45,17 +45,17 @@ pub fn has_role(connection: &Connection, role: &Role) -> bool {
     connection.roles.contains(role)
 }
 
-/// Whether it has at least one of `roles`. Of none, it has none.
+/// Whether it has at least one of `roles`; false if `roles` is empty.
 pub fn has_any_role(connection: &Connection, roles: &[Role]) -> bool {
     roles.iter().any(|role| has_role(connection, role))
 }
 
-/// Whether it has every one of `roles`. Of none, it has all.
+/// Whether it has every one of `roles`; true if `roles` is empty.
 pub fn has_all_roles(connection: &Connection, roles: &[Role]) -> bool {
     roles.iter().all(|role| has_role(connection, role))
 }
 
-/// How long ago it was accepted; nothing if the clock has stepped back since.
+/// Time since it was accepted; zero if the clock has gone back since.
 pub fn age(connection: &Connection, now: Timestamp) -> Duration {
     let ms = now.as_millis().saturating_sub(connection.created_at.as_millis());
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_holds_what_the_token_said_and_each_role_once() {
+    fn a_record_has_the_tokens_claims_and_each_role_once() {
         let record = connection(1, "alice", &["staff", "admin", "staff"]);
         assert_eq!(record.user.as_str(), "alice");
         assert_eq!(record.roles, vec![role("admin"), role("staff")]);
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn an_update_changes_what_it_names_and_nothing_else() {
+    fn an_update_changes_only_the_given_fields() {
         let before = connection(1, "alice", &["admin"]);
         let after = updated(&before, ConnectionUpdate { roles: Some(vec![role("staff")]), metadata: None });
         assert_eq!(after.roles, vec![role("staff")]);

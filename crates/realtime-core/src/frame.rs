@@ -1,4 +1,4 @@
-//! A server frame, encoded once and shared by every connection that gets it.
+//! A server frame, encoded once and shared by all its recipients.
 
 use std::{fmt, sync::Arc};
 
@@ -10,10 +10,10 @@ use crate::policy::Overflow;
 /// The longest header of an unmasked frame: two bytes and a 64-bit length (RFC 6455 section 5.2).
 const MAX_HEADER: usize = 10;
 
-/// One encoded server message, or several in a row that go the same way. Cloning shares it.
+/// One encoded server message, or several in a row with the same recipients. Cloning shares it.
 ///
-/// It holds each JSON text and, right before it, the header of the unmasked, unfragmented WebSocket text frame
-/// (RFC 6455 section 5.2), so that a writer can hand the kernel the same bytes for every listener.
+/// It contains each JSON text, preceded by the header of an unmasked, unfragmented WebSocket text frame (RFC 6455
+/// section 5.2), so that a writer passes the same bytes to the kernel for every recipient.
 #[derive(Clone)]
 pub struct Frame(Arc<Inner>);
 
@@ -24,22 +24,23 @@ struct Inner {
     label: Option<Label>,
 }
 
-/// What a queue may want to know of a publication when it is full.
+/// The properties of a publication that a full queue uses.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Label {
     /// What to do when a connection's queue is full.
     pub overflow: Overflow,
     /// The application's type.
     pub kind: MessageType,
-    /// Whom it was for.
+    /// Its audience.
     pub to: Audience,
 }
 
 impl Frame {
-    /// Lets `write` append JSON text to a buffer and frames it. Control frames have no label: they are never dropped.
+    /// Makes a frame of the JSON text that `write` appends to a buffer. Control frames have no label: they are never
+    /// dropped.
     ///
     /// # Errors
-    /// What `write` answers.
+    /// The error of `write`.
     pub fn encode<E>(label: Option<Label>, write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<Self, E> {
         let mut buffer = Vec::with_capacity(256);
         buffer.resize(MAX_HEADER, 0);
@@ -49,8 +50,8 @@ impl Frame {
         Ok(Self(Arc::new(Inner { wire, messages: 1, text_len, label })))
     }
 
-    /// `frames` as one, which a queue takes, drops and writes as a whole. They have the label of the first. Nothing
-    /// if there are none.
+    /// Joins `frames` into one, which a queue accepts and writes as a whole. It has the label of the first. `None` if
+    /// `frames` is empty.
     pub fn joined(frames: &[Self]) -> Option<Self> {
         let [first, others @ ..] = frames else { return None };
         if others.is_empty() {
@@ -66,7 +67,7 @@ impl Frame {
         })))
     }
 
-    /// What is left of it without its first message; nothing if that is all it holds.
+    /// The frame without its first message; `None` if it was the only one.
     pub fn without_first(&self) -> Option<Self> {
         let Inner { wire, messages, text_len, label } = &*self.0;
         let (text_at, length) = read_header(wire)?;
@@ -76,7 +77,7 @@ impl Frame {
         })
     }
 
-    /// How many messages it holds.
+    /// Number of messages.
     pub fn messages(&self) -> u32 {
         self.0.messages
     }
@@ -92,17 +93,17 @@ impl Frame {
         })
     }
 
-    /// The whole of what is written: the WebSocket frame of each message, header and text.
+    /// The bytes to write: the WebSocket frame of each message, header and text.
     pub fn wire(&self) -> &Bytes {
         &self.0.wire
     }
 
-    /// Length of the JSON texts together, in bytes.
+    /// Total length of the JSON texts, in bytes.
     pub fn text_len(&self) -> usize {
         self.0.text_len
     }
 
-    /// What the publications were, or nothing for a control frame.
+    /// The label of a publication; `None` for a control frame.
     pub fn label(&self) -> Option<&Label> {
         self.0.label.as_ref()
     }
@@ -114,7 +115,7 @@ impl fmt::Debug for Frame {
     }
 }
 
-/// Writes the header into the room before the text, right-aligned, and answers where it begins.
+/// Writes the header into the space before the text, right-aligned, and returns the index where it begins.
 fn write_header(buffer: &mut [u8]) -> usize {
     const FIN_TEXT: u8 = 0x81;
     let length = buffer.len() - MAX_HEADER;
@@ -131,7 +132,7 @@ fn write_header(buffer: &mut [u8]) -> usize {
     start
 }
 
-/// Where the text begins in a frame that [`write_header`] made, and how long it is.
+/// The index and the length of the text in a frame that [`write_header`] made.
 fn read_header(frame: &[u8]) -> Option<(usize, usize)> {
     let extended = |bytes: &[u8]| bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
     match *frame.get(1)? {
@@ -154,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_is_that_of_rfc_6455_for_each_width_of_the_length() {
+    fn the_header_follows_rfc_6455_for_each_width_of_the_length() {
         for (length, header) in [
             (0, vec![0x81, 0]),
             (125, vec![0x81, 125]),
@@ -171,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn joined_frames_are_written_as_they_were_one_by_one() {
+    fn joined_frames_have_the_bytes_of_the_single_frames() {
         let lengths = [0, 125, 126, 0xFFFF, 0x1_0000, 1];
         let frames = lengths.map(framed);
         let joined = Frame::joined(&frames).expect("some");

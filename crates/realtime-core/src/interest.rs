@@ -1,16 +1,16 @@
-//! What a node wants of a bus that delivers only what it is asked for: the first subscriber of a key makes the node
-//! listen, the last one makes it stop, and a request that failed is repeated.
+//! The interest of a node in the keys of a selective bus: the first subscriber of a key makes the node listen, the last
+//! one makes it stop, and a failed request is repeated.
 //!
-//! This counts and decides; the caller makes the requests and reports how they ended.
+//! This module counts and decides; the caller makes the requests and reports their results.
 
 use std::{
     collections::{HashMap, HashSet},
     hash::Hash,
 };
 
-/// The subscribers of each key, and what the bus knows of it.
+/// The subscribers of each key, and its state on the bus.
 ///
-/// A key costs an entry while it has a subscriber or a request for it is pending, and nothing after that.
+/// A key has an entry only while it has a subscriber or a pending request.
 #[derive(Clone, Debug)]
 pub struct Interest<K> {
     keys: HashMap<K, Key>,
@@ -24,20 +24,20 @@ struct Key {
     bus: Bus,
 }
 
-/// What the bus knows of a key.
+/// The state of a key on the bus.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Bus {
-    /// It is being asked to listen.
+    /// A request to listen is pending.
     Listening,
-    /// It delivers the key.
+    /// The bus delivers the key.
     Held,
-    /// It is being asked to stop.
+    /// A request to stop is pending.
     Leaving,
-    /// A request failed or was abandoned: it may deliver the key or not.
+    /// A request failed or was cancelled: the bus may or may not deliver the key.
     Unknown,
 }
 
-/// What a new subscriber has to do.
+/// The next step of a new subscriber.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Entered {
@@ -75,8 +75,8 @@ impl<K: Clone + Eq + Hash> Interest<K> {
         entered
     }
 
-    /// Reports how the request to listen to `key` ended. If it failed or was abandoned, its subscriber no longer
-    /// counts, and the bus is to be asked to stop: see [`Self::take_unwanted`].
+    /// Reports the result of the request to listen to `key`. If it failed or was cancelled, its subscriber is no longer
+    /// counted, and the bus must be asked to stop: see [`Self::take_unwanted`].
     pub fn listened(&mut self, key: &K, succeeded: bool) {
         let Some(known) = self.keys.get_mut(key).filter(|known| known.bus == Bus::Listening) else { return };
         if succeeded {
@@ -87,7 +87,7 @@ impl<K: Clone + Eq + Hash> Interest<K> {
         }
     }
 
-    /// Counts one subscriber less of `key`; true if it was the last.
+    /// Removes one subscriber of `key` from the count; true if it was the last.
     pub fn leave(&mut self, key: &K) -> bool {
         let Some(known) = self.keys.get_mut(key).filter(|known| known.subscribers > 0) else { return false };
         known.subscribers -= 1;
@@ -98,8 +98,7 @@ impl<K: Clone + Eq + Hash> Interest<K> {
         last
     }
 
-    /// Up to `max` keys that the bus is to be asked to stop delivering. Report the end of the request for each by
-    /// [`Self::left`].
+    /// Up to `max` keys that the bus must be asked to stop delivering. Report the result for each with [`Self::left`].
     pub fn take_unwanted(&mut self, max: usize) -> Vec<K> {
         let taken: Vec<_> = self.unwanted.iter().take(max).cloned().collect();
         for key in &taken {
@@ -111,7 +110,7 @@ impl<K: Clone + Eq + Hash> Interest<K> {
         taken
     }
 
-    /// Reports how the request to stop delivering `key` ended. One that failed is to be repeated.
+    /// Reports the result of the request to stop delivering `key`. A failed one must be repeated.
     pub fn left(&mut self, key: &K, succeeded: bool) {
         let Some(known) = self.keys.get_mut(key).filter(|known| known.bus == Bus::Leaving) else { return };
         if succeeded {
@@ -127,7 +126,7 @@ impl<K: Clone + Eq + Hash> Interest<K> {
         self.keys.get(key).map_or(0, |known| known.subscribers)
     }
 
-    /// True if no key costs anything.
+    /// True if no key has an entry.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.unwanted.is_empty()
     }

@@ -1,5 +1,5 @@
-//! The decisions of a real-time server, as pure functions and state machines: who may connect, what a frame
-//! means, whom a message is for, what a session does next.
+//! The decisions of a real-time server, as pure functions and state machines: admission of clients, decoding of
+//! commands, recipients of messages, and the next step of a session.
 //!
 //! Nothing here awaits, locks, reads a clock, draws a random number or opens a socket: time, ids and jitter are
 //! arguments, effects are values. `cargo xtask check` enforces that.
@@ -8,7 +8,7 @@
 //! use realtime_core::{auth::ConnectionPolicy, pubsub::SubscriptionTable};
 //! use realtime_schema::{ConnectionId, JwtClaims, Origin, Timestamp, Topic, UserId};
 //!
-//! // May this user connect? The policy judges claims by the time that it is given.
+//! // May this user connect? The policy checks the claims at the given time.
 //! let claims = JwtClaims::new(UserId::new("alice")?);
 //! ConnectionPolicy::default().authorize(&claims, Timestamp::from_millis(1_795_438_800_000))?;
 //!
@@ -22,9 +22,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! - [`codec`] decodes a client's text and encodes frames, each once; a [`client_message`] is what an application's hook
-//!   gets.
-//! - [`session`] is one connection's life as a state machine; the example `core_only` drives it by hand.
+//! - [`codec`] decodes a client's text and encodes frames, each once; a [`client_message`] is the message as an
+//!   application's hook receives it.
+//! - [`session`] is the state machine of one connection; the example `core_only` drives it by hand.
 //! - [`auth`] and [`policy`] decide who may connect and subscribe; [`limits`] counts.
 //! - [`registry`] and [`pubsub`] find the recipients of a message.
 

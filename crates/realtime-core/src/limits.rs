@@ -1,13 +1,13 @@
-//! How often something may happen: a token bucket over a given time.
+//! Rate limits: a token bucket, with the time as an argument.
 
 use std::time::Duration;
 
-/// A token bucket: `rate` a second in the long run, `burst` at once after a quiet time. 16 bytes.
+/// A token bucket: on average `rate` tokens a second, and up to `burst` at once after an idle time. 16 bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct TokenBucket {
     /// Thousandths of a token.
     level: u64,
-    /// Up to when they were paid out, in milliseconds.
+    /// Time of the last refill, in milliseconds.
     at_ms: u64,
 }
 
@@ -20,7 +20,7 @@ impl TokenBucket {
     /// Takes one token.
     ///
     /// # Errors
-    /// There is none: how long until there is one.
+    /// The bucket is empty: the time until the next token.
     pub fn take(&mut self, rate: u32, burst: u32, now: Duration) -> Result<(), Duration> {
         let rate = u64::from(rate.max(1));
         let elapsed_ms = millis(now).saturating_sub(self.at_ms);
@@ -60,14 +60,14 @@ mod tests {
     }
 
     #[test]
-    fn a_long_quiet_time_gives_no_more_than_the_burst() {
+    fn a_long_idle_time_gives_no_more_than_the_burst() {
         let mut bucket = TokenBucket::full(2, ms(0));
         let passed = (0..10).filter(|_| bucket.take(1_000, 2, Duration::from_secs(1 << 40)).is_ok()).count();
         assert_eq!(passed, 2);
     }
 
     #[test]
-    fn what_it_tells_to_wait_is_enough() {
+    fn a_token_is_available_after_the_returned_wait() {
         for rate in [1, 3, 7, 50, 1000] {
             let mut bucket = TokenBucket::full(1, ms(0));
             let mut now = ms(0);
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn time_that_steps_back_neither_pays_nor_panics() {
+    fn time_that_goes_back_neither_refills_nor_panics() {
         let mut bucket = TokenBucket::full(1, ms(1_000));
         assert!(bucket.take(1, 1, ms(1_000)).is_ok());
         assert!(bucket.take(1, 1, ms(0)).is_err());

@@ -1,4 +1,4 @@
-//! Who listens under a key: sets that cost little when they hold one, and stay quick when they hold thousands.
+//! Sets of listeners by key: small with one member, and fast with thousands.
 
 use std::{
     collections::{HashMap, hash_map::Entry},
@@ -9,16 +9,17 @@ use std::{
 
 use realtime_schema::ConnectionId;
 
-/// A set larger than this finds its members through a map instead of looking at each.
+/// A set larger than this finds its members with a map instead of a linear search.
 const MAPPED_ABOVE: usize = 32;
-/// A set smaller than this gives its map back. Well below [`MAPPED_ABOVE`], so that a set at the edge does not flap.
+/// A set smaller than this drops its map. Well below [`MAPPED_ABOVE`], so that a set near the limit does not build and
+/// drop it repeatedly.
 const UNMAPPED_BELOW: usize = 16;
 /// Tables of at most this many entries keep their memory.
 const KEPT: usize = 32;
 
-/// The listeners under one key, each connection once and at least one. Order means nothing.
+/// The listeners of one key: at least one, each connection once, in no order.
 ///
-/// A lone listener is held in place, without an allocation; several are contiguous, for fan-out.
+/// A single listener is stored inline, without an allocation; several are contiguous, for fan-out.
 pub struct ListenerSet<L>(Set<L>);
 
 enum Set<L> {
@@ -28,7 +29,7 @@ enum Set<L> {
 
 struct Many<L> {
     listeners: Vec<(ConnectionId, L)>,
-    /// Boxed, for most sets never need it.
+    /// Boxed, because most sets never need it.
     indexes: Option<Box<Indexes>>,
 }
 
@@ -37,11 +38,11 @@ struct Indexes(HashMap<ConnectionId, u32>);
 
 /// The result of a removal.
 enum Removal {
-    /// It was not there.
+    /// The connection was not in the set.
     Absent,
-    /// It is gone, others are left.
+    /// The connection was removed; others remain.
     Removed,
-    /// It is the only one: a set is never empty, so drop the set.
+    /// The connection is the only one. A set is never empty, so the caller drops the set.
     Last,
 }
 
@@ -58,7 +59,7 @@ impl<L> ListenerSet<L> {
         }
     }
 
-    /// Whether the connection is among them.
+    /// Whether the connection is in the set.
     pub fn contains(&self, id: ConnectionId) -> bool {
         match &self.0 {
             Set::One((only, _)) => *only == id,
@@ -66,7 +67,7 @@ impl<L> ListenerSet<L> {
         }
     }
 
-    /// False, and nothing changes, if the connection is there already.
+    /// Adds a listener; returns false and changes nothing if the connection is already in the set.
     fn insert(&mut self, id: ConnectionId, listener: L) -> bool {
         if self.contains(id) {
             return false;
@@ -155,14 +156,15 @@ fn narrow(index: usize) -> u32 {
     u32::try_from(index).expect("a node holds fewer than four billion connections")
 }
 
-/// Gives memory back when a table is nearly empty after having been large. Amortized: each call that does halves it.
+/// Frees memory of a table that was large and is nearly empty now. Amortized: each call that frees memory halves the
+/// table.
 pub(crate) fn shrink<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
     if map.capacity() > KEPT && map.len() < map.capacity() / 4 {
         map.shrink_to(map.len() * 2);
     }
 }
 
-/// Keys, each with those who listen under it. A key without a listener leaves no trace.
+/// Keys with their listeners. A key without a listener has no entry.
 pub struct ListenerIndex<K, L> {
     sets: HashMap<K, ListenerSet<L>>,
     pairs: usize,
@@ -174,8 +176,8 @@ impl<K: Clone + Eq + Hash, L> ListenerIndex<K, L> {
         Self { sets: HashMap::new(), pairs: 0 }
     }
 
-    /// Adds a listener and returns the index's own copy of `key`, so that a caller that keeps the key too can share
-    /// it; nothing, and nothing changes, if the connection listens there already.
+    /// Adds a listener and returns the index's own copy of `key`, which a caller that also keeps the key can share.
+    /// Returns `None` and changes nothing if the connection is already a listener of `key`.
     pub fn insert(&mut self, key: &K, id: ConnectionId, listener: L) -> Option<K> {
         let kept = match self.sets.entry(key.clone()) {
             Entry::Vacant(vacant) => {
@@ -193,7 +195,7 @@ impl<K: Clone + Eq + Hash, L> ListenerIndex<K, L> {
         Some(kept)
     }
 
-    /// Removes a listener; false if it was not there.
+    /// Removes a listener; false if it was not in the index.
     pub fn remove(&mut self, key: &K, id: ConnectionId) -> bool {
         let Some(set) = self.sets.get_mut(key) else { return false };
         match set.remove(id) {
@@ -208,17 +210,17 @@ impl<K: Clone + Eq + Hash, L> ListenerIndex<K, L> {
         true
     }
 
-    /// The listeners under `key`, in no particular order.
+    /// The listeners of `key`, in no particular order.
     pub fn listeners(&self, key: &K) -> &[(ConnectionId, L)] {
         self.sets.get(key).map_or(&[], ListenerSet::as_slice)
     }
 
-    /// Whether the connection listens under `key`.
+    /// Whether the connection is a listener of `key`.
     pub fn contains(&self, key: &K, id: ConnectionId) -> bool {
         self.sets.get(key).is_some_and(|set| set.contains(id))
     }
 
-    /// Whether anyone listens under `key`.
+    /// Whether `key` has a listener.
     pub fn exists(&self, key: &K) -> bool {
         self.sets.contains_key(key)
     }
@@ -228,12 +230,12 @@ impl<K: Clone + Eq + Hash, L> ListenerIndex<K, L> {
         self.sets.iter()
     }
 
-    /// How many keys have listeners.
+    /// Number of keys.
     pub fn keys(&self) -> usize {
         self.sets.len()
     }
 
-    /// How many pairs of a key and a connection there are.
+    /// Number of pairs of a key and a connection.
     pub fn pairs(&self) -> usize {
         self.pairs
     }

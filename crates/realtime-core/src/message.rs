@@ -1,4 +1,4 @@
-//! Messages: making them, judging them, and deciding whom they are for. Ids and time come in as arguments.
+//! Messages: constructors, validation, and recipients. Ids and time are arguments.
 
 use std::borrow::Cow;
 
@@ -12,16 +12,16 @@ use realtime_schema::{
 pub struct Content {
     /// The application's type of message.
     pub kind: MessageType,
-    /// Its content.
+    /// The payload.
     pub payload: Payload,
 }
 
-/// What makes a message one of its own.
+/// The identity of a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     /// Unique for each publication.
     pub id: MessageId,
-    /// When it was published.
+    /// The time of the publication.
     pub now: Timestamp,
 }
 
@@ -56,16 +56,16 @@ pub fn to_topic(topic: Topic, content: Content, stamp: Stamp) -> Message {
     create(Route::Topic(topic), content, stamp)
 }
 
-/// The message that `request` asks for. The publisher's own timestamp wins over the stamp's.
+/// The message of `request`. The timestamp of the request, if there is one, replaces the stamp's.
 pub fn from_request(request: PublishRequest, stamp: Stamp) -> Message {
     let PublishRequest { to, kind, payload, timestamp, idempotency_key: _, except_client } = request;
     Message { id: stamp.id, to, kind, payload, timestamp: timestamp.unwrap_or(stamp.now), except_client }
 }
 
-/// Checks what the types of `request` don't: the length of its idempotency key, and its payload's size.
+/// Checks the properties of `request` that its types don't: the length of its idempotency key, and its payload's size.
 ///
 /// # Errors
-/// Every field that is wrong, with what would be right.
+/// Every invalid field, with the valid values.
 pub fn validate(request: &PublishRequest, max_payload_bytes: usize) -> Result<(), Vec<FieldError>> {
     let mut errors = Vec::new();
     let size = request.payload.as_str().len();
@@ -83,16 +83,16 @@ pub fn validate(request: &PublishRequest, max_payload_bytes: usize) -> Result<()
     if errors.is_empty() { Ok(()) } else { Err(errors) }
 }
 
-/// Which indexes to ask for a message's listeners.
+/// The routes to look up for a message's recipients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan<'a> {
-    /// The routes that matter, each once.
+    /// The routes to look up, each once.
     pub routes: Cow<'a, [Route]>,
-    /// True if two of them may name the same connection, so that a delivery has to remember who has it.
+    /// True if two of them may include the same connection, so that a delivery must track its recipients.
     pub overlap: bool,
 }
 
-/// Decides how `to` is resolved: no route is asked twice, and none beside [`Route::All`], which holds every other.
+/// Plans the lookups for `to`: each route once, and [`Route::All`] alone, because it includes every other.
 pub fn plan(to: &Audience) -> Plan<'_> {
     let routes = to.routes();
     if let Some(all) = routes.iter().find(|route| **route == Route::All) {
@@ -107,16 +107,17 @@ pub fn plan(to: &Audience) -> Plan<'_> {
     Plan { overlap: may_overlap(&routes), routes }
 }
 
-/// Whether different routes may name the same connection. It has one user and one id, but any roles and topics.
+/// Whether different routes may include the same connection. A connection has one user and one id, but any number of
+/// roles and topics.
 fn may_overlap(routes: &[Route]) -> bool {
     routes.len() > 1
         && !routes.iter().all(|route| matches!(route, Route::User(_)))
         && !routes.iter().all(|route| matches!(route, Route::Connection(_)))
 }
 
-/// Whether `connection` gets `message`; `subscribed` says whether it is subscribed to a topic.
+/// Whether `connection` is a recipient of `message`; `subscribed` returns whether it is subscribed to a topic.
 ///
-/// This is what routing means; indexes are only a quicker way to the same answer.
+/// This defines routing; an index is only a faster way to the same result.
 pub fn is_for(message: &Message, connection: &Connection, subscribed: impl Fn(&Topic) -> bool) -> bool {
     let left_out = message.except_client.is_some() && message.except_client == connection.client;
     !left_out
@@ -129,7 +130,7 @@ pub fn is_for(message: &Message, connection: &Connection, subscribed: impl Fn(&T
         })
 }
 
-/// The connections that get `message`; `subscribed` says whether one is subscribed to a topic.
+/// The recipients of `message`; `subscribed` returns whether a connection is subscribed to a topic.
 pub fn filter<'a>(
     message: &Message,
     connections: impl IntoIterator<Item = &'a Connection>,

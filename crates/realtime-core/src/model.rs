@@ -1,9 +1,9 @@
-//! What routing means, without shards and locks: the model that the indexes of an adapter must agree with.
+//! The reference model of routing, without shards and locks. The indexes of an adapter must return the same results.
 //!
 //! Production code uses the parts ([`ConnectionTable`](crate::registry::ConnectionTable),
 //! [`TopicTable`](crate::pubsub::TopicTable), [`ListenerIndex`](crate::listeners::ListenerIndex)) behind locks of its
-//! own, and finds recipients by index. Nothing but tests, simulations and examples calls what is gathered here: it
-//! says the same in the plainest way.
+//! own, and finds recipients by index. Only tests, simulations and examples use this module, which does the same in the
+//! simplest way.
 
 pub use crate::{
     message::{filter, is_for},

@@ -1,4 +1,4 @@
-//! What waits for a connection's reader: a queue with bounds in messages and bytes, and a verdict when it is full.
+//! The outbound queue of a connection, bounded in messages and bytes, with a policy for a full queue.
 
 use std::collections::{HashSet, VecDeque};
 
@@ -6,27 +6,27 @@ use realtime_schema::{Gap, GapReason, Stream};
 
 use crate::{frame::Frame, policy::Overflow};
 
-/// The capacity that a queue keeps between frames while there is traffic. At rest it keeps none.
+/// The capacity that a queue keeps between frames while there is traffic. An idle queue keeps none.
 const KEPT: usize = 4;
 
 /// The bounds of a queue. A single message larger than `bytes` still fits into an empty queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueLimits {
-    /// Most messages that wait.
+    /// Most queued messages.
     pub messages: usize,
-    /// Most bytes of text that wait.
+    /// Most queued bytes of text.
     pub bytes: usize,
 }
 
 /// The result of a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It waits, and so many others were dropped for it.
+    /// The frame is queued; `dropped` older messages made room.
     Queued {
-        /// Publications that were dropped.
+        /// Number of dropped publications.
         dropped: u32,
     },
-    /// There was no room, and nothing that might be dropped: close the connection as too slow.
+    /// The queue is full and nothing may be dropped: close the connection as too slow.
     Full,
 }
 
@@ -36,18 +36,18 @@ struct Gaps(Vec<Gap>);
 /// A bounded queue of frames.
 #[derive(Debug, Default)]
 pub struct OutboundQueue {
-    /// Usually the only frame: one that finds the queue empty needs no allocation.
+    /// The first frame, usually the only one: it needs no allocation.
     first: Option<Frame>,
-    /// What waits behind it.
+    /// The frames after the first.
     frames: VecDeque<Frame>,
     messages: u32,
     bytes: usize,
-    /// What was dropped since the last take, by stream. Mostly nothing, and then a pointer.
+    /// Messages dropped since the last take, by stream. Boxed: usually empty.
     gaps: Option<Box<Gaps>>,
 }
 
 impl OutboundQueue {
-    /// Whether nothing waits.
+    /// Whether the queue is empty.
     pub fn is_empty(&self) -> bool {
         self.has_no_frame() && self.gaps.is_none()
     }
@@ -56,23 +56,23 @@ impl OutboundQueue {
         self.first.is_none() && self.frames.is_empty()
     }
 
-    /// How many messages wait.
+    /// Number of queued messages.
     pub fn len(&self) -> usize {
         self.messages as usize
     }
 
-    /// How many bytes of text wait.
+    /// Number of queued bytes of text.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Puts `frame` behind what waits; makes room by its own policy if there is none.
+    /// Appends `frame`. If the queue is full, makes room by the policy of `frame`.
     pub fn push(&mut self, frame: Frame, limits: QueueLimits) -> Verdict {
         let mut dropped = 0;
         if !self.fits(&frame, limits) {
             match frame.label().map(|label| label.overflow) {
                 Some(Overflow::Close) => {}
-                // A control frame is never dropped, and publications that may be give way to it.
+                // A control frame is never dropped; publications that may be dropped make room for it.
                 None | Some(Overflow::Drop) => {
                     while !self.fits(&frame, limits) && self.drop_oldest() {
                         dropped += 1;
@@ -117,7 +117,7 @@ impl OutboundQueue {
         &mut self.frames
     }
 
-    /// Drops the oldest message whose policy allows it, and notes what is missing. False if there is none.
+    /// Drops the oldest message whose policy allows it, and records the gap. False if there is none.
     fn drop_oldest(&mut self) -> bool {
         let droppable = |frame: &Frame| frame.label().is_some_and(|label| label.overflow == Overflow::Drop);
         let Some(at) = self.all().iter().position(droppable) else { return false };
@@ -159,11 +159,11 @@ impl OutboundQueue {
         dropped
     }
 
-    /// Moves all queued frames behind those in `batch`; returns what was dropped since the last call.
-    /// The gaps come before the frames: what is missing is older than what is there.
+    /// Appends all queued frames to `batch`, and returns the gaps since the last call.
+    /// The gaps come before the frames: dropped messages are older than queued ones.
     pub fn take(&mut self, batch: &mut VecDeque<Frame>) -> Vec<Gap> {
         batch.extend(self.first.take());
-        // Not in the midst of bursts: who gives room back after each asks for it again at the next.
+        // Keeps the capacity during bursts: freeing it after each would allocate again for the next.
         let quiet = self.frames.len() <= KEPT;
         batch.append(&mut self.frames);
         if quiet {
@@ -173,14 +173,14 @@ impl OutboundQueue {
         self.gaps.take().map_or_else(Vec::new, |gaps| gaps.0)
     }
 
-    /// Gives room back that traffic has left, if nothing waits.
+    /// Frees unused capacity, if the queue is empty.
     pub fn rest(&mut self) {
         if self.is_empty() {
             self.frames = VecDeque::new();
         }
     }
 
-    /// Forgets all that waits.
+    /// Drops all queued frames and gaps.
     pub fn clear(&mut self) {
         *self = Self::default();
     }

@@ -1,4 +1,4 @@
-//! Policies for streams: who may subscribe to a topic, and what happens to a slow reader.
+//! Policies for streams: permission to subscribe to a topic, and the overflow policy of slow readers.
 
 use realtime_schema::{Audience, Route, StreamPattern, Topic, TopicPattern, UserId};
 use serde::{Deserialize, Serialize};
@@ -9,12 +9,12 @@ use crate::topic::matches;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Overflow {
-    /// Close the connection with 4513; the client comes back.
+    /// Close the connection with 4513; the client reconnects.
     #[default]
     Close,
     /// Drop the oldest messages that may be dropped, and send the client a `gap`.
     Drop,
-    /// Keep only the latest message of each type and route: right for gauges.
+    /// Keep only the latest message of each type and route: suits gauges.
     Latest,
 }
 
@@ -32,9 +32,9 @@ pub enum SubscribePolicy {
 /// The policy of the streams that a pattern matches.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Namespace {
-    /// Which streams. In a topic pattern `{sub}` stands for the subscribing user.
+    /// The streams. In a topic pattern `{sub}` stands for the subscribing user.
     pub pattern: StreamPattern,
-    /// Who may subscribe by themselves. Only topics can be subscribed to.
+    /// The clients that may subscribe. Only topics can be subscribed to.
     pub subscribe: SubscribePolicy,
     /// What to do when the queue of a slow reader is full.
     pub overflow: Overflow,
@@ -68,24 +68,24 @@ pub struct Namespaces {
 }
 
 impl Namespaces {
-    /// The namespaces, and what to do with slow readers of a message that is in none of them.
+    /// The namespaces, and the overflow policy of a message that is in none of them.
     pub fn new(list: Vec<Namespace>, default_overflow: Overflow) -> Self {
         Self { list, default_overflow }
     }
 
-    /// Whether any user with a valid token may subscribe to `topic` as `user`.
-    pub fn lets_subscribe(&self, topic: &Topic, user: &UserId) -> bool {
+    /// Whether a namespace allows `user` to subscribe to `topic` without a grant.
+    pub fn allows_subscribe(&self, topic: &Topic, user: &UserId) -> bool {
         self.list
             .iter()
-            // One with `{sub}` holds the topics of every user, so that no later one opens them to others.
+            // A pattern with `{sub}` matches the topics of every user, so that no later one opens them to others.
             .filter_map(|namespace| Some((namespace, namespace.topics()?)))
             .find(|(_, pattern)| matches(pattern, topic, None))
             .filter(|(_, pattern)| matches(pattern, topic, Some(user)))
             .is_some_and(|(namespace, _)| namespace.subscribe == SubscribePolicy::Authenticated)
     }
 
-    /// What to do with a slow reader of a message to `to`: the first namespace that covers its stream decides. A
-    /// message to a single connection or to several routes belongs to no stream, and has the default.
+    /// The overflow policy of a message to `to`: the first namespace that covers its stream decides. A message to a
+    /// single connection or to several routes belongs to no stream, and has the default.
     pub fn overflow(&self, to: &Audience) -> Overflow {
         let [route] = to.routes() else { return self.default_overflow };
         self.list
@@ -107,7 +107,7 @@ mod tests {
     fn nothing_is_open_by_default() {
         let topic = Topic::new("order:1").expect("a topic");
         let user = UserId::new("alice").expect("a user");
-        assert!(!Namespaces::default().lets_subscribe(&topic, &user));
+        assert!(!Namespaces::default().allows_subscribe(&topic, &user));
         assert_eq!(Namespaces::default().overflow(&Route::Topic(topic).into()), Overflow::Close);
     }
 
@@ -122,15 +122,15 @@ mod tests {
         );
         let user = UserId::new("alice").expect("a user");
         let topic = |text| Topic::new(text).expect("a topic");
-        assert!(namespaces.lets_subscribe(&topic("news:today"), &user));
-        assert!(!namespaces.lets_subscribe(&topic("news:internal"), &user));
+        assert!(namespaces.allows_subscribe(&topic("news:today"), &user));
+        assert!(!namespaces.allows_subscribe(&topic("news:internal"), &user));
         let overflow = |text| namespaces.overflow(&Route::Topic(topic(text)).into());
         assert_eq!(overflow("news:today"), Overflow::Drop);
         assert_eq!(overflow("order:1"), Overflow::Latest);
     }
 
     #[test]
-    fn every_stream_has_its_namespace_and_what_is_no_stream_has_the_default() {
+    fn a_stream_has_the_policy_of_its_namespace_and_any_other_audience_the_default() {
         let granted = |pattern, overflow| namespace(pattern, SubscribePolicy::Granted, overflow);
         let namespaces = Namespaces::new(
             vec![
@@ -158,12 +158,12 @@ mod tests {
         assert_eq!(namespaces.overflow(&union), Overflow::Close);
         assert!(
             !Namespaces::new(vec![granted("user", Overflow::Drop)], Overflow::Close)
-                .lets_subscribe(&Topic::new("user").expect("a topic"), &UserId::new("alice").expect("a user"))
+                .allows_subscribe(&Topic::new("user").expect("a topic"), &UserId::new("alice").expect("a user"))
         );
     }
 
     #[test]
-    fn a_namespace_of_ones_own_is_open_to_its_user_alone() {
+    fn a_namespace_with_sub_is_open_only_to_its_user() {
         let namespaces = Namespaces::new(
             vec![
                 namespace("topic:user:{sub}:**", SubscribePolicy::Authenticated, Overflow::Close),
@@ -172,7 +172,7 @@ mod tests {
             Overflow::Close,
         );
         let topic = Topic::new("user:alice:inbox").expect("a topic");
-        assert!(namespaces.lets_subscribe(&topic, &UserId::new("alice").expect("a user")));
-        assert!(!namespaces.lets_subscribe(&topic, &UserId::new("mallory").expect("a user")));
+        assert!(namespaces.allows_subscribe(&topic, &UserId::new("alice").expect("a user")));
+        assert!(!namespaces.allows_subscribe(&topic, &UserId::new("mallory").expect("a user")));
     }
 }

@@ -1,4 +1,4 @@
-//! Who is subscribed to what. [`SubscriptionTable`] is the whole, for one thread; its two halves, [`TopicTable`] and
+//! Tables of subscriptions. [`SubscriptionTable`] is complete, for one thread; its two halves, [`TopicTable`] and
 //! [`ConnectionTopics`], can be kept behind separate locks by a caller that needs many threads.
 
 use std::collections::{HashMap, hash_map::Entry};
@@ -7,27 +7,27 @@ use realtime_schema::{ConnectionId, Origin, Subscription, Topic};
 
 use crate::listeners::{ListenerIndex, shrink};
 
-/// Topics, each with its subscribers. An empty topic leaves no trace.
+/// Topics with their subscribers. A topic without a subscriber has no entry.
 pub type TopicTable<L> = ListenerIndex<Topic, L>;
 
 /// Why a connection was not subscribed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum SubscribeRefused {
-    /// It was never attached, or is detached.
+    /// The connection was never attached, or is detached.
     #[error("the connection is not attached")]
     NotAttached,
-    /// It has as many topics as it may have.
+    /// The connection has reached its limit of topics.
     #[error(transparent)]
     Limit(#[from] TopicLimit),
 }
 
-/// A connection has as many topics as it may have.
+/// The connection has reached its limit of topics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the connection has {0} topics, which is the limit")]
 pub struct TopicLimit(pub u32);
 
-/// One connection's topics, in their order as text, with who asked for each, up to a limit.
+/// The topics of one connection, sorted as text, each with its origin, up to a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionTopics {
     held: Held,
@@ -60,7 +60,7 @@ impl ConnectionTopics {
         }
     }
 
-    /// The same, taken out.
+    /// The subscriptions, by value.
     pub fn into_vec(self) -> Vec<Subscription> {
         match self.held {
             Held::None => Vec::new(),
@@ -74,12 +74,12 @@ impl ConnectionTopics {
         self.find(topic).is_ok()
     }
 
-    /// Adds `topic`; false if it is there already, and then nothing changes, not even the origin. `join` is called
-    /// only if it is added: it puts the connection among the topic's subscribers and returns the copy of the
-    /// topic to keep, so that all of its subscribers can share one.
+    /// Adds `topic`; returns false and changes nothing, not even the origin, if it is there already. `join` is called
+    /// only if it is added: it adds the connection to the topic's subscribers and returns the copy of the topic to
+    /// keep, which all of its subscribers share.
     ///
     /// # Errors
-    /// There are as many as there may be.
+    /// The limit is reached.
     pub fn add(&mut self, topic: &Topic, origin: Origin, join: impl FnOnce() -> Topic) -> Result<bool, TopicLimit> {
         let Err(place) = self.find(topic) else { return Ok(false) };
         if self.as_slice().len() >= self.limit as usize {
@@ -102,7 +102,7 @@ impl ConnectionTopics {
         Ok(true)
     }
 
-    /// Removes `topic`; false if it was not there.
+    /// Removes `topic`; false if it was not subscribed.
     pub fn remove(&mut self, topic: &Topic) -> bool {
         let Ok(place) = self.find(topic) else { return false };
         self.held = match std::mem::replace(&mut self.held, Held::None) {
@@ -123,7 +123,7 @@ impl ConnectionTopics {
         true
     }
 
-    /// Where it is, or where it would have to be.
+    /// The index of `topic`, or the index at which to insert it.
     fn find(&self, topic: &Topic) -> Result<usize, usize> {
         self.as_slice().binary_search_by(|known| known.topic.cmp(topic))
     }
@@ -132,9 +132,9 @@ impl ConnectionTopics {
 /// A connection that may subscribe.
 #[derive(Clone, Debug)]
 pub struct Attached<L> {
-    /// What its topics deliver to.
+    /// The listener of its topics.
     pub listener: L,
-    /// What it is subscribed to.
+    /// Its topics.
     pub topics: ConnectionTopics,
 }
 
@@ -148,7 +148,8 @@ impl<L> AttachedTable<L> {
         Self(HashMap::new())
     }
 
-    /// Lets a connection subscribe to at most `max_topics` topics; false, and nothing changes, if it may already.
+    /// Allows a connection to subscribe to at most `max_topics` topics; returns false and changes nothing if it is
+    /// attached already.
     pub fn insert(&mut self, id: ConnectionId, listener: L, max_topics: u32) -> bool {
         match self.0.entry(id) {
             Entry::Occupied(_) => false,
@@ -159,7 +160,8 @@ impl<L> AttachedTable<L> {
         }
     }
 
-    /// Takes a connection out, with its topics, whose subscribers it must leave in the same act.
+    /// Removes a connection and returns it. The caller must remove it from the subscribers of its topics in the
+    /// same operation.
     pub fn remove(&mut self, id: ConnectionId) -> Option<Attached<L>> {
         let gone = self.0.remove(&id);
         shrink(&mut self.0);
@@ -176,7 +178,7 @@ impl<L> AttachedTable<L> {
         self.0.get_mut(&id)
     }
 
-    /// How many there are.
+    /// Number of connections.
     pub fn count(&self) -> usize {
         self.0.len()
     }
@@ -201,17 +203,18 @@ impl<L: Clone> SubscriptionTable<L> {
         Self { connections: AttachedTable::new(), topics: TopicTable::new() }
     }
 
-    /// Lets a connection subscribe to at most `max_topics` topics; false, and nothing changes, if it may already.
+    /// Allows a connection to subscribe to at most `max_topics` topics; returns false and changes nothing if it is
+    /// attached already.
     pub fn attach(&mut self, id: ConnectionId, listener: L, max_topics: u32) -> bool {
         self.connections.insert(id, listener, max_topics)
     }
 
-    /// Ends every subscription of a connection and lets it subscribe no more. Returns what it had.
+    /// Ends every subscription of a connection; it can no longer subscribe. Returns the ended subscriptions.
     pub fn detach(&mut self, id: ConnectionId) -> Vec<Subscription> {
         self.connections.remove(id).map(|attached| self.leave(id, attached.topics)).unwrap_or_default()
     }
 
-    /// Ends every subscription of a connection, which may subscribe again. Returns what it had.
+    /// Ends every subscription of a connection, which may subscribe again. Returns the ended subscriptions.
     pub fn unsubscribe_all(&mut self, id: ConnectionId) -> Vec<Subscription> {
         let Some(attached) = self.connections.get_mut(id) else { return Vec::new() };
         let none = ConnectionTopics::new(attached.topics.limit);
@@ -227,10 +230,10 @@ impl<L: Clone> SubscriptionTable<L> {
         had
     }
 
-    /// Subscribes a connection; false if it was subscribed already, and then nothing changes.
+    /// Subscribes a connection; returns false and changes nothing if it was subscribed already.
     ///
     /// # Errors
-    /// It is not attached, or has as many topics as it may have.
+    /// The connection is not attached, or has reached its limit of topics.
     pub fn subscribe(&mut self, id: ConnectionId, topic: &Topic, origin: Origin) -> Result<bool, SubscribeRefused> {
         let attached = self.connections.get_mut(id).ok_or(SubscribeRefused::NotAttached)?;
         let listener = &attached.listener;
@@ -264,12 +267,12 @@ impl<L: Clone> SubscriptionTable<L> {
         self.topics.exists(topic)
     }
 
-    /// How many topics have subscribers.
+    /// Number of topics with a subscriber.
     pub fn topic_count(&self) -> usize {
         self.topics.keys()
     }
 
-    /// How many pairs of a connection and a topic there are.
+    /// Number of pairs of a connection and a topic.
     pub fn subscription_count(&self) -> usize {
         self.topics.pairs()
     }

@@ -1,4 +1,4 @@
-//! Who is connected. [`Registry`] is the whole, for one thread; its parts, [`ConnectionTable`] and a
+//! Tables of connections. [`Registry`] is complete, for one thread; its parts, [`ConnectionTable`] and a
 //! [`ListenerIndex`] for users and one for roles, can be kept behind separate locks by a caller that needs many threads.
 
 use std::{
@@ -13,12 +13,12 @@ use crate::{
     listeners::{ListenerIndex, shrink},
 };
 
-/// A connection's record, and what delivers to it.
+/// A connection's record and its listener.
 #[derive(Clone, Debug)]
 pub struct Registered<L> {
-    /// Who it is.
+    /// The record.
     pub record: Arc<Connection>,
-    /// What delivers to it.
+    /// The listener, which delivers to it.
     pub listener: L,
 }
 
@@ -32,7 +32,7 @@ impl<L> ConnectionTable<L> {
         Self(HashMap::new())
     }
 
-    /// Adds a connection; false, and nothing changes, if its id is there already.
+    /// Adds a connection; returns false and changes nothing if its id is there already.
     pub fn insert(&mut self, record: Arc<Connection>, listener: L) -> bool {
         match self.0.entry(record.id) {
             Entry::Occupied(_) => false,
@@ -43,7 +43,7 @@ impl<L> ConnectionTable<L> {
         }
     }
 
-    /// Takes a connection out.
+    /// Removes a connection and returns it.
     pub fn remove(&mut self, id: ConnectionId) -> Option<Registered<L>> {
         let gone = self.0.remove(&id);
         shrink(&mut self.0);
@@ -68,7 +68,7 @@ impl<L> ConnectionTable<L> {
         self.0.values()
     }
 
-    /// How many there are.
+    /// Number of connections.
     pub fn count(&self) -> usize {
         self.0.len()
     }
@@ -83,22 +83,22 @@ impl<L> Default for ConnectionTable<L> {
 /// A record that replaced another.
 #[derive(Debug)]
 pub struct Replaced<'a, L> {
-    /// The record before.
+    /// The old record.
     pub old: Arc<Connection>,
-    /// The record now.
+    /// The new record.
     pub new: Arc<Connection>,
-    /// What delivers to the connection.
+    /// The listener, which delivers to the connection.
     pub listener: &'a L,
 }
 
 impl<L> Replaced<'_, L> {
-    /// The roles that the connection has now and had not.
-    pub fn gained(&self) -> impl Iterator<Item = &Role> {
+    /// The roles that only the new record has.
+    pub fn added_roles(&self) -> impl Iterator<Item = &Role> {
         only_in(&self.new, &self.old)
     }
 
-    /// The roles that it had and has no more.
-    pub fn lost(&self) -> impl Iterator<Item = &Role> {
+    /// The roles that only the old record has.
+    pub fn removed_roles(&self) -> impl Iterator<Item = &Role> {
         only_in(&self.old, &self.new)
     }
 }
@@ -107,7 +107,7 @@ fn only_in<'a>(one: &'a Connection, other: &'a Connection) -> impl Iterator<Item
     one.roles.iter().filter(|role| !other.roles.contains(role))
 }
 
-/// The connections by id, by user and by role: finding some costs what they number. For one thread.
+/// The connections by id, by user and by role. Lookups are O(result). For one thread.
 #[derive(Debug)]
 pub struct Registry<L> {
     connections: ConnectionTable<L>,
@@ -121,7 +121,7 @@ impl<L: Clone> Registry<L> {
         Self { connections: ConnectionTable::new(), users: ListenerIndex::new(), roles: ListenerIndex::new() }
     }
 
-    /// Adds a connection; false, and nothing changes, if its id is registered already.
+    /// Adds a connection; returns false and changes nothing if its id is registered already.
     pub fn register(&mut self, record: Arc<Connection>, listener: L) -> bool {
         if self.connections.get(record.id).is_some() {
             return false;
@@ -133,7 +133,7 @@ impl<L: Clone> Registry<L> {
         self.connections.insert(record, listener)
     }
 
-    /// Removes a connection. Nothing happens if it is unknown.
+    /// Removes a connection and returns it; `None` if it is unknown.
     pub fn unregister(&mut self, id: ConnectionId) -> Option<Registered<L>> {
         let gone = self.connections.remove(id)?;
         self.users.remove(&gone.record.user, id);
@@ -143,13 +143,13 @@ impl<L: Clone> Registry<L> {
         Some(gone)
     }
 
-    /// Replaces roles or metadata of a record, and returns the new record.
+    /// Replaces roles or metadata of a record, and returns the new record; `None` if it is unknown.
     pub fn update(&mut self, id: ConnectionId, change: ConnectionUpdate) -> Option<Arc<Connection>> {
         let replaced = self.connections.update(id, change)?;
-        for role in replaced.gained() {
+        for role in replaced.added_roles() {
             self.roles.insert(role, id, replaced.listener.clone());
         }
-        for role in replaced.lost() {
+        for role in replaced.removed_roles() {
             self.roles.remove(role, id);
         }
         Some(replaced.new)
@@ -175,17 +175,17 @@ impl<L: Clone> Registry<L> {
         self.roles.listeners(role)
     }
 
-    /// How many connections there are.
+    /// Number of connections.
     pub fn count(&self) -> usize {
         self.connections.count()
     }
 
-    /// How many users have a connection.
+    /// Number of users with a connection.
     pub fn user_count(&self) -> usize {
         self.users.keys()
     }
 
-    /// How many roles some connection has.
+    /// Number of roles with a connection.
     pub fn role_count(&self) -> usize {
         self.roles.keys()
     }

@@ -1,9 +1,8 @@
-//! One connection's life as a state machine: what came in, what to do about it.
+//! The state machine of one connection: inputs and effects.
 //!
-//! The caller hands inputs and the time to [`Session::handle`] and carries out the effects in their order. Effects
-//! of the kind [`Effect::Run`] have an outcome, which comes back as an input. A session has one pending command at a
-//! time, which it remembers itself: until its outcome is there, further commands are refused, so the caller should read
-//! none.
+//! The caller passes inputs and the time to [`Session::handle`] and carries out the effects in their order. An
+//! [`Effect::Run`] has an outcome, which the caller passes as an input. A session has at most one pending command. Until
+//! its outcome is there, further commands are refused, so the caller should read none.
 
 use std::{sync::Arc, time::Duration};
 
@@ -28,28 +27,28 @@ mod welcome;
 pub use hook::{Handled, HookFailure};
 pub use welcome::welcome;
 
-/// What all sessions of a node share.
+/// Settings that all sessions of a node share.
 #[derive(Clone, Debug)]
 pub struct SessionSettings {
     /// The limits of a connection.
     pub limits: ClientLimits,
-    /// Who may subscribe to what without a grant.
+    /// The topics that clients may subscribe to without a grant.
     pub namespaces: Namespaces,
-    /// Time between pings; each session moves it by up to a tenth, so that they don't all ping at once.
+    /// Time between pings; each session changes it by up to 10 %, so that they don't all ping at once.
     pub ping_interval: Duration,
-    /// Pings in a row that may go unanswered.
+    /// Number of unanswered pings in a row after which the connection is closed.
     pub pong_misses: u32,
-    /// How clients reconnect.
+    /// The reconnect delays for clients.
     pub reconnect: Reconnect,
     /// Name and version of the server, for `welcome`.
     pub server: String,
     /// Closes a connection when its token expires.
     pub close_at_expiry: bool,
-    /// Seconds of grace for tokens that had expired when they came in.
+    /// Seconds of grace for tokens that had expired when they were received.
     pub leeway_s: u64,
 }
 
-/// What came in.
+/// An input of a session.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub enum Input {
@@ -61,27 +60,27 @@ pub enum Input {
     Handled {
         /// The message.
         message: Box<ClientMessage>,
-        /// What the application did with it.
+        /// The result of the application's hook.
         handled: Result<Handled, HookFailure>,
     },
     /// A binary message.
     Binary,
-    /// Proof of life: a ping or a pong of the WebSocket.
+    /// A WebSocket ping or pong, which shows that the peer is alive.
     Alive,
-    /// The time of [`Session::deadline`] has come.
+    /// The time of [`Session::deadline`] was reached.
     Elapsed,
     /// The outcome of [`Run::Subscribe`].
     Subscribed(SubscribeOutcome),
     /// [`Run::Unsubscribe`] is done.
     Unsubscribed,
-    /// The outcome of [`Run::Verify`]: the new token's claims, or why it was refused.
+    /// The outcome of [`Run::Verify`]: the new token's claims, or the refusal.
     Verified {
-        /// The claims, authorized, or why not.
+        /// The authorized claims, or the refusal.
         outcome: Box<Result<JwtClaims, Refusal>>,
-        /// The wall clock, to work out when the token expires.
+        /// The wall clock, to calculate when the token expires.
         wall: Timestamp,
     },
-    /// The outcome of [`Run::Regrant`]: what the connection is subscribed to.
+    /// The outcome of [`Run::Regrant`]: the connection's subscriptions.
     Regranted {
         /// The roles that it has now.
         roles: Vec<Role>,
@@ -96,18 +95,18 @@ pub enum Input {
 pub enum SubscribeOutcome {
     /// The connection is subscribed, now or already before.
     Done,
-    /// It is gone meanwhile.
+    /// The connection has ended meanwhile.
     NotConnected,
-    /// It has as many topics as it may have.
+    /// The connection has reached its limit of topics.
     LimitExceeded {
         /// `limits.subscriptions`.
         limit: u32,
     },
-    /// The message bus could not be asked for the topic.
+    /// The message bus failed to listen to the topic.
     Unavailable,
 }
 
-/// What to do, in order.
+/// An effect, which the caller carries out.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Effect {
@@ -115,13 +114,13 @@ pub enum Effect {
     Send(Control),
     /// Write a WebSocket ping.
     Ping,
-    /// Do this; hand in the outcome if it has one.
+    /// Run this, and pass the outcome as an input if it has one.
     Run(Run),
-    /// Say why and close. Nothing is done after it.
+    /// Send a `closing` frame and close. No effect follows.
     Close(Closing),
 }
 
-/// What the caller has to do for a session. At most one that has an outcome is pending at a time.
+/// An operation that the caller runs for a session. At most one with an outcome is pending at a time.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Run {
@@ -135,7 +134,7 @@ pub enum Run {
         /// The topic.
         topic: Topic,
     },
-    /// Hand a message to the application's hook; the outcome is [`Input::Handled`].
+    /// Pass a message to the application's hook; the outcome is [`Input::Handled`].
     Hook(Box<ClientMessage>),
     /// Verify and authorize a new token; the outcome is [`Input::Verified`].
     Verify {
@@ -154,10 +153,10 @@ pub enum Run {
     },
 }
 
-/// The command whose outcome is still to come.
+/// The command whose outcome is pending.
 #[derive(Clone, Debug)]
 struct Pending {
-    /// For the reply; without it there is none.
+    /// The id for the reply; without an id, no reply is sent.
     id: Option<CommandId>,
     kind: PendingKind,
 }
@@ -185,21 +184,21 @@ pub struct Session {
     pending: Option<Box<Pending>>,
 }
 
-/// What a session begins with.
+/// The arguments of [`Session::open`] that vary between connections.
 #[derive(Clone, Debug)]
 pub struct Opening {
-    /// When it begins, on the monotonic clock.
+    /// The start, on the monotonic clock.
     pub now: Duration,
-    /// The same on the wall clock.
+    /// The start, on the wall clock.
     pub wall: Timestamp,
-    /// How the client wants to be pinged.
+    /// The kind of pings that the client chose.
     pub ping: PingMode,
     /// Random bits, to spread pings.
     pub jitter: u64,
 }
 
 impl Session {
-    /// The session of `connection`, which was admitted with `claims`.
+    /// Opens the session of `connection`, which was admitted with `claims`.
     pub fn open(
         settings: Arc<SessionSettings>,
         connection: &Connection,
@@ -221,14 +220,14 @@ impl Session {
         session
     }
 
-    /// When to hand in [`Input::Elapsed`] if nothing else happens before, on the monotonic clock.
+    /// The time on the monotonic clock at which the caller must pass [`Input::Elapsed`]. Changes after each input.
     pub fn deadline(&self) -> Duration {
         let ping = self.liveness.due();
         self.expires_at.map_or(ping, |at| at.min(ping))
     }
 
-    /// How long the token lasts from `now`, if it expires.
-    pub fn token_lasts(&self, now: Duration) -> Option<Duration> {
+    /// Time from `now` until the token expires; `None` if it never does.
+    pub fn token_expires_in(&self, now: Duration) -> Option<Duration> {
         self.expires_at.map(|at| at.saturating_sub(now))
     }
 
@@ -237,7 +236,7 @@ impl Session {
         &self.settings.limits
     }
 
-    /// True while a new token is being verified: the present one's expiry may be about to move.
+    /// True while a new token is being verified: the expiry may be about to change.
     pub fn is_refreshing(&self) -> bool {
         self.pending.as_ref().is_some_and(|pending| pending.kind == PendingKind::Refresh)
     }
@@ -245,10 +244,10 @@ impl Session {
     /// Whether the session's user may subscribe to `topic` by itself.
     pub fn may_subscribe(&self, topic: &Topic) -> bool {
         crate::topic::granted(&self.grants, realtime_schema::GrantAction::Subscribe, topic, &self.user)
-            || self.settings.namespaces.lets_subscribe(topic, &self.user)
+            || self.settings.namespaces.allows_subscribe(topic, &self.user)
     }
 
-    /// Takes `input` at `now` and appends what to do about it to `effects`. After a close it does nothing more.
+    /// Handles `input` at `now` and appends the effects to `effects`. After a close it ignores all inputs.
     pub fn handle(&mut self, now: Duration, input: Input, effects: &mut Vec<Effect>) {
         if self.closed {
             return;
@@ -264,11 +263,17 @@ impl Session {
             }
             Input::Handled { message, handled } => self.handled(*message, handled, effects),
             Input::Binary => {
-                self.close(Closing::new(CloseCode::UNSUPPORTED, "realtime.v1 is text; binary is not read"), effects);
+                self.close(
+                    Closing::new(
+                        CloseCode::UNSUPPORTED,
+                        "realtime.v1 uses text messages; binary messages are not supported",
+                    ),
+                    effects,
+                );
             }
             Input::Alive => {
                 self.liveness.alive();
-                // Pings cost the server a pong each: they count as commands do.
+                // Each ping costs the server a pong: pings count as commands.
                 let _ = self.admit(now, effects);
             }
             Input::Elapsed => self.elapsed(now, effects),
@@ -279,9 +284,9 @@ impl Session {
         }
     }
 
-    /// Asks for something that has an outcome.
+    /// Starts an operation with an outcome.
     fn run(&mut self, pending: Pending, run: Run, effects: &mut Vec<Effect>) {
-        debug_assert!(self.pending.is_none(), "{:?} is pending, and {run:?} would take its place", self.pending);
+        debug_assert!(self.pending.is_none(), "{:?} is pending, and {run:?} would replace it", self.pending);
         self.pending = Some(Box::new(pending));
         effects.push(Effect::Run(run));
     }
@@ -306,7 +311,7 @@ impl Session {
             liveness::Due::Nothing => {}
             liveness::Due::Ping(effect) => effects.push(effect),
             liveness::Due::Dead => {
-                let closing = Closing::new(CloseCode::NO_PONG, "no answer to the server's pings");
+                let closing = Closing::new(CloseCode::NO_PONG, "no pong for the server's pings");
                 self.close(closing, effects);
             }
         }
@@ -317,7 +322,7 @@ impl Session {
         effects.push(Effect::Close(closing));
     }
 
-    /// When a token expires on the monotonic clock: at its `exp`, or after the leeway if that had passed already.
+    /// The expiry of a token on the monotonic clock: its `exp`, or the end of the leeway if `exp` had passed already.
     fn expiry(&self, claims: &JwtClaims, now: Duration, wall: Timestamp) -> Option<Duration> {
         let exp = claims.exp.filter(|_| self.settings.close_at_expiry)?;
         let until = |seconds: i64| {

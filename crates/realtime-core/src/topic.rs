@@ -1,11 +1,11 @@
-//! Which topics a pattern matches, and what a set of grants allows.
+//! Matching of topics with patterns, and checks of grants.
 
 use realtime_schema::{Grant, GrantAction, Topic, TopicPattern, UserId};
 
 /// Whether `pattern` matches `topic`. `{sub}` stands for `user` as one whole segment, and for any segment without a user.
 ///
-/// A user whose id holds `:` never matches `{sub}`: a segment can't hold one, and reading the id as several
-/// segments would let one user pass for another.
+/// A user whose id contains `:` never matches `{sub}`: a segment can't contain one, and to treat the id as several
+/// segments would allow one user to impersonate another.
 pub fn matches(pattern: &TopicPattern, topic: &Topic, user: Option<&UserId>) -> bool {
     let mut segments = parts(topic.as_str());
     for expected in parts(pattern.as_str()) {
@@ -29,7 +29,7 @@ pub fn matches(pattern: &TopicPattern, topic: &Topic, user: Option<&UserId>) -> 
     segments.next().is_none()
 }
 
-/// Byte by byte: segments are too short for a search that has to be set up.
+/// Compared byte by byte: segments are too short for a search with a set-up cost.
 fn parts(text: &str) -> impl Iterator<Item = &[u8]> {
     text.as_bytes().split(|byte| *byte == b':')
 }
@@ -52,7 +52,7 @@ mod tests {
     }
 
     #[test]
-    fn a_star_is_one_segment_and_a_last_double_star_is_the_rest() {
+    fn a_star_matches_one_segment_and_a_last_double_star_the_rest() {
         assert!(hit("order:*", "order:123", "u"));
         assert!(!hit("order:*", "order:123:items", "u"));
         assert!(!hit("order:*", "order", "u"));
@@ -72,7 +72,7 @@ mod tests {
     fn sub_is_the_user_as_one_whole_segment() {
         assert!(hit("user:{sub}:*", "user:alice:inbox", "alice"));
         assert!(!hit("user:{sub}:*", "user:bob:inbox", "alice"));
-        assert!(!hit("user:{sub}", "user:alice:x", "alice:x"), "an id with a colon is no two segments");
+        assert!(!hit("user:{sub}", "user:alice:x", "alice:x"), "an id with a colon is not two segments");
         assert!(!hit("user:{sub}", "user:alice", "*"), "an id is never a wildcard");
     }
 

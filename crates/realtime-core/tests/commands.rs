@@ -1,4 +1,4 @@
-//! Commands, as the schema describes them, as clients write them and as the server reads them: all three agree.
+//! The schema of commands, the commands that clients write, and the server's decoder agree.
 
 use std::sync::LazyLock;
 
@@ -48,7 +48,7 @@ fn command() -> impl Strategy<Value = Command> {
 }
 
 #[test]
-fn every_example_of_a_command_is_read() {
+fn every_example_of_a_command_is_decoded() {
     let examples = SCHEMA["examples"].as_array().expect("examples");
     assert!(!examples.is_empty());
     for example in examples {
@@ -67,7 +67,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn a_command_is_valid_by_its_schema_when_the_server_reads_it(
+    fn the_decoder_and_the_schema_accept_the_same_commands(
         action in prop::sample::select(vec!["subscribe", "unsubscribe", "refresh", "call", "ping", "pong", "publish"]),
         fields in prop::collection::btree_map(
             prop::sample::select(vec!["id", "topic", "token", "since", "name", "payload", "stray"]),
@@ -85,7 +85,7 @@ proptest! {
     }
 
     #[test]
-    fn a_command_is_read_as_it_was_written(command in command()) {
+    fn an_encoded_command_decodes_to_the_same(command in command()) {
         let text = serde_json::to_string(&command).expect("JSON");
         prop_assert_eq!(decode(&text), Ok(command), "{}", text);
         prop_assert!(VALIDATOR.is_valid(&serde_json::from_str(&text).expect("JSON")), "{}", text);

@@ -75,10 +75,10 @@ impl ConnectionRegistry for LocalRegistry {
     fn update(&self, id: ConnectionId, change: ConnectionUpdate) -> Option<Arc<Connection>> {
         let mut connections = self.connections.write(&id);
         let replaced = connections.update(id, change)?;
-        for role in replaced.gained() {
+        for role in replaced.added_roles() {
             self.roles.write(role).insert(role, id, Arc::clone(replaced.listener));
         }
-        for role in replaced.lost() {
+        for role in replaced.removed_roles() {
             self.roles.write(role).remove(role, id);
         }
         Some(replaced.new)

@@ -1,4 +1,4 @@
-//! Why a client or a caller is refused: a reason that operators count, and what the client is sent.
+//! Refusals: the reason, which operators count, and the response to the client.
 
 use core::fmt;
 
@@ -91,19 +91,19 @@ impl fmt::Display for RefusalReason {
     }
 }
 
-/// Why a client was refused: for operators, as the code of an HTTP response, as a close code, and for a person.
+/// A refusal of a client: the reason for operators, the code of an HTTP response, a close code, and a text for a person.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct Refusal {
-    /// What is counted and logged.
+    /// The reason, counted and logged.
     pub reason: RefusalReason,
     /// The code of the HTTP response.
     pub code: ErrorCode,
     /// The close code of a browser's socket, which can't see HTTP responses.
     pub close: CloseCode,
-    /// What is wrong, and what to do about it. Never holds a token.
+    /// What is wrong, and what to do about it. Never contains a token.
     pub message: String,
-    /// How many milliseconds to wait before another try.
+    /// Number of milliseconds to wait before another attempt.
     pub after_ms: Option<u64>,
 }
 
@@ -118,7 +118,7 @@ impl Refusal {
         Self::new(RefusalReason::TokenInvalid, message)
     }
 
-    /// The same, with the time after which to try again.
+    /// The same, with the time to wait before another attempt, in milliseconds.
     #[must_use]
     pub fn after(self, after_ms: u64) -> Self {
         Self { after_ms: Some(after_ms), ..self }

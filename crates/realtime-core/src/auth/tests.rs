@@ -1,4 +1,4 @@
-//! Who is admitted and who is not.
+//! Tests of admission.
 
 use realtime_schema::{CloseCode, ErrorCode, UserId};
 
@@ -25,7 +25,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 #[test]
-fn the_token_is_found_in_each_of_its_three_places() {
+fn a_token_is_found_in_the_query_the_header_and_the_subprotocol() {
     assert_eq!(extract_token(&ConnectRequest::with_token("t")), Ok("t"));
     let header = ConnectRequest { authorization: Some("bEaReR  t".into()), ..ConnectRequest::default() };
     assert_eq!(extract_token(&header), Ok("t"));
@@ -35,20 +35,20 @@ fn the_token_is_found_in_each_of_its_three_places() {
 }
 
 #[test]
-fn no_token_an_empty_one_and_two_are_refused_and_the_answer_says_which() {
-    let told = |request: &ConnectRequest| extract_token(request).expect_err("refused").message;
-    assert!(told(&ConnectRequest::default()).contains("no token"));
-    assert!(told(&ConnectRequest::with_token("")).contains("empty"));
+fn a_missing_an_empty_and_a_second_token_are_refused_with_the_reason() {
+    let message = |request: &ConnectRequest| extract_token(request).expect_err("refused").message;
+    assert!(message(&ConnectRequest::default()).contains("no token"));
+    assert!(message(&ConnectRequest::with_token("")).contains("empty"));
     let two =
         ConnectRequest { authorization: Some("Bearer secret-1".into()), ..ConnectRequest::with_token("secret-2") };
-    assert!(told(&two).contains("more than one"));
-    assert!(!told(&two).contains("secret"), "a refusal never repeats a token");
+    assert!(message(&two).contains("more than one"));
+    assert!(!message(&two).contains("secret"), "a refusal never repeats a token");
     let basic = ConnectRequest { authorization: Some("Basic abc".into()), ..ConnectRequest::default() };
-    assert!(told(&basic).contains("Bearer"));
+    assert!(message(&basic).contains("Bearer"));
 }
 
 #[test]
-fn credentials_of_another_scheme_are_ignored_beside_a_token() {
+fn credentials_of_another_scheme_are_ignored_when_a_token_is_given() {
     let with = |authorization: &str| ConnectRequest {
         authorization: Some(authorization.into()),
         protocols: vec!["realtime.v1".into(), "bearer.t".into()],
@@ -97,7 +97,7 @@ fn our_subprotocol_is_selected_and_a_bearer_entry_is_never_echoed() {
 }
 
 #[test]
-fn roles_and_permissions_are_asked_singly_and_for_any_and_all() {
+fn roles_and_permissions_are_checked_one_by_one_for_any_and_for_all() {
     let claims = claims();
     assert!(has_role(&claims, &roles(&["admin"])[0]) && !has_role(&claims, &roles(&["root"])[0]));
     assert!(has_any_role(&claims, &roles(&["root", "staff"])) && !has_any_role(&claims, &roles(&["root"])));
@@ -110,7 +110,7 @@ fn roles_and_permissions_are_asked_singly_and_for_any_and_all() {
 }
 
 #[test]
-fn a_token_ends_at_its_exp_and_begins_at_its_nbf_with_leeway_on_both_sides() {
+fn a_token_is_valid_from_nbf_to_exp_with_leeway_on_both_sides() {
     let claims = JwtClaims { exp: Some(100), nbf: Some(50), ..claims() };
     assert!(!is_expired(&claims, at(99), 0) && is_expired(&claims, at(100), 0), "RFC 7519: on or after exp");
     assert!(!is_expired(&claims, at(104), 5) && is_expired(&claims, at(105), 5));
@@ -121,7 +121,7 @@ fn a_token_ends_at_its_exp_and_begins_at_its_nbf_with_leeway_on_both_sides() {
 }
 
 #[test]
-fn the_policy_says_why_not() {
+fn the_policy_returns_the_reason_of_a_refusal() {
     let claims = JwtClaims { exp: Some(100), ..claims() };
     let policy = ConnectionPolicy {
         required_roles: roles(&["admin"]),

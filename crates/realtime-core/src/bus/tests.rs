@@ -25,7 +25,7 @@ fn published(envelope: &Envelope) -> &Message {
 }
 
 #[test]
-fn each_envelope_is_addressed_to_what_its_name_says() {
+fn each_constructor_addresses_its_own_route() {
     let (user, role) = (UserId::new("alice").expect("a user"), Role::new("admin").expect("a role"));
     let (id, topic) = (ConnectionId(Uuid::from_u128(3)), Topic::new("order:1").expect("a topic"));
     for (envelope, route) in [
@@ -42,7 +42,7 @@ fn each_envelope_is_addressed_to_what_its_name_says() {
 }
 
 #[test]
-fn what_is_too_large_is_not_read() {
+fn a_too_large_envelope_is_not_parsed() {
     let bytes = encode(&broadcast_envelope(NODE, content("1"), stamp()));
     let limit = bytes.len() - 1;
     assert_eq!(decode(&bytes, limit), Err(Skip::TooLarge { size: bytes.len(), limit }));
@@ -50,7 +50,7 @@ fn what_is_too_large_is_not_read() {
 }
 
 #[test]
-fn another_releases_envelope_is_skipped_by_its_version_whatever_its_form() {
+fn an_envelope_of_another_version_is_skipped_in_any_form() {
     let mut readable = broadcast_envelope(NODE, content("1"), stamp());
     readable.v = 2;
     assert_eq!(decode(&encode(&readable), PLENTY), Err(Skip::Version { found: 2 }));
@@ -99,7 +99,7 @@ fn fields_that_a_later_release_adds_are_ignored() {
 }
 
 #[test]
-fn deep_nesting_is_carried_or_refused_but_never_overflows_the_stack() {
+fn deep_nesting_is_accepted_or_refused_but_never_overflows_the_stack() {
     let deep = "[".repeat(200_000);
     let envelope = encode(&broadcast_envelope(NODE, content("1"), stamp()));
     let text = String::from_utf8(envelope).expect("JSON is UTF-8");
@@ -115,14 +115,14 @@ fn payload() -> impl Strategy<Value = String> {
         Just("null".to_owned()),
         any::<i64>().prop_map(|n| n.to_string()),
         any::<String>().prop_map(|text| serde_json::to_string(&text).expect("a string")),
-        // Kept as it came, odd spacing and all.
+        // Unusual spacing, which must be kept.
         any::<u8>().prop_map(|n| format!("{{ \"n\" :\t[ {n} , 1e400 ] }}")),
     ]
 }
 
 proptest! {
     #[test]
-    fn what_is_written_reads_back_the_same(payload in payload(), ms in any::<i64>(), except in proptest::option::of("[a-z]{1,64}")) {
+    fn an_encoded_envelope_decodes_to_the_same(payload in payload(), ms in any::<i64>(), except in proptest::option::of("[a-z]{1,64}")) {
         let message = message::to_all(content(&payload), Stamp { now: Timestamp::from_millis(ms), ..stamp() });
         let except_client = except.map(|c| ClientId::new(c).expect("a client"));
         let envelope = Envelope::new(NODE, Message { except_client, ..message });
@@ -137,7 +137,7 @@ proptest! {
     }
 
     #[test]
-    fn no_damage_to_an_envelope_makes_it_panic(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+    fn no_changed_byte_makes_it_panic(at in any::<prop::sample::Index>(), byte in any::<u8>()) {
         let mut bytes = encode(&broadcast_envelope(NODE, content(r#"{"a":"b"}"#), stamp()));
         let at = at.index(bytes.len());
         bytes[at] = byte;

@@ -1,4 +1,4 @@
-//! What is read, what is refused and how, and what is written.
+//! Tests of decoding, refusals and encoding.
 
 use proptest::prelude::*;
 use realtime_schema::{Ack, MessageType, Payload, Route, StreamPosition};
@@ -18,7 +18,7 @@ fn command(id: CommandId, action: Action) -> Command {
 }
 
 #[test]
-fn every_action_is_read_whatever_the_order_of_its_fields() {
+fn every_action_is_decoded_with_fields_in_any_order() {
     let topic: Topic = "order:123".parse().expect("a topic");
     let since = StreamPosition { epoch: "k3f".into(), offset: 17 };
     let subscribe = command(CommandId::Number(7), Action::Subscribe { topic: topic.clone(), since: Some(since) });
@@ -56,7 +56,7 @@ fn every_action_is_read_whatever_the_order_of_its_fields() {
 }
 
 #[test]
-fn every_action_that_is_named_is_known() {
+fn every_listed_action_is_known() {
     for action in Action::NAMES {
         assert_ne!(
             reply(&json!({"action": action, "stray": 1}).to_string()).code,
@@ -84,7 +84,7 @@ fn an_integer_may_be_written_with_a_fraction_of_zero() {
 }
 
 #[test]
-fn what_is_no_json_object_ends_the_connection() {
+fn text_that_is_not_a_json_object_is_a_fatal_error() {
     for text in ["", "hello", "[]", "1", "\"subscribe\"", "null", "{", r#"{"action":"ping"} x"#] {
         assert!(matches!(decode(text), Err(DecodeError::NotAnObject(_))), "{text}");
     }
@@ -109,7 +109,7 @@ fn a_refusal_names_the_field_and_echoes_the_id() {
 }
 
 #[test]
-fn no_field_takes_an_array_and_no_refusal_is_in_the_words_of_rust() {
+fn no_field_accepts_an_array_and_refusals_use_the_protocols_words() {
     for (field, command) in [
         ("since", json!({"action": "subscribe", "topic": "a", "since": ["k3f", 17]})),
         ("topic", json!({"action": "subscribe", "topic": ["a"]})),
@@ -125,7 +125,7 @@ fn no_field_takes_an_array_and_no_refusal_is_in_the_words_of_rust() {
 }
 
 #[test]
-fn an_unknown_action_is_answered_with_those_that_are_known() {
+fn the_refusal_of_an_unknown_action_lists_the_known_ones() {
     let unknown = reply(r#"{"action":"publish","id":"x","payload":{"deep":[1,2]}}"#);
     assert_eq!((unknown.code, unknown.id), (ErrorCode::UnknownAction, Some(CommandId::Text("x".into()))));
     assert!(unknown.message.contains("unsubscribe"), "{}", unknown.message);
@@ -136,7 +136,7 @@ fn text(frame: &Frame) -> &str {
 }
 
 #[test]
-fn a_control_frame_has_the_one_shape() {
+fn a_control_frame_has_type_payload_and_timestamp() {
     let frame = encode_control(&Control::Ack(Ack::new(CommandId::Number(7))), Timestamp::from_millis(0));
     let value: Value = serde_json::from_str(text(&frame)).expect("JSON");
     assert_eq!(value, json!({"type": "ack", "payload": {"id": 7}, "timestamp": "1970-01-01T00:00:00.000Z"}));
@@ -144,7 +144,7 @@ fn a_control_frame_has_the_one_shape() {
 }
 
 #[test]
-fn a_payload_travels_letter_for_letter_and_a_topic_is_named_only_when_it_is_the_one_route() {
+fn a_payload_is_sent_unchanged_and_the_topic_is_named_only_for_a_single_route() {
     let message = |to: realtime_schema::Audience| Message {
         id: MessageId(uuid::Uuid::from_u128(1)),
         to,

@@ -1,4 +1,4 @@
-//! Any order of subscribers and of requests to the bus, against what the bus would then do.
+//! Random orders of subscribers and requests, compared with a model of the bus.
 
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +12,7 @@ enum Step {
     Leave(u8),
     /// The pending request to listen to this key ends.
     Listened(u8, bool),
-    /// The worker takes what is unwanted.
+    /// The worker takes the unwanted keys.
     Take,
     /// The worker's pending request ends.
     Left(bool),
@@ -34,12 +34,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 #[derive(Default)]
 struct World {
     interest: Interest<u8>,
-    /// Subscribers that are in.
+    /// Counted subscribers.
     members: HashMap<u8, u32>,
-    /// Keys that a first subscriber is asking for.
+    /// Keys with a pending request to listen.
     asking: HashSet<u8>,
     leaving: Vec<u8>,
-    /// What the bus delivers for certain, and what it may deliver.
+    /// Keys that the bus delivers for certain, and keys that it may deliver.
     delivers: HashSet<u8>,
     may_deliver: HashSet<u8>,
 }
@@ -49,12 +49,12 @@ impl World {
         match step {
             Step::Enter(key) => match self.interest.enter(&key) {
                 Entered::Held => {
-                    assert!(self.delivers.contains(&key), "held only what the bus delivers");
+                    assert!(self.delivers.contains(&key), "a held key is delivered by the bus");
                     *self.members.entry(key).or_default() += 1;
                 }
                 Entered::First => {
                     assert!(self.asking.insert(key), "one request at a time");
-                    assert!(!self.leaving.contains(&key), "never beside a request to stop");
+                    assert!(!self.leaving.contains(&key), "never during a request to stop");
                     self.may_deliver.insert(key);
                 }
                 Entered::Wait => assert!(self.asking.contains(&key) || self.leaving.contains(&key)),
@@ -63,7 +63,7 @@ impl World {
                 let Some(count) = self.members.get_mut(&key).filter(|count| **count > 0) else { return };
                 *count -= 1;
                 let last = *count == 0;
-                assert_eq!(self.interest.leave(&key), last, "the last one out is known as such");
+                assert_eq!(self.interest.leave(&key), last, "the last subscriber is reported as the last");
             }
             Step::Listened(key, ok) => {
                 if self.asking.remove(&key) {
@@ -79,7 +79,7 @@ impl World {
                     self.leaving = self.interest.take_unwanted(2);
                     for key in &self.leaving {
                         assert_eq!(self.members.get(key).copied().unwrap_or(0), 0, "a key with subscribers is kept");
-                        assert!(!self.asking.contains(key), "nor one that is being asked for");
+                        assert!(!self.asking.contains(key), "and so is one with a pending request");
                         self.delivers.remove(key);
                     }
                 }
@@ -96,17 +96,17 @@ impl World {
         for (key, count) in &self.members {
             let pending = u32::from(self.asking.contains(key));
             assert_eq!(self.interest.subscribers(key), count + pending);
-            assert!(*count == 0 || self.delivers.contains(key), "a counted subscriber gets the key");
+            assert!(*count == 0 || self.delivers.contains(key), "a counted subscriber receives the key");
         }
     }
 }
 
 proptest! {
     #[test]
-    fn a_subscriber_is_in_only_while_the_bus_delivers_and_nothing_is_left_behind(steps in steps()) {
+    fn a_subscriber_is_counted_only_while_the_bus_delivers_and_no_key_is_left_behind(steps in steps()) {
         let mut world = World::default();
         steps.into_iter().for_each(|step| world.step(step));
-        // All leave, every request ends well, and the worker runs until it has nothing to do.
+        // All leave, every request succeeds, and the worker runs until nothing is left to do.
         for key in 0..3 {
             world.step(Step::Listened(key, true));
             while world.members.get(&key).copied().unwrap_or(0) > 0 {
@@ -134,7 +134,7 @@ fn a_subscriber_that_comes_back_before_the_worker_ran_needs_no_request() {
 }
 
 #[test]
-fn a_request_that_failed_is_repeated_until_it_succeeds() {
+fn a_failed_request_is_repeated_until_it_succeeds() {
     let mut interest = Interest::default();
     assert_eq!(interest.enter(&1), Entered::First);
     interest.listened(&1, false);

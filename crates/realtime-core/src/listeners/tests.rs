@@ -1,4 +1,4 @@
-//! The index of listeners against a plain model under random operations.
+//! The index of listeners, compared with a simple model under random operations.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -18,7 +18,7 @@ fn sorted(index: &ListenerIndex<&'static str, u8>, key: &'static str) -> Vec<(Co
 }
 
 #[test]
-fn a_lone_listener_is_held_in_place() {
+fn a_single_listener_is_stored_inline() {
     // An adapter's listener is a fat pointer; a set of one must be no larger than its connection and that pointer.
     assert_eq!(size_of::<ListenerSet<Arc<dyn Send>>>(), 32);
 }
@@ -33,7 +33,7 @@ fn a_second_insertion_keeps_the_first_listener() {
 }
 
 #[test]
-fn the_kept_key_is_shared_by_all_who_listen_under_it() {
+fn all_listeners_of_a_key_share_one_copy_of_it() {
     let mut index = ListenerIndex::<Arc<str>, ()>::new();
     let first = index.insert(&Arc::from("order:1"), id(1), ()).expect("new");
     let second = index.insert(&Arc::from("order:1"), id(2), ()).expect("new");
@@ -41,7 +41,7 @@ fn the_kept_key_is_shared_by_all_who_listen_under_it() {
 }
 
 #[test]
-fn a_key_whose_last_listener_left_is_gone() {
+fn a_key_is_removed_with_its_last_listener() {
     let mut index = ListenerIndex::new();
     index.insert(&"a", id(1), 1);
     assert!(!index.remove(&"a", id(2)) && !index.remove(&"b", id(1)));
@@ -50,7 +50,7 @@ fn a_key_whose_last_listener_left_is_gone() {
 }
 
 #[test]
-fn a_large_set_that_empties_gives_its_map_and_its_memory_back() {
+fn a_large_set_that_shrinks_frees_its_map_and_its_memory() {
     let mut set = ListenerSet::of(id(0), 0);
     (1..=200).for_each(|n| assert!(set.insert(id(n), n)));
     let Set::Many(many) = &set.0 else { panic!("many listeners") };

@@ -1,4 +1,4 @@
-//! Messages: what is refused and why, and whom a plan reaches, against a model that looks at everyone.
+//! Messages: validation, and the recipients of a plan, compared with a model that checks every connection.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -68,7 +68,7 @@ fn each_kind_of_message_names_its_target_its_id_and_its_time() {
 }
 
 #[test]
-fn a_publishers_own_timestamp_wins() {
+fn a_timestamp_of_the_publisher_is_kept() {
     let at = Timestamp::from_millis(5);
     let stamped = PublishRequest { timestamp: Some(at), except_client: Some(client(1)), ..request(Route::All) };
     let message = from_request(stamped, stamp());
@@ -77,7 +77,7 @@ fn a_publishers_own_timestamp_wins() {
 }
 
 #[test]
-fn every_mistake_of_a_request_is_named_at_once() {
+fn all_errors_of_a_request_are_returned_at_once() {
     let fine = PublishRequest { idempotency_key: Some("k".repeat(128)), ..request(Route::All) };
     assert_eq!(validate(&fine, 7), Ok(()));
     let bad = PublishRequest { idempotency_key: Some("é".repeat(129)), ..request(Route::All) };
@@ -95,13 +95,13 @@ fn every_mistake_of_a_request_is_named_at_once() {
 }
 
 #[test]
-fn all_holds_every_other_route() {
+fn the_route_all_includes_every_other() {
     let to = Audience::union(vec![Route::User(user(1)), Route::All, Route::Topic(topic(1))]).expect("an audience");
     assert_eq!(plan(&to), Plan { routes: Cow::Owned(vec![Route::All]), overlap: false });
 }
 
 #[test]
-fn a_route_named_twice_is_asked_once() {
+fn a_duplicate_route_is_looked_up_once() {
     let (one, two) = (Route::Topic(topic(1)), Route::Role(role(1)));
     let to = Audience::union(vec![one.clone(), two.clone(), one.clone()]).expect("an audience");
     assert_eq!(plan(&to), Plan { routes: Cow::Owned(vec![one.clone(), two]), overlap: true });
@@ -121,7 +121,7 @@ fn users_never_overlap_and_neither_do_connections() {
 }
 
 #[test]
-fn a_bystander_gets_nothing_and_the_origin_is_left_out() {
+fn a_bystander_gets_nothing_and_the_excluded_client_neither() {
     let (alice, bob) = (connection(1, 1, &[1]), connection(2, 2, &[]));
     let never = |_: &Topic| false;
     assert!(is_for(&to_user(user(1), content(), stamp()), &alice, never));
@@ -130,7 +130,7 @@ fn a_bystander_gets_nothing_and_the_origin_is_left_out() {
     assert!(!is_for(&to_topic(topic(1), content(), stamp()), &bob, never));
     let without_alice = Message { except_client: Some(client(1)), ..to_all(content(), stamp()) };
     assert!(!is_for(&without_alice, &alice, never) && is_for(&without_alice, &bob, never));
-    // No client left out is not the same as leaving out those that named none.
+    // Excluding no client is not the same as excluding connections without a client name.
     let nameless = Connection { client: None, ..alice };
     assert!(is_for(&to_all(content(), stamp()), &nameless, never) && is_for(&without_alice, &nameless, never));
 }
@@ -145,15 +145,15 @@ fn route() -> impl Strategy<Value = Route> {
     ]
 }
 
-/// Of a connection: its user, its roles, its topics.
-fn someone() -> impl Strategy<Value = (u8, Vec<u8>, Vec<u8>)> {
+/// A connection: its user, its roles, its topics.
+fn connection_parts() -> impl Strategy<Value = (u8, Vec<u8>, Vec<u8>)> {
     (0_u8..5, proptest::collection::vec(0_u8..4, 0..3), proptest::collection::vec(0_u8..4, 0..3))
 }
 
 proptest! {
     #[test]
-    fn asking_the_indexes_finds_exactly_those_whom_the_message_is_for(
-        everyone in proptest::collection::vec(someone(), 0..12),
+    fn the_indexes_find_exactly_the_recipients(
+        everyone in proptest::collection::vec(connection_parts(), 0..12),
         routes in proptest::collection::vec(route(), 1..6),
         except in proptest::option::of(0_u8..3),
     ) {

@@ -1,4 +1,4 @@
-//! What a full queue does, policy by policy.
+//! A full queue, policy by policy.
 
 use proptest::prelude::*;
 use realtime_schema::{Control, Message, MessageId, MessageType, Payload, Ping, Route, Timestamp};
@@ -44,7 +44,7 @@ fn within_its_bounds_a_queue_keeps_the_order_and_loses_nothing() {
 }
 
 #[test]
-fn close_is_the_verdict_when_nothing_may_be_dropped() {
+fn a_full_queue_without_droppable_messages_closes_the_connection() {
     let mut queue = OutboundQueue::default();
     for n in 0..3 {
         queue.push(frame("t", "a", n, Overflow::Drop), LIMITS);
@@ -54,7 +54,7 @@ fn close_is_the_verdict_when_nothing_may_be_dropped() {
 }
 
 #[test]
-fn a_control_frame_takes_the_place_of_what_may_be_dropped_and_of_nothing_else() {
+fn a_control_frame_replaces_only_messages_that_may_be_dropped() {
     let control = || encode_control(&Control::Ping(Ping {}), Timestamp::EPOCH);
     let mut queue = OutboundQueue::default();
     for n in 0..3 {
@@ -69,7 +69,7 @@ fn a_control_frame_takes_the_place_of_what_may_be_dropped_and_of_nothing_else() 
 }
 
 #[test]
-fn bytes_are_bounded_as_messages_are_but_one_message_always_fits() {
+fn bytes_are_bounded_like_messages_but_one_message_always_fits() {
     let size = frame("t", "a", 0, Overflow::Close).text_len();
     let limits = QueueLimits { messages: 100, bytes: size * 2 };
     let mut queue = OutboundQueue::default();
@@ -84,7 +84,7 @@ fn bytes_are_bounded_as_messages_are_but_one_message_always_fits() {
 }
 
 #[test]
-fn drop_loses_the_oldest_and_says_how_many_of_which_stream() {
+fn drop_removes_the_oldest_and_counts_them_by_stream() {
     let mut queue = OutboundQueue::default();
     for n in 0..5 {
         queue.push(frame("t", if n == 0 { "b" } else { "a" }, n, Overflow::Drop), LIMITS);
@@ -131,7 +131,7 @@ fn joined_messages_are_counted_and_dropped_one_by_one() {
 }
 
 #[test]
-fn drop_spares_what_may_not_be_dropped() {
+fn drop_keeps_messages_that_may_not_be_dropped() {
     let mut queue = OutboundQueue::default();
     queue.push(encode_control(&Control::Ping(Ping {}), Timestamp::EPOCH), LIMITS);
     for n in 0..4 {
@@ -154,7 +154,7 @@ fn latest_keeps_the_newest_of_each_type_and_route() {
 
 proptest! {
     #[test]
-    fn no_order_of_pushes_breaks_the_bounds_or_loses_in_silence(
+    fn no_order_of_pushes_breaks_the_bounds_or_loses_a_message_silently(
         pushes in prop::collection::vec((0..3_u8, 0..2_u8, 0..3_u8), 0..60), messages in 1..6_usize,
     ) {
         let limits = QueueLimits { messages, bytes: 600 };

@@ -1,4 +1,4 @@
-//! The subscription table against a plain model under random operations.
+//! The subscription table, compared with a simple model under random operations.
 
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -49,7 +49,7 @@ fn only_an_attached_connection_can_subscribe() {
 }
 
 #[test]
-fn the_limit_is_named_and_a_repeat_at_the_limit_succeeds() {
+fn the_error_names_the_limit_and_a_repeat_at_the_limit_succeeds() {
     let mut table = attached(&[1], 2);
     table.subscribe(id(1), &topic(1), Origin::Client).expect("first");
     table.subscribe(id(1), &topic(2), Origin::Client).expect("second");
@@ -62,7 +62,7 @@ fn the_limit_is_named_and_a_repeat_at_the_limit_succeeds() {
 }
 
 #[test]
-fn detaching_ends_everything_and_leaves_no_empty_topic() {
+fn detaching_ends_every_subscription_and_removes_empty_topics() {
     let mut table = attached(&[1, 2], 10);
     for n in [3, 1, 2] {
         table.subscribe(id(1), &topic(n), Origin::Client).expect("subscribed");
@@ -76,7 +76,7 @@ fn detaching_ends_everything_and_leaves_no_empty_topic() {
 }
 
 #[test]
-fn unsubscribing_from_all_leaves_the_connection_attached() {
+fn a_connection_unsubscribed_from_all_topics_stays_attached() {
     let mut table = attached(&[1], 1);
     table.subscribe(id(1), &topic(1), Origin::Client).expect("subscribed");
     assert_eq!(table.unsubscribe_all(id(1)).len(), 1);
@@ -85,7 +85,7 @@ fn unsubscribing_from_all_leaves_the_connection_attached() {
 }
 
 #[test]
-fn a_connection_with_one_topic_costs_no_allocation_of_its_own() {
+fn a_connection_with_one_topic_needs_no_allocation() {
     assert_eq!(size_of::<ConnectionTopics>(), 32);
     assert_eq!(size_of::<Attached<Arc<dyn Send>>>(), 48);
 }
@@ -100,7 +100,7 @@ fn subscribers_share_one_copy_of_the_topic() {
     assert_eq!(text(1), text(2));
 }
 
-/// The slowest thing that could work: a list of who is attached and a list of pairs.
+/// The simplest model: a list of attached connections and a list of pairs.
 #[derive(Default)]
 struct Model {
     attached: Vec<(u8, u32)>,

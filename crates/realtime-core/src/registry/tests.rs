@@ -1,4 +1,4 @@
-//! The registry against a plain model under random operations.
+//! The registry, compared with a simple model under random operations.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ fn role(n: u8) -> Role {
 
 fn connection(n: u8, of: u8, roles: &[u8]) -> Arc<Connection> {
     let mut made = record(id(n), &JwtClaims::new(user(of)), None, Timestamp::EPOCH);
-    // As given, even doubled: an application may make its records itself.
+    // May contain a role twice: an application may make its records itself.
     made.roles = roles.iter().copied().map(role).collect();
     Arc::new(made)
 }
@@ -49,7 +49,7 @@ fn a_connection_is_found_by_id_user_and_each_of_its_roles() {
 }
 
 #[test]
-fn an_id_that_is_taken_is_refused_and_the_first_stays() {
+fn a_second_registration_of_an_id_is_refused_and_the_first_stays() {
     let mut registry = Registry::new();
     assert!(registry.register(connection(1, 1, &[1]), 1));
     assert!(!registry.register(connection(1, 2, &[2]), 2));
@@ -58,7 +58,7 @@ fn an_id_that_is_taken_is_refused_and_the_first_stays() {
 }
 
 #[test]
-fn new_roles_move_a_connection_and_new_metadata_does_not() {
+fn new_roles_change_the_index_and_new_metadata_does_not() {
     let mut registry = Registry::new();
     registry.register(connection(1, 1, &[1, 2]), 1);
     let roles = Some(vec![role(3), role(2)]);

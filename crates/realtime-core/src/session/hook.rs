@@ -1,4 +1,4 @@
-//! The application's hook: it gets each message before the session acts on it, and may answer it.
+//! The application's hook: it receives each message before the session handles it, and may reply.
 
 use std::time::Duration;
 
@@ -7,15 +7,16 @@ use realtime_schema::{Ack, CommandId, Control, ErrorCode, ErrorReply, Payload};
 use super::{Effect, Pending, PendingKind, Run, Session, error, text::pending};
 use crate::client_message::ClientMessage;
 
-/// What the application did with a client's message.
+/// The result of the application's hook for a client's message.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Handled {
-    /// Nothing, or nothing that is an answer: the message is acted on as if the application had no hook.
+    /// The hook does not reply: the session handles the message as without a hook.
     Pass,
-    /// It did what the client asked for. The client gets an `ack` with this `result`, and nothing else happens.
+    /// The hook carried out the command. The client receives an `ack` with this `result`; the session ignores
+    /// the message.
     Ack(Payload),
-    /// It refused. The client gets this `error` with the id of its command, and nothing else happens.
+    /// The hook refused the command. The client receives this `error` with its id; the session ignores the message.
     Error(Box<ErrorReply>),
 }
 
@@ -34,13 +35,13 @@ impl Handled {
     }
 }
 
-/// Why the application's hook did not return an answer.
+/// Why the application's hook did not return a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HookFailure {
-    /// It returned an error.
+    /// The hook returned an error.
     Failed,
-    /// It took longer than it may.
+    /// The hook took longer than its timeout.
     TimedOut,
 }
 
@@ -82,11 +83,11 @@ impl Session {
             // A hook that fails drops no command of the protocol.
             Ok(Handled::Pass) | Err(_) => return self.decoded(message.into_decoded(), effects),
         };
-        // A client that gave its command no id expects no answer.
+        // A client that gave its command no id expects no reply.
         effects.extend(answer.map(Effect::Send));
     }
 
-    /// A call that no hook answered.
+    /// The reply to a call that no hook handled.
     pub(super) fn not_handled(id: Option<CommandId>, effects: &mut Vec<Effect>) {
         let message = "no handler of this server answers this `call`; check its `name`";
         effects.push(error(ErrorReply::new(id, ErrorCode::UnknownAction, message)));

@@ -1,4 +1,4 @@
-//! Pings at an interval, and the close when they stay unanswered.
+//! Pings at an interval, and the close after unanswered ones.
 
 use std::time::Duration;
 
@@ -6,17 +6,17 @@ use realtime_schema::{Control, Ping, PingMode};
 
 use super::Effect;
 
-/// When the next ping is due, and how many stayed unanswered.
+/// The time of the next ping, and the number of unanswered ones.
 #[derive(Clone, Debug)]
 pub(super) struct Liveness {
     mode: PingMode,
-    /// In milliseconds; it and the next are narrow, because the session of an idle connection should be small.
+    /// In milliseconds. This field and the next are narrow to keep the session of an idle connection small.
     every_ms: u32,
     unanswered: u16,
     due: Duration,
 }
 
-/// What is due.
+/// The action that is due.
 pub(super) enum Due {
     /// Nothing yet.
     Nothing,
@@ -27,7 +27,7 @@ pub(super) enum Due {
 }
 
 impl Liveness {
-    /// Pings every `interval`, moved by up to a tenth either way by `jitter`.
+    /// Pings every `interval`, changed by up to 10 % up or down with `jitter`.
     pub(super) fn new(mode: PingMode, interval: Duration, now: Duration, jitter: u64) -> Self {
         let permille = 900 + u32::try_from(jitter % 201).expect("below 201");
         let every_ms = u32::try_from((interval * permille / 1000).as_millis()).unwrap_or(u32::MAX).max(1);
@@ -45,7 +45,7 @@ impl Liveness {
         Duration::from_millis(self.every_ms.into())
     }
 
-    /// Any frame counts as life.
+    /// Any frame counts as a pong.
     pub(super) fn alive(&mut self) {
         self.unanswered = 0;
     }
@@ -58,7 +58,7 @@ impl Liveness {
             return Due::Dead;
         }
         self.unanswered += 1;
-        // From now, not from when it was due: after a stall one ping goes out, not a volley.
+        // Counted from now, not from the due time: after a stall one ping is sent, not several.
         self.due = now.saturating_add(self.every());
         Due::Ping(match self.mode {
             PingMode::Frame => Effect::Ping,

@@ -7,7 +7,7 @@ use realtime_schema::{CloseCode, Closing, CommandId, ErrorCode, ErrorReply};
 use super::{Effect, Session, welcome::millis};
 
 impl Session {
-    /// Takes a token of the rate limit; too many in a row without one close the connection.
+    /// Takes a token of the rate limit; too many refused messages in a row close the connection.
     pub(super) fn admit(&mut self, now: Duration, effects: &mut Vec<Effect>) -> Result<(), Duration> {
         let limits = &self.settings.limits;
         let taken = self.bucket.take(limits.messages_per_second, limits.burst, now);

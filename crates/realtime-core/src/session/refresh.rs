@@ -1,4 +1,4 @@
-//! `refresh`: a new token for the same user, and what it no longer grants.
+//! `refresh`: a new token for the same user, and the end of subscriptions that it no longer grants.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ impl Session {
             Ok(_) => ErrorReply::new(
                 id,
                 ErrorCode::Forbidden,
-                "the new token is another user's; a connection keeps its user, connect anew",
+                "the new token is another user's; a connection keeps its user: open a new one",
             ),
             Err(refusal) => {
                 ErrorReply { after_ms: refusal.after_ms, ..ErrorReply::new(id, refusal.code, refusal.message) }
@@ -41,7 +41,7 @@ impl Session {
         effects.push(error(refusal));
     }
 
-    /// Ends what the new token no longer grants, then acknowledges. What the application granted stays.
+    /// Ends the subscriptions that the new token no longer grants, then acknowledges. Those made by the server stay.
     pub(super) fn regranted(
         &mut self,
         now: Duration,
@@ -56,7 +56,7 @@ impl Session {
             }
         }
         if let Some(id) = id {
-            let token_expires_in_ms = self.token_lasts(now).map(millis);
+            let token_expires_in_ms = self.token_expires_in(now).map(millis);
             effects.push(Effect::Send(Control::Ack(Ack { token_expires_in_ms, roles: Some(roles), ..Ack::new(id) })));
         }
     }

@@ -1,4 +1,4 @@
-//! `subscribe`: who may, and what the client is sent.
+//! `subscribe`: the permission, and the reply to the client.
 
 use realtime_schema::{
     CommandId, Control, ErrorCode, ErrorReply, FieldError, Gap, GapReason, Stream, StreamPosition, Topic,
@@ -23,7 +23,7 @@ impl Session {
         }
         if !self.may_subscribe(&topic) {
             let message = format!(
-                "nothing lets `{}` subscribe to `{topic}`: neither a grant of its token nor a namespace's policy",
+                "`{}` may not subscribe to `{topic}`: neither a grant of its token nor a namespace allows it",
                 self.user
             );
             return effects.push(error(ErrorReply::new(id, ErrorCode::Forbidden, message)));
@@ -38,7 +38,7 @@ impl Session {
         let Some(id) = self.finish(PendingKind::Subscribe) else { return };
         match outcome {
             SubscribeOutcome::Done => Self::ack(id, effects),
-            // It is being torn down: no reply can reach the client.
+            // The connection is closing: no reply can reach the client.
             SubscribeOutcome::NotConnected => {}
             SubscribeOutcome::LimitExceeded { limit } => {
                 let message = format!("limits.subscriptions is {limit}; unsubscribe from a topic first");
@@ -53,7 +53,7 @@ impl Session {
     }
 }
 
-/// Without history nothing after a position can be sent: the client gets a gap, so that it knows.
+/// The gap for a client that subscribes from a position: without history, later messages can't be sent.
 fn no_history(topic: &Topic, since: &StreamPosition) -> Gap {
     Gap {
         stream: Some(Stream::Topic(topic.clone())),

@@ -1,4 +1,4 @@
-//! A session's life, told as what comes in and what it does about it.
+//! Sessions, as inputs and their effects.
 
 use realtime_schema::{Ack, ErrorCode, ErrorReply, FieldError, Gap, GapReason, Origin, Ping, Stream};
 
@@ -10,7 +10,7 @@ use crate::{
 
 mod hook;
 
-/// Where the wall clock stands when the monotonic one stands at zero.
+/// The wall clock, in seconds, when the monotonic clock is at zero.
 const WALL_S: i64 = 1_000_000;
 
 struct World {
@@ -62,24 +62,24 @@ impl World {
     }
 
     fn with(claims: &JwtClaims, settings: SessionSettings, ping: PingMode) -> Self {
-        // A jitter of 100 leaves the ping interval as it is.
+        // A jitter of 100 does not change the ping interval.
         let opening = Opening { now: ms(0), wall: wall(ms(0)), ping, jitter: 100 };
         Self { session: Session::open(Arc::new(settings), &record(claims), claims, &opening), now: ms(0) }
     }
 
-    fn hand(&mut self, input: Input) -> Vec<Effect> {
+    fn handle(&mut self, input: Input) -> Vec<Effect> {
         let mut effects = Vec::new();
         self.session.handle(self.now, input, &mut effects);
         effects
     }
 
-    fn says(&mut self, text: &str) -> Vec<Effect> {
-        self.hand(Input::Text(decode(text)))
+    fn receive(&mut self, text: &str) -> Vec<Effect> {
+        self.handle(Input::Text(decode(text)))
     }
 
     fn verified(&mut self, outcome: Result<JwtClaims, Refusal>) -> Vec<Effect> {
         let wall = wall(self.now);
-        self.hand(Input::Verified { outcome: Box::new(outcome), wall })
+        self.handle(Input::Verified { outcome: Box::new(outcome), wall })
     }
 
     fn at(&mut self, now: u64) -> &mut Self {
@@ -117,91 +117,91 @@ fn closing(effects: &[Effect]) -> &Closing {
 #[test]
 fn a_granted_topic_is_subscribed_and_then_acknowledged() {
     let mut world = World::new(&claims(&["subscribe:order:*"], None));
-    let asked = world.says(r#"{"action":"subscribe","id":7,"topic":"order:1"}"#);
+    let asked = world.receive(r#"{"action":"subscribe","id":7,"topic":"order:1"}"#);
     assert_eq!(asked, [Effect::Run(Run::Subscribe { topic: topic("order:1") })]);
-    assert_eq!(world.hand(Input::Subscribed(SubscribeOutcome::Done)), [ack(7)]);
+    assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Done)), [ack(7)]);
 }
 
 #[test]
 fn nothing_is_subscribed_without_a_grant_or_an_open_namespace() {
     let mut world = World::new(&claims(&["publish:order:*"], None));
-    assert_eq!(error(&world.says(r#"{"action":"subscribe","id":7,"topic":"order:1"}"#)).code, ErrorCode::Forbidden);
-    let open = world.says(r#"{"action":"subscribe","topic":"news:today"}"#);
+    assert_eq!(error(&world.receive(r#"{"action":"subscribe","id":7,"topic":"order:1"}"#)).code, ErrorCode::Forbidden);
+    let open = world.receive(r#"{"action":"subscribe","topic":"news:today"}"#);
     assert_eq!(open, [Effect::Run(Run::Subscribe { topic: topic("news:today") })]);
 }
 
 #[test]
-fn a_full_connection_is_told_which_limit_it_hit() {
+fn the_refusal_of_one_subscription_too_many_names_the_limit() {
     let mut world = World::new(&claims(&["subscribe:**"], None));
     let subscribe = r#"{"action":"subscribe","id":1,"topic":"a"}"#;
-    world.says(subscribe);
-    let refused = world.hand(Input::Subscribed(SubscribeOutcome::LimitExceeded { limit: 100 }));
+    world.receive(subscribe);
+    let refused = world.handle(Input::Subscribed(SubscribeOutcome::LimitExceeded { limit: 100 }));
     assert_eq!(error(&refused).code, ErrorCode::LimitExceeded);
     assert!(error(&refused).message.contains("limits.subscriptions is 100"));
-    world.says(subscribe);
-    assert_eq!(world.hand(Input::Subscribed(SubscribeOutcome::NotConnected)), []);
-    world.says(subscribe);
-    let unavailable = world.hand(Input::Subscribed(SubscribeOutcome::Unavailable));
+    world.receive(subscribe);
+    assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::NotConnected)), []);
+    world.receive(subscribe);
+    let unavailable = world.handle(Input::Subscribed(SubscribeOutcome::Unavailable));
     assert_eq!((&error(&unavailable).code, error(&unavailable).after_ms), (&ErrorCode::Unavailable, Some(1_000)));
 }
 
 #[test]
-fn a_position_without_history_is_answered_by_a_gap_before_anything_else() {
+fn a_position_without_history_gets_a_gap_before_anything_else() {
     let mut world = World::new(&claims(&["subscribe:**"], None));
     let text = r#"{"action":"subscribe","id":7,"topic":"order:1","since":{"epoch":"k3f","offset":17}}"#;
     let stream = Some(Stream::Topic(topic("order:1")));
     let gap = Gap { stream, from: Some(18), to: None, missed: None, reason: GapReason::NoHistory };
     assert_eq!(
-        world.says(text),
+        world.receive(text),
         [Effect::Send(Control::Gap(gap)), Effect::Run(Run::Subscribe { topic: topic("order:1") })]
     );
 }
 
 #[test]
-fn a_command_without_an_id_is_done_without_an_answer() {
+fn a_command_without_an_id_is_carried_out_without_a_reply() {
     let mut world = World::new(&claims(&["subscribe:**"], None));
-    world.says(r#"{"action":"subscribe","topic":"a"}"#);
-    assert_eq!(world.hand(Input::Subscribed(SubscribeOutcome::Done)), []);
-    world.says(r#"{"action":"unsubscribe","topic":"a"}"#);
-    assert_eq!(world.hand(Input::Unsubscribed), []);
-    assert_eq!(world.says(r#"{"action":"ping"}"#), []);
-    assert_eq!(world.says(r#"{"action":"pong"}"#), []);
-    assert_eq!(world.says(r#"{"action":"ping","id":2}"#), [ack(2)]);
+    world.receive(r#"{"action":"subscribe","topic":"a"}"#);
+    assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Done)), []);
+    world.receive(r#"{"action":"unsubscribe","topic":"a"}"#);
+    assert_eq!(world.handle(Input::Unsubscribed), []);
+    assert_eq!(world.receive(r#"{"action":"ping"}"#), []);
+    assert_eq!(world.receive(r#"{"action":"pong"}"#), []);
+    assert_eq!(world.receive(r#"{"action":"ping","id":2}"#), [ack(2)]);
 }
 
 #[test]
-fn an_unsubscribe_is_acknowledged_only_after_it_was_done() {
+fn an_unsubscribe_is_acknowledged_only_after_it_has_taken_effect() {
     let mut world = World::new(&claims(&[], None));
-    let asked = world.says(r#"{"action":"unsubscribe","id":8,"topic":"order:1"}"#);
+    let asked = world.receive(r#"{"action":"unsubscribe","id":8,"topic":"order:1"}"#);
     assert_eq!(asked, [Effect::Run(Run::Unsubscribe { topic: topic("order:1") })]);
-    assert_eq!(world.hand(Input::Unsubscribed), [ack(8)]);
+    assert_eq!(world.handle(Input::Unsubscribed), [ack(8)]);
 }
 
 #[test]
-fn a_topic_over_the_limit_is_refused_by_the_limits_name() {
+fn the_refusal_of_a_topic_that_is_too_long_names_the_limit() {
     let mut world = World::new(&claims(&["subscribe:**"], None));
     let text = format!(r#"{{"action":"subscribe","id":1,"topic":"{}"}}"#, "x".repeat(21));
-    let effects = world.says(&text);
+    let effects = world.receive(&text);
     assert_eq!(error(&effects).code, ErrorCode::PayloadInvalid);
     assert_eq!(error(&effects).errors, [FieldError::new("topic", "is 21 characters long; limits.topic_chars is 20")]);
 }
 
 #[test]
-fn what_is_not_the_protocol_closes_and_what_is_nearly_so_is_answered() {
+fn a_text_that_is_not_an_object_closes_and_an_invalid_command_gets_an_error() {
     let mut world = World::new(&claims(&[], None));
-    assert_eq!(error(&world.says(r#"{"action":"dance","id":1}"#)).code, ErrorCode::UnknownAction);
-    assert_eq!(error(&world.says(r#"{"id":1}"#)).code, ErrorCode::BadRequest);
-    assert_eq!(closing(&world.says("hello")).code, CloseCode::BAD_FRAME);
-    assert_eq!(world.says(r#"{"action":"ping","id":1}"#), [], "nothing is done after a close");
-    assert_eq!(closing(&World::new(&claims(&[], None)).hand(Input::Binary)).code, CloseCode::UNSUPPORTED);
+    assert_eq!(error(&world.receive(r#"{"action":"dance","id":1}"#)).code, ErrorCode::UnknownAction);
+    assert_eq!(error(&world.receive(r#"{"id":1}"#)).code, ErrorCode::BadRequest);
+    assert_eq!(closing(&world.receive("hello")).code, CloseCode::BAD_FRAME);
+    assert_eq!(world.receive(r#"{"action":"ping","id":1}"#), [], "nothing is done after a close");
+    assert_eq!(closing(&World::new(&claims(&[], None)).handle(Input::Binary)).code, CloseCode::UNSUPPORTED);
 }
 
 #[test]
-fn a_token_that_ends_closes_the_connection_at_its_end_and_not_before() {
+fn a_connection_is_closed_when_its_token_expires_and_not_before() {
     let mut world = World::new(&claims(&[], Some(WALL_S + 10)));
     assert_eq!(world.session.deadline(), ms(10_000));
-    assert_eq!(world.at(9_999).hand(Input::Elapsed), []);
-    let closed = world.at(10_000).hand(Input::Elapsed);
+    assert_eq!(world.at(9_999).handle(Input::Elapsed), []);
+    let closed = world.at(10_000).handle(Input::Elapsed);
     assert_eq!((closing(&closed).code, closing(&closed).reconnect), (CloseCode::EXPIRED, true));
 }
 
@@ -212,16 +212,16 @@ fn a_token_admitted_by_the_leeway_expires_with_the_leeway() {
 }
 
 #[test]
-fn where_expired_tokens_are_allowed_their_end_closes_nothing() {
+fn an_expired_token_closes_nothing_where_expired_tokens_are_allowed() {
     let lax = SessionSettings { close_at_expiry: false, ..settings() };
     let world = World::with(&claims(&[], Some(WALL_S - 100)), lax, PingMode::Frame);
-    assert_eq!(world.session.token_lasts(ms(0)), None);
+    assert_eq!(world.session.token_expires_in(ms(0)), None);
 }
 
 #[test]
-fn a_refresh_renews_the_end_the_roles_and_the_grants() {
+fn a_refresh_renews_the_expiry_the_roles_and_the_grants() {
     let mut world = World::new(&claims(&["subscribe:a", "subscribe:b"], Some(WALL_S + 10)));
-    let asked = world.says(r#"{"action":"refresh","id":1,"token":"t2"}"#);
+    let asked = world.receive(r#"{"action":"refresh","id":1,"token":"t2"}"#);
     assert_eq!(asked, [Effect::Run(Run::Verify { token: "t2".into() })]);
 
     let admin = "admin".parse().expect("a role");
@@ -236,15 +236,15 @@ fn a_refresh_renews_the_end_the_roles_and_the_grants() {
         has("given", Origin::Server),
         has("news:today", Origin::Client),
     ];
-    let told = world.hand(Input::Regranted { roles: renewed.roles.clone(), subscriptions });
+    let told = world.handle(Input::Regranted { roles: renewed.roles.clone(), subscriptions });
     let ack = Ack { token_expires_in_ms: Some(95_000), roles: Some(renewed.roles), ..Ack::new(CommandId::Number(1)) };
     assert_eq!(
         told,
         [Effect::Run(Run::Revoke { topic: topic("a") }), Effect::Send(Control::Ack(ack))],
-        "what was lost goes first; the server's own and the open namespace's stay"
+        "lost subscriptions end first; those of the server and of the open namespace stay"
     );
-    assert_eq!(error(&world.says(r#"{"action":"subscribe","id":3,"topic":"a"}"#)).code, ErrorCode::Forbidden);
-    assert_eq!(world.at(10_000).hand(Input::Elapsed), [], "the old end has no meaning any more");
+    assert_eq!(error(&world.receive(r#"{"action":"subscribe","id":3,"topic":"a"}"#)).code, ErrorCode::Forbidden);
+    assert_eq!(world.at(10_000).handle(Input::Elapsed), [], "the old expiry has no effect any more");
 }
 
 #[test]
@@ -252,29 +252,29 @@ fn a_refresh_by_another_user_or_with_a_bad_token_changes_nothing() {
     let mut world = World::new(&claims(&["subscribe:a"], Some(WALL_S + 10)));
     let refresh = r#"{"action":"refresh","id":1,"token":"t2"}"#;
     let other = JwtClaims { sub: "mallory".parse().expect("a user"), ..claims(&["subscribe:**"], None) };
-    world.says(refresh);
+    world.receive(refresh);
     assert_eq!(error(&world.verified(Ok(other))).code, ErrorCode::Forbidden);
-    world.says(refresh);
+    world.receive(refresh);
     assert_eq!(error(&world.verified(Err(Refusal::unauthorized("no")))).code, ErrorCode::Unauthorized);
     assert_eq!(world.session.deadline(), ms(10_000));
     assert!(world.session.may_subscribe(&topic("a")) && !world.session.may_subscribe(&topic("b")));
 }
 
 #[test]
-fn too_many_commands_are_answered_then_the_connection_is_closed() {
+fn too_many_commands_get_errors_then_the_connection_is_closed() {
     let mut world = World::new(&claims(&[], None));
     for _ in 0..5 {
-        assert_eq!(world.says(r#"{"action":"ping","id":1}"#), [ack(1)]);
+        assert_eq!(world.receive(r#"{"action":"ping","id":1}"#), [ack(1)]);
     }
-    let over = world.says(r#"{"action":"ping","id":9}"#);
+    let over = world.receive(r#"{"action":"ping","id":9}"#);
     assert_eq!((&error(&over).code, &error(&over).id), (&ErrorCode::RateLimited, &id(9)));
     assert_eq!(error(&over).after_ms, Some(100));
     assert!(error(&over).message.contains("limits.messages_per_second"));
-    assert_eq!(world.at(100).says(r#"{"action":"ping","id":1}"#), [ack(1)], "a client that waits is served");
+    assert_eq!(world.at(100).receive(r#"{"action":"ping","id":1}"#), [ack(1)], "a client that waits is served");
 
     let mut answered = 0;
     let closed = loop {
-        let effects = world.says("{}");
+        let effects = world.receive("{}");
         if matches!(effects.as_slice(), [Effect::Close(_)]) {
             break effects;
         }
@@ -286,33 +286,33 @@ fn too_many_commands_are_answered_then_the_connection_is_closed() {
 }
 
 #[test]
-fn a_flood_of_websocket_pings_is_a_flood_too() {
+fn too_many_websocket_pings_close_the_connection() {
     let mut world = World::new(&claims(&[], None));
-    let closed = (0..20).map(|_| world.hand(Input::Alive)).find(|effects| !effects.is_empty()).expect("a close");
+    let closed = (0..20).map(|_| world.handle(Input::Alive)).find(|effects| !effects.is_empty()).expect("a close");
     assert_eq!(closing(&closed).code, CloseCode::OVER_LIMIT);
 }
 
 #[test]
-fn two_pings_without_an_answer_close_and_any_frame_is_an_answer() {
+fn two_unanswered_pings_close_and_any_frame_counts_as_an_answer() {
     let mut world = World::new(&claims(&[], None));
     assert_eq!(world.session.deadline(), ms(25_000));
-    assert_eq!(world.at(25_000).hand(Input::Elapsed), [Effect::Ping]);
-    assert_eq!(world.at(50_000).hand(Input::Elapsed), [Effect::Ping]);
-    assert_eq!(world.at(60_000).hand(Input::Alive), []);
-    assert_eq!(world.at(75_000).hand(Input::Elapsed), [Effect::Ping]);
-    assert_eq!(world.at(100_000).hand(Input::Elapsed), [Effect::Ping]);
-    let closed = world.at(125_000).hand(Input::Elapsed);
+    assert_eq!(world.at(25_000).handle(Input::Elapsed), [Effect::Ping]);
+    assert_eq!(world.at(50_000).handle(Input::Elapsed), [Effect::Ping]);
+    assert_eq!(world.at(60_000).handle(Input::Alive), []);
+    assert_eq!(world.at(75_000).handle(Input::Elapsed), [Effect::Ping]);
+    assert_eq!(world.at(100_000).handle(Input::Elapsed), [Effect::Ping]);
+    let closed = world.at(125_000).handle(Input::Elapsed);
     assert_eq!((closing(&closed).code, closing(&closed).reconnect), (CloseCode::NO_PONG, true));
 }
 
 #[test]
 fn a_client_that_asks_for_text_pings_gets_them() {
     let mut world = World::with(&claims(&[], None), settings(), PingMode::Text);
-    assert_eq!(world.at(25_000).hand(Input::Elapsed), [Effect::Send(Control::Ping(Ping {}))]);
+    assert_eq!(world.at(25_000).handle(Input::Elapsed), [Effect::Send(Control::Ping(Ping {}))]);
 }
 
 #[test]
-fn pings_are_spread_by_a_tenth_either_way() {
+fn pings_vary_by_a_tenth_up_or_down() {
     let due = |jitter| {
         let opening = Opening { now: ms(0), wall: wall(ms(0)), ping: PingMode::Frame, jitter };
         let claims = claims(&[], None);
@@ -322,7 +322,7 @@ fn pings_are_spread_by_a_tenth_either_way() {
 }
 
 #[test]
-fn the_welcome_says_who_what_and_how_much() {
+fn the_welcome_holds_the_identity_the_settings_and_the_limits() {
     let claims = claims(&[], Some(WALL_S + 60));
     let world = World::new(&claims);
     let Control::Welcome(welcome) = welcome(&world.session, &record(&claims), ms(0), wall(ms(0))) else {
@@ -335,24 +335,24 @@ fn the_welcome_says_who_what_and_how_much() {
 }
 
 #[test]
-fn one_command_is_pending_at_a_time_and_its_reply_bears_its_id() {
+fn one_command_is_pending_at_a_time_and_its_reply_has_its_id() {
     let mut world = World::new(&claims(&["subscribe:**"], None));
-    world.says(r#"{"action":"subscribe","id":1,"topic":"a"}"#);
-    let early = world.says(r#"{"action":"unsubscribe","id":2,"topic":"a"}"#);
+    world.receive(r#"{"action":"subscribe","id":1,"topic":"a"}"#);
+    let early = world.receive(r#"{"action":"unsubscribe","id":2,"topic":"a"}"#);
     assert_eq!((&error(&early).code, &error(&early).id), (&ErrorCode::RateLimited, &id(2)));
-    assert_eq!(world.hand(Input::Unsubscribed), [], "the outcome of a command that was never asked for");
-    assert_eq!(world.says(r#"{"action":"ping","id":3}"#), [ack(3)], "needs nothing but the session");
-    assert_eq!(world.hand(Input::Subscribed(SubscribeOutcome::Done)), [ack(1)]);
-    assert_eq!(world.hand(Input::Subscribed(SubscribeOutcome::Done)), [], "there is one outcome");
+    assert_eq!(world.handle(Input::Unsubscribed), [], "the outcome of a command that was never sent is ignored");
+    assert_eq!(world.receive(r#"{"action":"ping","id":3}"#), [ack(3)], "a ping needs no operation");
+    assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Done)), [ack(1)]);
+    assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Done)), [], "a second outcome is ignored");
 }
 
 #[test]
-fn only_a_refresh_may_move_the_expiry() {
+fn only_a_refresh_may_change_the_expiry() {
     let mut world = World::new(&claims(&["subscribe:**"], Some(WALL_S + 10)));
-    world.says(r#"{"action":"subscribe","id":1,"topic":"a"}"#);
+    world.receive(r#"{"action":"subscribe","id":1,"topic":"a"}"#);
     assert!(!world.session.is_refreshing());
-    world.hand(Input::Subscribed(SubscribeOutcome::Done));
-    world.says(r#"{"action":"refresh","id":2,"token":"t2"}"#);
+    world.handle(Input::Subscribed(SubscribeOutcome::Done));
+    world.receive(r#"{"action":"refresh","id":2,"token":"t2"}"#);
     assert!(world.session.is_refreshing());
     world.verified(Err(Refusal::unauthorized("no")));
     assert!(!world.session.is_refreshing());

@@ -1,4 +1,4 @@
-//! A text message: which command it is, or why it is none.
+//! Text messages: a command, or the error of an invalid one.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ impl Session {
         }
     }
 
-    /// Applies the rate limit to a message with this id: true if it may be acted on.
+    /// Applies the rate limit to a message with this id: true if it may be handled.
     pub(super) fn admits(&mut self, now: Duration, id: Option<&CommandId>, effects: &mut Vec<Effect>) -> bool {
         let Err(after) = self.admit(now, effects) else { return true };
         if !self.closed {
@@ -23,7 +23,7 @@ impl Session {
         false
     }
 
-    /// Acts on a message that the rate limit admitted.
+    /// Handles a message that the rate limit admitted.
     pub(super) fn decoded(&mut self, decoded: Result<Command, DecodeError>, effects: &mut Vec<Effect>) {
         match decoded {
             Ok(command) => self.command(command, effects),
@@ -39,13 +39,13 @@ impl Session {
         match action {
             Action::Ping {} => Self::ack(id, effects),
             Action::Pong {} => {}
-            // The caller reads nothing while a command is pending; one that does gets no reply out of order.
+            // The caller should read nothing while a command is pending; if it does, no reply is sent out of order.
             _ if self.pending.is_some() => effects.push(error(pending(id))),
             Action::Subscribe { topic, since } => self.subscribe(id, topic, since, effects),
             Action::Unsubscribe { topic } => self.unsubscribe(id, topic, effects),
             Action::Refresh { token } => self.refresh(id, token, effects),
             Action::Call { .. } => Self::not_handled(id, effects),
-            // The decoder reads no other, so only a caller that makes its own commands gets here.
+            // The decoder returns no other action; only a caller that makes its own commands gets here.
             other => {
                 let message = format!("{other:?} is not an action of this release");
                 effects.push(error(ErrorReply::new(id, ErrorCode::UnknownAction, message)));

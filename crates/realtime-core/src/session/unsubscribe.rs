@@ -1,4 +1,4 @@
-//! `unsubscribe`: acknowledged once nothing more of the topic can come.
+//! `unsubscribe`: acknowledged after the last message of the topic.
 
 use realtime_schema::{CommandId, Topic};
 

@@ -17,7 +17,7 @@ pub fn welcome(session: &Session, connection: &Connection, now: Duration, wall: 
         features: Vec::new(),
         server: session.settings.server.clone(),
         time: wall,
-        token_expires_in_ms: session.token_lasts(now).map(millis),
+        token_expires_in_ms: session.token_expires_in(now).map(millis),
         ping_ms: millis(session.liveness.every()),
         reconnect: session.settings.reconnect,
         limits: session.settings.limits,

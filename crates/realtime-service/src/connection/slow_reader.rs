@@ -35,7 +35,8 @@ impl<S: Socket> SlowReader<'_, S> {
         let (mut until, mut closing) = (Instant::now() + write_timeout, false);
         loop {
             // No ping can be written between the halves of a message, so none is due meanwhile.
-            let left = session.token_lasts(node.clock.monotonic()).filter(|_| !closing && !session.is_refreshing());
+            let left =
+                session.token_expires_in(node.clock.monotonic()).filter(|_| !closing && !session.is_refreshing());
             let expiry = left.map(|left| Instant::now() + left).filter(|expiry| *expiry < until);
             tokio::select! {
                 biased;

@@ -1,4 +1,4 @@
-//! Messages that the application's hook gets first.
+//! Messages that the application's hook handles first.
 
 use realtime_schema::Payload;
 use serde_json::json;
@@ -13,11 +13,11 @@ fn message(text: &str) -> Box<ClientMessage> {
 }
 
 impl World {
-    /// Hands in a text; the hook must be asked, and returns `handled`.
+    /// Passes a text as an input; the hook must be called, and returns `handled`.
     fn hooked(&mut self, text: &str, handled: Result<Handled, HookFailure>) -> Vec<Effect> {
-        let asked = self.hand(Input::Hooked(message(text)));
+        let asked = self.handle(Input::Hooked(message(text)));
         assert_eq!(asked, [Effect::Run(Run::Hook(message(text)))]);
-        self.hand(Input::Handled { message: message(text), handled })
+        self.handle(Input::Handled { message: message(text), handled })
     }
 }
 
@@ -34,7 +34,7 @@ fn a_call_is_acknowledged_with_the_result_of_the_application() {
 }
 
 #[test]
-fn a_call_that_the_application_refuses_gets_its_error_under_the_id_of_the_command() {
+fn a_call_that_the_application_refuses_gets_its_error_with_the_id_of_the_command() {
     let mut world = World::new(&claims(&[], None));
     let effects = world.hooked(CALL, Ok(Handled::error(ErrorCode::Conflict, "sold out; choose another item")));
     let reply = error(&effects);
@@ -43,18 +43,18 @@ fn a_call_that_the_application_refuses_gets_its_error_under_the_id_of_the_comman
 }
 
 #[test]
-fn a_message_that_the_application_answers_does_nothing_else() {
+fn a_message_that_the_application_replies_to_has_no_other_effect() {
     let mut world = World::new(&claims(&["subscribe:**"], None));
     let subscribe = r#"{"action":"subscribe","id":7,"topic":"a"}"#;
     assert_eq!(error(&world.hooked(subscribe, Ok(Handled::error(ErrorCode::Forbidden, "not now")))).id, id(7));
     for text in [r#"{"action":"an action of ours","id":7,"x":1}"#, r#"{"action":"ping","id":7}"#] {
         assert_eq!(world.hooked(text, Ok(Handled::ack(&1).expect("JSON"))), [result(7, &json!(1))], "{text}");
     }
-    assert_eq!(world.hooked("not JSON", Ok(Handled::ack(&1).expect("JSON"))), [], "and closes nothing");
+    assert_eq!(world.hooked("not JSON", Ok(Handled::ack(&1).expect("JSON"))), [], "and the connection stays open");
 }
 
 #[test]
-fn an_answer_to_a_message_without_an_id_is_not_sent() {
+fn a_reply_to_a_message_without_an_id_is_not_sent() {
     let mut world = World::new(&claims(&[], None));
     let call = r#"{"action":"call","payload":[1,2]}"#;
     assert_eq!(world.hooked(call, Ok(Handled::ack(&1).expect("JSON"))), []);
@@ -63,18 +63,18 @@ fn an_answer_to_a_message_without_an_id_is_not_sent() {
 }
 
 #[test]
-fn a_message_that_the_application_passes_is_acted_on() {
+fn the_session_handles_a_message_that_the_application_passes() {
     let mut world = World::new(&claims(&["subscribe:**"], None));
     let subscribe = r#"{"action":"subscribe","id":7,"topic":"a"}"#;
     assert_eq!(world.hooked(subscribe, Ok(Handled::Pass)), [Effect::Run(Run::Subscribe { topic: topic("a") })]);
-    assert_eq!(world.hand(Input::Subscribed(SubscribeOutcome::Done)), [ack(7)]);
+    assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Done)), [ack(7)]);
     assert_eq!(closing(&world.hooked("hello", Ok(Handled::Pass))).code, CloseCode::BAD_FRAME);
 }
 
 #[test]
-fn a_call_that_no_handler_answers_is_an_unknown_action() {
+fn a_call_that_no_handler_replies_to_is_an_unknown_action() {
     let mut world = World::new(&claims(&[], None));
-    for effects in [world.hooked(CALL, Ok(Handled::Pass)), world.says(CALL)] {
+    for effects in [world.hooked(CALL, Ok(Handled::Pass)), world.receive(CALL)] {
         let reply = error(&effects);
         assert_eq!((&reply.id, &reply.code), (&id(7), &ErrorCode::UnknownAction));
         assert!(reply.message.contains("no handler"), "{}", reply.message);
@@ -98,23 +98,23 @@ fn a_message_over_the_rate_limit_does_not_reach_the_application() {
     for _ in 0..5 {
         assert_eq!(world.hooked(CALL, Ok(Handled::ack(&1).expect("JSON"))), [result(7, &json!(1))]);
     }
-    let over = world.hand(Input::Hooked(message(CALL)));
+    let over = world.handle(Input::Hooked(message(CALL)));
     assert_eq!((&error(&over).id, &error(&over).code), (&id(7), &ErrorCode::RateLimited));
 }
 
 #[test]
-fn one_message_is_with_the_application_at_a_time() {
+fn the_application_handles_one_message_at_a_time() {
     let mut world = World::new(&claims(&[], None));
-    world.hand(Input::Hooked(message(CALL)));
-    let early = world.hand(Input::Hooked(message(r#"{"action":"call","id":8}"#)));
+    world.handle(Input::Hooked(message(CALL)));
+    let early = world.handle(Input::Hooked(message(r#"{"action":"call","id":8}"#)));
     assert_eq!((&error(&early).id, &error(&early).code), (&id(8), &ErrorCode::RateLimited));
     let handled = || Input::Handled { message: message(CALL), handled: Ok(Handled::ack(&1).expect("JSON")) };
-    assert_eq!(world.hand(handled()), [result(7, &json!(1))]);
-    assert_eq!(world.hand(handled()), [], "there is one outcome");
+    assert_eq!(world.handle(handled()), [result(7, &json!(1))]);
+    assert_eq!(world.handle(handled()), [], "a second outcome is ignored");
 }
 
 #[test]
-fn a_message_shows_no_token_to_a_log() {
+fn no_debug_text_of_a_message_contains_a_token() {
     let refresh = message(r#"{"action":"refresh","id":7,"token":"s3cr3t"}"#);
     assert!(!format!("{refresh:?} {:?}", Input::Hooked(refresh.clone())).contains("s3cr3t"));
 }
