@@ -9,6 +9,9 @@ use realtime_adapters::front::RateLimitedLog;
 
 use crate::config::ServerConfig;
 
+/// The name of the header of RFC 7239; the others have lists of addresses alone.
+const FORWARDED: &str = "forwarded";
+
 /// Finds the client's address of a request.
 #[derive(Debug)]
 pub(crate) struct ClientAddresses {
@@ -73,10 +76,17 @@ impl ClientAddresses {
         let mut entries = Vec::new();
         for line in headers.get_all(header) {
             let line = line.to_str().map_err(|_| UNREADABLE)?;
-            entries.extend(split_quoted(line, ',').map(str::trim).filter(|entry| !entry.is_empty()));
+            if header == FORWARDED {
+                // A quote that does not end could hide the entries that the proxies append to those of the client.
+                entries.extend(split_quoted(line, ',').ok_or(UNREADABLE)?);
+            } else {
+                // These have no quotes: one that a client sends is a character like others.
+                entries.extend(line.split(','));
+            }
         }
+        let entries: Vec<_> = entries.into_iter().map(str::trim).filter(|entry| !entry.is_empty()).collect();
         let read = |entry: &&str| {
-            let entry = if header == "forwarded" { forwarded_for(entry)? } else { entry };
+            let entry = if header == FORWARDED { forwarded_for(entry)? } else { entry };
             node_address(entry)
         };
         match &self.trust {
@@ -105,10 +115,10 @@ fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&address))
 }
 
-/// Splits at `separator`, but not within quotes (RFC 9110 section 5.6.4).
-fn split_quoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
+/// Splits at `separator`, but not within quotes (RFC 9110 section 5.6.4). `None` if a quote does not end.
+fn split_quoted(text: &str, separator: char) -> Option<Vec<&str>> {
     let (mut quoted, mut escaped) = (false, false);
-    text.split(move |c| {
+    let splits_at = |c| {
         let splits = c == separator && !quoted;
         match c {
             _ if escaped => escaped = false,
@@ -117,12 +127,14 @@ fn split_quoted(text: &str, separator: char) -> impl Iterator<Item = &str> {
             _ => {}
         }
         splits
-    })
+    };
+    let parts = text.split(splits_at).collect();
+    (!quoted).then_some(parts)
 }
 
 /// The `for` of an element of `Forwarded` (RFC 7239 section 4).
 fn forwarded_for(element: &str) -> Option<&str> {
-    split_quoted(element, ';').find_map(|pair| {
+    split_quoted(element, ';')?.into_iter().find_map(|pair| {
         let (name, value) = pair.split_once('=')?;
         name.trim().eq_ignore_ascii_case("for").then(|| value.trim())
     })
@@ -208,6 +220,24 @@ mod tests {
         // A socket from elsewhere can name no other address than its own.
         let elsewhere = addresses("X-Forwarded-For", 1, &["192.168.0.0/16"]);
         assert_eq!(found(&elsewhere, &["203.0.113.7"]), ("10.0.0.1".into(), 0));
+    }
+
+    #[test]
+    fn a_quote_that_a_client_sends_does_not_hide_what_the_proxies_append() {
+        for value in ["6.6.6.6, \", 203.0.113.7, 10.0.0.9", "6.6.6.6, \"\\, 203.0.113.7, 10.0.0.9"] {
+            assert_eq!(found(&addresses("X-Forwarded-For", 2, &[]), &[value]), ("203.0.113.7".into(), 0), "{value}");
+        }
+        let hidden: [&[&str]; 4] = [
+            &["for=6.6.6.6;x=\", for=203.0.113.7"],
+            &["for=6.6.6.6;x=\"\\\", for=203.0.113.7"],
+            &["for=6.6.6.6, \"for=203.0.113.7"],
+            &["for=6.6.6.6", "x=\", for=203.0.113.7"],
+        ];
+        for lines in hidden {
+            for networks in [&[][..], &["10.0.0.0/8"]] {
+                assert_eq!(found(&addresses("Forwarded", 1, networks), lines), ("10.0.0.1".into(), 1), "{lines:?}");
+            }
+        }
     }
 
     #[test]
