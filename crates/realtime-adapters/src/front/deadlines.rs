@@ -135,6 +135,10 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for DeadlineStream<S> {
         if flushed.is_ready() {
             self.write = None;
             self.in_flight.set_unflushed(false);
+            if self.in_flight.phase() == Phase::Between {
+                // The wait for the next request begins here: the HTTP server reads again only once it is woken.
+                let _begun = self.poll_read_deadline(cx);
+            }
         }
         self.bounded(cx, flushed)
     }
@@ -146,6 +150,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for DeadlineStream<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::future::poll_fn;
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
     use super::*;
@@ -202,6 +208,26 @@ mod tests {
         let (mut stream, _peer, in_flight) = pair();
         in_flight.set_phase(Phase::Between);
         assert_eq!(cut_after(&mut stream).await.as_secs(), KEEP_ALIVE.as_secs());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_idle_time_counts_from_the_end_of_the_response() {
+        let (mut stream, _peer, in_flight) = pair();
+        in_flight.set_phase(Phase::Handled);
+        let (start, mut polls) = (Instant::now(), 0);
+        let cut = poll_fn(|cx| {
+            let mut byte = [0];
+            let read = Pin::new(&mut stream).poll_read(cx, &mut ReadBuf::new(&mut byte));
+            polls += 1;
+            if polls == 1 {
+                // As the HTTP server does: it reads ahead while it handles a request, and again only once it is woken.
+                in_flight.set_phase(Phase::Between);
+                assert!(Pin::new(&mut stream).poll_flush(cx).is_ready());
+            }
+            read
+        });
+        assert_eq!(cut.await.expect_err("a deadline").kind(), ErrorKind::TimedOut);
+        assert_eq!(start.elapsed().as_secs(), KEEP_ALIVE.as_secs());
     }
 
     #[tokio::test(start_paused = true)]
