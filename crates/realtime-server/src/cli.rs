@@ -12,6 +12,7 @@ use clap::{Args, Parser, Subcommand};
 use realtime_adapters::{error_chain, local::SystemClock};
 use realtime_ports::Clock;
 use realtime_schema::{Grant, Permission, Role, UserId, catalog, openapi};
+use tokio::{runtime::Handle, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -195,7 +196,11 @@ impl Serve {
         if let Some(files) = open_files::raise() {
             tracing::debug!(files, "raised the limit of open files");
         }
-        tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(self.serve(config, log))
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let outcome = runtime.block_on(self.serve(config, log));
+        // A file that is still being read does not hold up the end.
+        runtime.shutdown_background();
+        outcome
     }
 
     async fn serve(self, config: Config, log: Option<LogLevel>) -> Outcome {
@@ -220,7 +225,9 @@ impl Serve {
             let (serve, reloader) = (serve.clone(), reloader.clone());
             async move {
                 notify(Change::Reloading);
-                serve.reload(&reloader).await;
+                // Files are read: a slow disk must not hold up a thread that serves connections.
+                let runtime = Handle::current();
+                drop(spawn_blocking(move || runtime.block_on(serve.reload(&reloader))).await);
                 notify(Change::Ready);
             }
         };

@@ -51,8 +51,9 @@ impl Reloader {
     }
 
     /// Applies `config`, whole or not at all, and reads the files that it names again. No connection is closed.
+    /// Blocks the thread while it reads files.
     ///
-    /// Applied are: the keys and rules for tokens (`auth`), the keys of backends (`api.keys`, `api.keys_file`),
+    /// Applied are: the keys and rules for tokens (`auth`), the keys of backends (`api.keys`, `api.keys_file`), `metrics`,
     /// `namespaces` and `delivery`, `server.allowed_origins`, `liveness`, `reconnect`, `log.level`, and those of `limits`
     /// that concern WebSockets: a connection keeps the limits that it was told in its `welcome`.
     ///
@@ -80,6 +81,9 @@ impl Reloader {
         };
         if exposed(&old.api_keys).ne(exposed(&new.api_keys)) {
             reloaded.applied.push("api.keys".to_owned());
+        }
+        if exposed(&old.config.metrics.keys).ne(exposed(&new.config.metrics.keys)) {
+            reloaded.applied.push("metrics.keys".to_owned());
         }
         if exposed(old.config.auth.secrets()).ne(exposed(new.config.auth.secrets())) {
             reloaded.applied.push("auth.hmac_secrets".to_owned());

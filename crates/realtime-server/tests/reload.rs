@@ -220,6 +220,46 @@ async fn without_a_config_file_the_files_with_keys_are_read_again() {
     server.ends_well().await;
 }
 
+#[tokio::test]
+async fn the_keys_of_the_metrics_are_changed_too() {
+    let keys = |key: &str| config(OLD_SECRET, OLD_KEY, &format!("[metrics]\nkeys = [\"{key}\"]\n"));
+    let mut server = Server::start(&keys("the-old-key-of-metrics"), &[]).await;
+    server.write(&keys("the-new-key-of-metrics"));
+    server.signal("-HUP").await;
+    let log = server.logged("reloaded the config").await;
+    assert!(log.last().expect("the line").contains("metrics.keys"), "{log:#?}");
+    let url = format!("http://{}/metrics", server.address);
+    for (key, status) in [("the-old-key-of-metrics", 401), ("the-new-key-of-metrics", 200)] {
+        let response = reqwest::Client::new().get(&url).bearer_auth(key).send().await.expect("a response");
+        assert_eq!(response.status().as_u16(), status, "{key}");
+    }
+    server.ends_well().await;
+}
+
+#[tokio::test]
+async fn a_file_that_does_not_end_holds_up_neither_requests_nor_the_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (keys, notify) = (folder.path().join("keys"), folder.path().join("notify"));
+    std::fs::write(&keys, OLD_KEY).expect("a file");
+    let socket = UnixDatagram::bind(&notify).expect("a socket");
+    let env = [
+        ("REALTIME_AUTH__HMAC_SECRET", OLD_SECRET),
+        ("REALTIME_API__KEYS_FILE", keys.to_str().expect("plain text")),
+        ("NOTIFY_SOCKET", notify.to_str().expect("plain text")),
+        // One thread, so that one that waits for a file would be noticed each time.
+        ("TOKIO_WORKER_THREADS", "1"),
+    ];
+    let server = Server::start("", &env).await;
+    assert_eq!(notification(&socket).await, "READY=1\n");
+    std::fs::remove_file(&keys).expect("removed");
+    // A read of it waits until something writes to it.
+    assert!(Command::new("mkfifo").arg(&keys).status().await.expect("mkfifo runs").success());
+    server.signal("-HUP").await;
+    assert!(notification(&socket).await.starts_with("RELOADING=1"));
+    assert_eq!(timeout(TIMEOUT, server.publish(OLD_KEY)).await, Ok(200));
+    server.ends_well().await;
+}
+
 /// What the service manager receives next.
 async fn notification(socket: &UnixDatagram) -> String {
     let mut buffer = [0; 256];

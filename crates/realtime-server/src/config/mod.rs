@@ -132,6 +132,7 @@ impl Config {
         self.delivery = new.delivery;
         self.liveness = new.liveness;
         self.reconnect = new.reconnect;
+        self.metrics = new.metrics;
         self.server.allowed_origins = new.server.allowed_origins;
         self.api.take_reloadable(new.api);
         self.limits.take_reloadable(&new.limits);
