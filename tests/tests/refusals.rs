@@ -71,6 +71,7 @@ async fn a_wrong_api_key_is_counted_and_logged_and_a_flood_of_them_does_not_floo
     let lines = logs.with("reason", "api_key");
     assert!((1..50).contains(&lines.len()), "{} lines", lines.len());
     assert_eq!((&lines[0]["address"], &lines[0]["level"]), (&json!("127.0.0.1"), &json!("WARN")));
+    assert!(lines[0].to_string().contains("GET /api/v1/topics"), "the whole path: {}", lines[0]);
     assert!(!logs.text().contains("guess-"), "a key is in the log");
     assert_eq!(world.metric("realtime_refused_connections_total").await, 0, "no client was refused");
 }

@@ -104,7 +104,7 @@ impl Server {
         for Problem { key, what, .. } in config.warnings() {
             // In development every page of this machine may connect.
             if dev.is_none() || key != "server.allowed_origins" {
-                tracing::warn!("{key} {what}");
+                tracing::warn!("{key}: {what}");
             }
         }
         let certificate = config.tls.certificate()?;

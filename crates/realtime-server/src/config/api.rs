@@ -15,7 +15,7 @@ use super::{
     Span,
     layers::variable,
     problems::Problems,
-    secret::{SecretText, without_newline},
+    secret::{SecretText, shown, without_newline},
 };
 
 /// The shortest API key, in characters.
@@ -99,7 +99,7 @@ impl ApiConfig {
         if let Some(path) = &self.keys_file {
             match read_keys(path) {
                 Ok(found) => keys.extend(found),
-                Err(what) => problems.add("api.keys_file", format!("{}: {what}", path.display())),
+                Err(what) => problems.add("api.keys_file", format!("{}: {what}", shown(path))),
             }
         }
         keys

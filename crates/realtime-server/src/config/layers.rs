@@ -143,9 +143,10 @@ impl Draft {
             let mut completed = config.clone();
             complete(&mut completed);
             let found = completed.problems();
+            let earlier = self.faulty.clone();
             for Problem { key, what, .. } in found {
                 // What follows from a fault that was found already is none of its own.
-                let follows = self.faulty.iter().any(|fault| key == *fault || is_within(&key, fault));
+                let follows = earlier.iter().any(|fault| key == *fault || is_within(&key, fault));
                 if !follows {
                     self.add(key, what);
                 }

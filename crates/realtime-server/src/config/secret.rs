@@ -28,10 +28,20 @@ pub(super) fn without_newline(text: &str) -> Option<&str> {
     Some(text.strip_suffix('\r').unwrap_or(text))
 }
 
+/// A path as an error shows it: what is given in place of a path may be the secret itself, unless it begins with `/` or
+/// `.`.
+pub(super) fn shown(path: &Path) -> String {
+    if path.is_absolute() || path.starts_with(".") || path.starts_with("..") {
+        path.display().to_string()
+    } else {
+        "the file (not shown: it may be a secret in place of a path)".to_owned()
+    }
+}
+
 /// The contents of a file with one secret, which need not be text. A newline after it is usual there, and is left out
 /// without a warning.
 pub(super) fn in_file(path: &Path) -> Result<Vec<u8>, String> {
-    let mut secret = fs::read(path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut secret = fs::read(path).map_err(|error| format!("{}: {error}", shown(path)))?;
     if secret.last() == Some(&b'\n') {
         secret.pop();
         if secret.last() == Some(&b'\r') {

@@ -96,6 +96,9 @@ impl ServerConfig {
         {
             problems.add("server.client_address_header", "is not the name of a header");
         }
+        if self.admin_listen == Some(self.listen) && self.listen.port() != 0 {
+            problems.add("server.admin_listen", "is the same address as server.listen; give it a port of its own");
+        }
         if self.trusted_hops == 0 {
             problems.add("server.trusted_hops", "is 0; give at least 1, or no server.client_address_header");
         }

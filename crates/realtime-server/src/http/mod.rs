@@ -21,7 +21,7 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::{
     Extension, Router,
-    extract::{Request, State},
+    extract::{MatchedPath, Request, State},
     http::HeaderMap,
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
@@ -133,9 +133,11 @@ async fn websocket(
     endpoint::websocket(&app.service, &ws, Some(address), request).await.into_response()
 }
 
-/// The first characters of a request's path, for the log: enough to recognize it, too few for a token.
+/// The first characters of a request's path, for the log: enough to recognize it, too few for a token. Where a route
+/// matches, those of its pattern.
 fn start_of_path(request: &Request) -> &str {
-    let path = request.uri().path();
+    // The router takes the prefix of a nested path away, but not from the pattern.
+    let path = request.extensions().get::<MatchedPath>().map_or_else(|| request.uri().path(), MatchedPath::as_str);
     path.char_indices().nth(40).map_or(path, |(end, _)| &path[..end])
 }
 

@@ -231,7 +231,7 @@ impl Section<'_> {
             if let Some(secret) = keys.problems.ok(&key, secret::in_file(path)) {
                 let found = Key::hmac(algorithm, &secret);
                 if let Err(error) = found {
-                    keys.problems.add(&key, format!("{}: {error}", path.display()));
+                    keys.problems.add(&key, format!("{}: {error}", secret::shown(path)));
                 } else {
                     keys.add(&key, found);
                 }

@@ -217,3 +217,15 @@ fn a_broken_file_is_named_by_line_and_its_contents_are_not_repeated() {
     let error = Config::load(Some(&missing), [], []).expect_err("no file").to_string();
     assert!(error.contains("missing.toml"), "{error}");
 }
+
+#[test]
+fn all_faults_of_one_list_are_named() {
+    let text = "[server]\nallowed_origins = [\"app.example.com\", \"https://a.example/\"]\n\
+                trusted_proxies = [\"10.0.0.0/99\", \"banana\"]\nadmin_listen = \"127.0.0.1:8080\"\n";
+    let (_folder, path) = file(text);
+    let draft = Draft::read(Some(&path), [], []).expect("TOML");
+    let found = problems(draft.checked(|_| {}));
+    for fault in ["`app.example.com`", "`https://a.example/`", "`10.0.0.0/99`", "`banana`", "the same address"] {
+        assert!(found.iter().any(|problem| problem.contains(fault)), "{fault} is not in {found:#?}");
+    }
+}

@@ -57,6 +57,11 @@ fn no_error_repeats_a_secret() {
         }
     };
     // Every setting that is a secret, and near misses of its name.
+    for setting in ["auth.hmac_secret_files = [\"{}\"]", "api.keys_file = \"{}\""] {
+        let text = setting.replace("{}", HEX);
+        fs::write(&path, &text).expect("a file");
+        silent(&said(Some(&path), &[]), &text);
+    }
     for (section, key) in [
         ("auth", "hmac_secret"),
         ("auth", "hmac_secretes"),
