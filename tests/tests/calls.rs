@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use realtime_ports::{ClientMessage, ConnectionHandler, Handled, HookContext, HookError};
+use realtime_core::client_message::{ClientMessage, Handled};
+use realtime_ports::{ConnectionHandler, HookContext, HookError};
 use realtime_schema::{ErrorCode, Payload, PublishRequest, Route};
 use realtime_tests::World;
 use serde::Deserialize;

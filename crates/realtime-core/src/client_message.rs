@@ -1,9 +1,9 @@
-//! A text message of a client, as the application sees it.
+//! A text message of a client, as the application's hook gets it, and what the hook returns.
 
 use std::fmt;
 
-use realtime_schema::{Action, Command, CommandId, Payload};
-use serde::de::DeserializeOwned;
+use realtime_schema::{Action, Command, CommandId, ErrorCode, ErrorReply, Payload};
+use serde::{Serialize, de::DeserializeOwned};
 
 use crate::codec::{DecodeError, decode, id_of};
 
@@ -79,5 +79,33 @@ impl Call<'_> {
     /// The payload is not of this type.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, serde_json::Error> {
         self.payload.map_or_else(|| serde_json::from_str("null"), Payload::read)
+    }
+}
+
+/// The result of the application's hook for a client's message.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Handled {
+    /// The hook does not reply: the session handles the message as without a hook.
+    Pass,
+    /// The hook carried out the command. The client receives an `ack` with this `result`; the session ignores
+    /// the message.
+    Ack(Payload),
+    /// The hook refused the command. The client receives this `error` with its id; the session ignores the message.
+    Error(Box<ErrorReply>),
+}
+
+impl Handled {
+    /// An `ack` with `result`.
+    ///
+    /// # Errors
+    /// `result` can't be written as JSON.
+    pub fn ack(result: &impl Serialize) -> Result<Self, serde_json::Error> {
+        Payload::of(result).map(Self::Ack)
+    }
+
+    /// An `error` with the code's own status and advice; `message` says what to do about it.
+    pub fn error(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self::Error(Box::new(ErrorReply::new(None, code, message)))
     }
 }

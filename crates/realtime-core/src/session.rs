@@ -12,7 +12,11 @@ use realtime_schema::{
 };
 
 use crate::{
-    auth::Refusal, client_message::ClientMessage, codec::DecodeError, limits::TokenBucket, policy::Namespaces,
+    auth::Refusal,
+    client_message::{ClientMessage, Handled},
+    codec::DecodeError,
+    limits::TokenBucket,
+    policy::Namespaces,
 };
 
 mod hook;
@@ -24,7 +28,7 @@ mod text;
 mod unsubscribe;
 mod welcome;
 
-pub use hook::{Handled, HookFailure};
+pub use hook::HookFailure;
 pub use welcome::welcome;
 
 /// Settings that all sessions of a node share.

@@ -3,7 +3,7 @@
 use std::{error::Error, fmt, sync::Arc};
 
 use async_trait::async_trait;
-use realtime_core::{client_message::ClientMessage, session::Handled};
+use realtime_core::client_message::{ClientMessage, Handled};
 use realtime_schema::{CloseCode, Connection};
 
 use crate::service::RealtimeService;

@@ -49,11 +49,6 @@ pub use clock::{Clock, IdGenerator};
 pub use connection::{SendError, SocketVisitor, WebSocketConnection};
 pub use handler::{ConnectionHandler, HookContext, HookError};
 pub use pubsub::{PubSubManager, PubSubStats, SubscribeError};
-/// What an application's hook gets and returns.
-pub use realtime_core::{
-    client_message::{Call, ClientMessage},
-    session::Handled,
-};
 pub use registry::{ConnectionRegistry, RegisterError, Selection};
 pub use service::{PublishError, RealtimeService};
 pub use socket::{Incoming, Socket, SocketError};

@@ -5,7 +5,8 @@
 use std::{error::Error, sync::Arc};
 
 use async_trait::async_trait;
-use realtime_ports::{ClientMessage, ConnectionHandler, Handled, HookContext, HookError, MockRealtimeService};
+use realtime_core::client_message::{ClientMessage, Handled};
+use realtime_ports::{ConnectionHandler, HookContext, HookError, MockRealtimeService};
 use realtime_schema::{
     Connection, ErrorCode, JwtClaims, MessageId, Origin, Payload, PublishRequest, Receipt, Route, Timestamp, Topic,
     UserId,

@@ -28,7 +28,8 @@
 //! - Publishing, subscribing and disconnecting: the methods of [`realtime_ports::RealtimeService`].
 //! - Serving connections: [`Service::admit`] and [`Service::serve`], which `endpoint::websocket` calls.
 //! - Limits and times: [`Settings`]. Counters: [`Service::metrics`]. The end: [`Service::drain`].
-//! - Examples: `embed_axum`, `custom_verifier`, `custom_registry`.
+//! - The application's hooks: [`realtime_ports::ConnectionHandler`], passed to [`ServiceBuilder::handler`].
+//! - Examples: `embed_axum`, `application`, `custom_verifier`, `custom_registry`, `test_a_handler`.
 
 mod admission;
 mod builder;

@@ -4,11 +4,14 @@ mod support;
 
 use std::{sync::Arc, time::Duration};
 
-use realtime_ports::{ClientMessage, ConnectionHandler, Handled, HookContext, HookError};
-use realtime_schema::{ErrorCode, Origin, Payload, Topic};
+use realtime_adapters::testing::TestJwtVerifier;
+use realtime_core::client_message::{ClientMessage, Handled};
+use realtime_ports::{ConnectionHandler, HookContext, HookError, Incoming, RealtimeService};
+use realtime_schema::{CloseCode, ErrorCode, JwtClaims, Origin, Payload, Topic};
 use realtime_service::{Service, Settings};
 use serde_json::{Value, json};
-use support::{builder, connect, with};
+use support::{WALL_S, builder, claims, connect, with};
+use tokio::sync::mpsc;
 
 const CALL: &str = r#"{"action":"call","id":7,"name":"double","payload":21}"#;
 
@@ -110,4 +113,78 @@ async fn a_service_with_hooks_is_freed_when_the_application_drops_it() {
     drop((alice.incoming, service));
     alice.task.await.expect("no panic");
     assert_eq!(Arc::strong_count(&handler), 1, "nothing of the service is left");
+}
+
+/// Publishes to every connection; returns how many took it.
+async fn publish(service: &Service) -> u64 {
+    let payload = Payload::of(&1).expect("JSON");
+    service.send_to_all("tick".parse().expect("a type"), payload).await.expect("published").delivered
+}
+
+/// Never finishes with a message.
+struct NeverDone;
+
+#[async_trait::async_trait]
+impl ConnectionHandler for NeverDone {
+    async fn on_message(&self, _: HookContext, _: &ClientMessage) -> Result<Handled, HookError> {
+        std::future::pending().await
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_hook_does_not_keep_a_slow_reader_beyond_its_tokens_expiry() {
+    let short = JwtClaims { exp: Some(WALL_S + 20), ..claims("alice", &[]) };
+    let settings = with(|settings| {
+        settings.hook_timeout = Duration::from_secs(600);
+        settings.liveness.write_timeout = Duration::from_secs(600);
+    });
+    let service = builder(settings)
+        .verifier(Arc::new(TestJwtVerifier::new("short", short)))
+        .handler(Arc::new(NeverDone))
+        .build()
+        .await
+        .expect("a service");
+    let peer = connect(&service, "short").await;
+    peer.says(r#"{"action":"ping","id":1}"#).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    peer.stalled.send_replace(true);
+    assert_eq!(publish(&service).await, 1);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    assert_eq!(publish(&service).await, 0, "the token has expired");
+}
+
+/// Records its calls, and fails at every one.
+struct Failing(mpsc::Sender<String>);
+
+#[async_trait::async_trait]
+impl ConnectionHandler for Failing {
+    async fn on_open(&self, context: HookContext) -> Result<(), HookError> {
+        let _ = self.0.send(format!("open {}", context.connection.user)).await;
+        Err("on_open is broken".into())
+    }
+
+    async fn on_message(&self, _: HookContext, message: &ClientMessage) -> Result<Handled, HookError> {
+        let _ = self.0.send(format!("message {}", message.text())).await;
+        std::future::pending().await
+    }
+
+    async fn on_close(&self, _: HookContext, code: Option<CloseCode>) -> Result<(), HookError> {
+        let _ = self.0.send(format!("close {code:?}")).await;
+        Err("on_close is broken".into())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_that_fail_or_hang_drop_nothing() {
+    let (tell, mut told) = mpsc::channel(16);
+    let service = builder(Settings::default()).handler(Arc::new(Failing(tell))).build().await.expect("a service");
+    let mut peer = connect(&service, "alice").await;
+    assert_eq!(told.recv().await.as_deref(), Some("open alice"));
+    peer.says(r#"{"action":"ping","id":1}"#).await;
+    assert_eq!(peer.expects("ack").await["id"], 1, "acted on after the hook was given up");
+    peer.incoming.send(Incoming::Closed(Some(CloseCode::NORMAL))).await.expect("sent");
+    peer.task.await.expect("no panic");
+    assert_eq!(told.recv().await.as_deref(), Some(r#"message {"action":"ping","id":1}"#));
+    assert_eq!(told.recv().await.as_deref(), Some("close Some(CloseCode(1000))"));
+    assert_eq!(service.metrics().hook_errors_total, 3);
 }

@@ -10,9 +10,9 @@ use std::{
 };
 
 use realtime_adapters::{local::LocalBus, testing::TestWebSocketConnection};
-use realtime_core::auth::ConnectRequest;
+use realtime_core::{auth::ConnectRequest, client_message::Handled};
 use realtime_ports::{
-    BusError, Handled, Incoming, MessageBus, MockClock, MockConnectionHandler, MockConnectionRegistry, MockDelivery,
+    BusError, Incoming, MessageBus, MockClock, MockConnectionHandler, MockConnectionRegistry, MockDelivery,
     MockIdGenerator, MockJwtVerifier, MockMessageBus, MockPubSubManager, MockRealtimeService, MockWebSocketConnection,
     Published, RealtimeService, RegisterError,
 };

@@ -11,7 +11,8 @@ pub(super) fn is_manifest(block: &Block<'_>) -> bool {
 
 /// Crates that an example uses and a manifest does not name, and features that it names and a crate of ours lacks.
 pub(super) fn wrong_dependencies(manifest: &str, example: &str) -> Vec<String> {
-    let named = |name: &str| manifest.lines().any(|line| line.split(' ').next() == Some(name));
+    let named =
+        |name: &str| manifest.lines().any(|line| line.split(' ').next().is_some_and(|n| n.replace('_', "-") == name));
     let used = example.lines().filter_map(|line| line.strip_prefix("use ")?.split("::").next());
     let used: BTreeSet<_> = used.chain(["tokio"]).filter(|name| *name != "std").map(|n| n.replace('_', "-")).collect();
     let missing = used.into_iter().filter(|name| !named(name)).map(|name| format!("{name} is used and not named"));
@@ -32,9 +33,11 @@ fn the_dependencies_of_the_readme_are_those_of_its_examples() {
     let readme = read("README.md");
     let blocks = blocks(&readme);
     let manifests: Vec<_> = blocks.iter().filter(|block| is_manifest(block)).collect();
-    assert_eq!(manifests.len(), 2, "one for each example");
-    for (manifest, example) in manifests.into_iter().zip(["embed_axum", "custom_verifier"]) {
-        none(wrong_dependencies(&manifest.text, &read(format!("crates/realtime-service/examples/{example}.rs"))));
+    assert_eq!(manifests.len(), 2, "one for each section");
+    for (manifest, examples) in manifests.into_iter().zip([&["embed_axum", "application"][..], &["custom_verifier"]]) {
+        for example in examples {
+            none(wrong_dependencies(&manifest.text, &read(format!("crates/realtime-service/examples/{example}.rs"))));
+        }
     }
 }
 

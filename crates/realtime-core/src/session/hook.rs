@@ -2,38 +2,10 @@
 
 use std::time::Duration;
 
-use realtime_schema::{Ack, CommandId, Control, ErrorCode, ErrorReply, Payload};
+use realtime_schema::{Ack, CommandId, Control, ErrorCode, ErrorReply};
 
 use super::{Effect, Pending, PendingKind, Run, Session, error, text::pending};
-use crate::client_message::ClientMessage;
-
-/// The result of the application's hook for a client's message.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub enum Handled {
-    /// The hook does not reply: the session handles the message as without a hook.
-    Pass,
-    /// The hook carried out the command. The client receives an `ack` with this `result`; the session ignores
-    /// the message.
-    Ack(Payload),
-    /// The hook refused the command. The client receives this `error` with its id; the session ignores the message.
-    Error(Box<ErrorReply>),
-}
-
-impl Handled {
-    /// An `ack` with `result`.
-    ///
-    /// # Errors
-    /// `result` can't be written as JSON.
-    pub fn ack(result: &impl serde::Serialize) -> Result<Self, serde_json::Error> {
-        Payload::of(result).map(Self::Ack)
-    }
-
-    /// An `error` with the code's own status and advice; `message` says what to do about it.
-    pub fn error(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self::Error(Box::new(ErrorReply::new(None, code, message)))
-    }
-}
+use crate::client_message::{ClientMessage, Handled};
 
 /// Why the application's hook did not return a result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,8 +3,8 @@
 use std::{future::Future, sync::Arc};
 
 use realtime_core::{
-    client_message::ClientMessage,
-    session::{Handled, HookFailure, Input},
+    client_message::{ClientMessage, Handled},
+    session::{HookFailure, Input},
 };
 use realtime_ports::{HookContext, HookError};
 use realtime_schema::{CloseCode, Connection};

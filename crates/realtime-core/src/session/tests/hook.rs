@@ -4,7 +4,7 @@ use realtime_schema::Payload;
 use serde_json::json;
 
 use super::*;
-use crate::client_message::ClientMessage;
+use crate::client_message::{ClientMessage, Handled};
 
 const CALL: &str = r#"{"action":"call","id":7,"name":"cart.add","payload":{"item":3}}"#;
 
