@@ -61,6 +61,7 @@ enum RegistryFault {
     ShowsTheLate,
     TakesAnIdTwice,
     KeepsLostRoles,
+    SkipsAtPages,
     Miscounts,
 }
 
@@ -100,6 +101,14 @@ impl ConnectionRegistry for Faulty<LocalRegistry, RegistryFault> {
         }
     }
 
+    fn page(&self, selection: &Selection, after: Option<ConnectionId>, limit: usize) -> Vec<ConnectionId> {
+        let mut page = self.inner.page(selection, after, limit);
+        if self.fault == RegistryFault::SkipsAtPages && after.is_some() && !page.is_empty() {
+            page.remove(0);
+        }
+        page
+    }
+
     fn count(&self) -> usize {
         self.inner.count() + usize::from(self.fault == RegistryFault::Miscounts)
     }
@@ -110,7 +119,9 @@ fn a_registry_with_a_fault_is_caught() {
     use RegistryFault as Fault;
     let run = |fault| fails(|| registry_conformance(|| Faulty { inner: LocalRegistry::new(), fault }));
     assert!(!run(Fault::None), "the wrapper itself breaks nothing");
-    for fault in [Fault::ShowsTwice, Fault::TakesAnIdTwice, Fault::KeepsLostRoles, Fault::Miscounts] {
+    for fault in
+        [Fault::ShowsTwice, Fault::TakesAnIdTwice, Fault::KeepsLostRoles, Fault::SkipsAtPages, Fault::Miscounts]
+    {
         assert!(run(fault), "{fault:?} was not noticed");
     }
     // A race: it shows itself within a few runs.
@@ -127,6 +138,7 @@ enum PubSubFault {
     LetsAnyoneSubscribe,
     ReplacesTheOrigin,
     OverfillsPages,
+    RepeatsAtPages,
     Miscounts,
 }
 
@@ -173,9 +185,18 @@ impl PubSubManager for Faulty<LocalPubSub, PubSubFault> {
         }
     }
 
-    fn topics(&self, after: Option<Topic>, limit: usize) -> Vec<TopicInfo> {
+    fn subscribers(&self, topic: &Topic, after: Option<ConnectionId>, limit: usize) -> Vec<ConnectionId> {
+        let mut page = self.inner.subscribers(topic, after, limit);
+        if self.fault == PubSubFault::RepeatsAtPages && !page.is_empty() {
+            page.extend(after);
+            page.sort_unstable();
+        }
+        page
+    }
+
+    fn topics(&self, prefix: &str, after: Option<Topic>, limit: usize) -> Vec<TopicInfo> {
         let more = usize::from(self.fault == PubSubFault::OverfillsPages);
-        self.inner.topics(after, limit.saturating_add(more))
+        self.inner.topics(prefix, after, limit.saturating_add(more))
     }
 
     fn stats(&self) -> PubSubStats {
@@ -197,6 +218,7 @@ fn a_pubsub_manager_with_a_fault_is_caught() {
         Fault::LetsAnyoneSubscribe,
         Fault::ReplacesTheOrigin,
         Fault::OverfillsPages,
+        Fault::RepeatsAtPages,
         Fault::Miscounts,
     ] {
         assert!(run(fault), "{fault:?} was not noticed");

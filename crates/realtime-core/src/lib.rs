@@ -40,6 +40,7 @@ pub mod listeners;
 pub mod message;
 pub mod model;
 pub mod outbound;
+pub mod page;
 pub mod policy;
 pub mod pubsub;
 pub mod registry;

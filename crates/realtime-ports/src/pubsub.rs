@@ -34,8 +34,13 @@ pub trait PubSubManager: Send + Sync {
     /// Shows each subscriber's socket to `visit`, each once. `visit` must not call back into the manager.
     fn visit(&self, topic: &Topic, visit: &mut dyn SocketVisitor);
 
-    /// Up to `limit` topics that have subscribers, in their order as text, from the first one after `after`.
-    fn topics(&self, after: Option<Topic>, limit: usize) -> Vec<TopicInfo>;
+    /// The ids of up to `limit` subscribers of a topic, in their order, from the first one after `after`. Paging through
+    /// them shows a connection that is subscribed throughout exactly once. Cold: looks at all subscribers.
+    fn subscribers(&self, topic: &Topic, after: Option<ConnectionId>, limit: usize) -> Vec<ConnectionId>;
+
+    /// Up to `limit` topics that have subscribers and begin with `prefix`, in their order as text, from the first one
+    /// after `after`.
+    fn topics(&self, prefix: &str, after: Option<Topic>, limit: usize) -> Vec<TopicInfo>;
 
     /// The number of topics and of subscriptions.
     fn stats(&self) -> PubSubStats;

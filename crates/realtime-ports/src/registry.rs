@@ -31,6 +31,10 @@ pub trait ConnectionRegistry: Send + Sync {
     /// Shows each socket of `selection` to `visit`, each once. `visit` must not call back into the registry.
     fn visit(&self, selection: &Selection, visit: &mut dyn SocketVisitor);
 
+    /// The ids of up to `limit` connections of `selection`, in their order, from the first one after `after`. Paging
+    /// through them shows a connection that is registered throughout exactly once. Cold: looks at the whole selection.
+    fn page(&self, selection: &Selection, after: Option<ConnectionId>, limit: usize) -> Vec<ConnectionId>;
+
     /// The number of connections.
     fn count(&self) -> usize;
 }

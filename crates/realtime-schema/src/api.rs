@@ -13,7 +13,6 @@ use crate::{
     stream::StreamPosition,
     text::{ClientId, MessageType},
     timestamp::Timestamp,
-    topic::Topic,
 };
 
 /// A message to publish.
@@ -225,70 +224,6 @@ fn close_codes(_: &mut SchemaGenerator) -> Schema {
 pub struct Disconnected {
     /// The number.
     pub disconnected: u64,
-}
-
-/// A topic and how many listen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(example = TopicInfo::example())]
-pub struct TopicInfo {
-    /// The topic.
-    pub topic: Topic,
-    /// How many connections of this node are subscribed.
-    pub subscribers: u64,
-}
-
-impl TopicInfo {
-    fn example() -> Self {
-        Self { topic: Topic::new("order:123").expect("a topic"), subscribers: 2 }
-    }
-}
-
-/// Which topics to list.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(example = TopicQuery { after: Some(TopicInfo::example().topic), ..TopicQuery::default() })]
-pub struct TopicQuery {
-    /// Only topics that come after this one: the `next` of the page before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Topic>,
-    /// The most topics on the page: 1 to 1,000.
-    #[serde(default = "TopicQuery::default_limit", deserialize_with = "page_limit")]
-    #[schemars(range(min = 1, max = 1000))]
-    pub limit: u16,
-}
-
-impl TopicQuery {
-    /// The most topics on a page.
-    pub const MAX_LIMIT: u16 = 1000;
-
-    fn default_limit() -> u16 {
-        100
-    }
-}
-
-impl Default for TopicQuery {
-    /// The first 100 of all topics.
-    fn default() -> Self {
-        Self { after: None, limit: Self::default_limit() }
-    }
-}
-
-fn page_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
-    match u16::deserialize(deserializer)? {
-        limit @ 1..=TopicQuery::MAX_LIMIT => Ok(limit),
-        other => Err(de::Error::custom(format!("limit: {other} is not from 1 to {}", TopicQuery::MAX_LIMIT))),
-    }
-}
-
-/// One page of topics, in their order as text.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(example = TopicPage { topics: vec![TopicInfo::example()], next: Some(TopicInfo::example().topic) })]
-pub struct TopicPage {
-    /// The topics.
-    pub topics: Vec<TopicInfo>,
-    /// What to give as `after` for the next page. Absent on the last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<Topic>,
 }
 
 /// Whether a subscription was changed by the request, or was so already.

@@ -4,10 +4,11 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use crate::{
-    Ack, BatchRequest, BatchResponse, Command, Connection, ConnectionInfo, ConnectionList, DisconnectRequest,
-    Disconnected, Envelope, ErrorReply, Gap, JwtClaims, Message, MessageId, MessageType, Payload, Ping, Presence,
-    Problem, PublishRequest, QueryParams, Receipt, Stream, Subscribed, Subscription, SubscriptionChange, Timestamp,
-    Topic, TopicPage, TopicQuery, Unsubscribed, Welcome,
+    Ack, BatchRequest, BatchResponse, Command, Connection, ConnectionInfo, ConnectionList, ConnectionPage,
+    ConnectionQuery, DisconnectRequest, Disconnected, Envelope, ErrorReply, Gap, JwtClaims, Message, MessageId,
+    MessageType, Payload, Ping, Presence, Problem, PublishRequest, QueryParams, Receipt, Stream, Subscribed,
+    SubscriberPage, SubscriberQuery, Subscription, SubscriptionChange, Timestamp, Topic, TopicPage, TopicQuery,
+    Unsubscribed, Welcome,
     contract::Contract,
     server::{Closing, Control},
 };
@@ -48,6 +49,10 @@ pub fn catalog() -> Vec<CatalogEntry> {
         entry::<ConnectionList>("connection-list", Contract::Out),
         entry::<DisconnectRequest>("disconnect-request", Contract::In),
         entry::<Disconnected>("disconnected", Contract::Out),
+        entry::<ConnectionQuery>("connection-query", Contract::In),
+        entry::<ConnectionPage>("connection-page", Contract::Out),
+        entry::<SubscriberQuery>("subscriber-query", Contract::In),
+        entry::<SubscriberPage>("subscriber-page", Contract::Out),
         entry::<TopicQuery>("topic-query", Contract::In),
         entry::<TopicPage>("topic-page", Contract::Out),
         entry::<SubscriptionChange>("subscription-change", Contract::Out),

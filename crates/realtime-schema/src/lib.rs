@@ -37,6 +37,7 @@ mod field_error;
 mod id;
 mod integer;
 mod limits;
+mod listing;
 mod message;
 mod open_words;
 mod openapi;
@@ -51,7 +52,7 @@ mod topic;
 
 pub use api::{
     BatchRequest, BatchResponse, BatchResult, ConnectionInfo, ConnectionList, DisconnectRequest, Disconnected, Problem,
-    PublishRequest, Receipt, SubscriptionChange, TopicInfo, TopicPage, TopicQuery,
+    PublishRequest, Receipt, SubscriptionChange,
 };
 pub use catalog::{CatalogEntry, catalog};
 pub use claims::JwtClaims;
@@ -62,6 +63,9 @@ pub use envelope::{Envelope, Event};
 pub use field_error::FieldError;
 pub use id::{ConnectionId, MessageId, NodeId};
 pub use limits::ClientLimits;
+pub use listing::{
+    ConnectionPage, ConnectionQuery, Subscriber, SubscriberPage, SubscriberQuery, TopicInfo, TopicPage, TopicQuery,
+};
 pub use message::{Audience, Message, Payload, Route};
 pub use openapi::openapi;
 pub use query::{PingMode, QueryParams};

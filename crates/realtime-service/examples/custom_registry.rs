@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Bound,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -59,19 +60,29 @@ impl ConnectionRegistry for LoggingRegistry {
 
     fn visit(&self, selection: &Selection, visitor: &mut dyn SocketVisitor) {
         for (connection, socket) in self.entries().values() {
-            let selected = match selection {
-                Selection::All => true,
-                Selection::User(user) => connection.user == *user,
-                Selection::Role(role) => has_role(connection, role),
-            };
-            if selected {
+            if is_selected(connection, selection) {
                 visitor.visit(socket);
             }
         }
     }
 
+    fn page(&self, selection: &Selection, after: Option<ConnectionId>, limit: usize) -> Vec<ConnectionId> {
+        let entries = self.entries();
+        let rest = entries.range((after.map_or(Bound::Unbounded, Bound::Excluded), Bound::Unbounded));
+        let selected = rest.filter(|(_, (connection, _))| is_selected(connection, selection));
+        selected.map(|(id, _)| *id).take(limit).collect()
+    }
+
     fn count(&self) -> usize {
         self.entries().len()
+    }
+}
+
+fn is_selected(connection: &Connection, selection: &Selection) -> bool {
+    match selection {
+        Selection::All => true,
+        Selection::User(user) => connection.user == *user,
+        Selection::Role(role) => has_role(connection, role),
     }
 }
 

@@ -7,6 +7,8 @@ use realtime_schema::{Closing, Connection, ConnectionId, ConnectionInfo, UserId}
 
 use crate::subscriptions::Subscriptions;
 
+mod listing;
+
 /// The connections of this node.
 pub(crate) struct Connections {
     registry: Arc<dyn ConnectionRegistry>,

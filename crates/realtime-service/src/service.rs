@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use realtime_core::auth::{ConnectRequest, Refusal, RefusalReason};
 use realtime_ports::{PublishError, RealtimeService, Socket, SubscribeError, WebSocketConnection};
 use realtime_schema::{
-    Closing, Connection, ConnectionId, ConnectionInfo, Origin, PublishRequest, Receipt, Topic, TopicInfo, UserId,
+    Closing, Connection, ConnectionId, ConnectionInfo, ConnectionPage, ConnectionQuery, Origin, PublishRequest,
+    Receipt, SubscriberPage, SubscriberQuery, Topic, TopicInfo, UserId,
 };
 
 use crate::{
@@ -90,9 +91,28 @@ impl Service {
         self.0.connections.of_user(user)
     }
 
-    /// Up to `limit` topics that have subscribers, in their order as text, from the first one after `after`.
-    pub fn topics(&self, after: Option<Topic>, limit: usize) -> Vec<TopicInfo> {
-        self.0.subscriptions.topics(after, limit)
+    /// One page of the connections of this node that match all filters of `query`, in the order of their ids. A
+    /// connection that exists while all pages are read is on exactly one of them.
+    ///
+    /// Looks at all connections that match the narrowest filter, about a tenth of a microsecond each: call it where it
+    /// may block.
+    pub fn list_connections(&self, query: &ConnectionQuery) -> ConnectionPage {
+        self.0.connections.list(query)
+    }
+
+    /// One page of the connections of this node that are subscribed to `topic`, in the order of their ids.
+    ///
+    /// Looks at all subscribers of the topic: call it where it may block.
+    pub fn list_subscribers(&self, topic: &Topic, query: &SubscriberQuery) -> SubscriberPage {
+        self.0.connections.subscribers(topic, query)
+    }
+
+    /// Up to `limit` topics that have subscribers and begin with `prefix`, in their order as text, from the first one
+    /// after `after`.
+    ///
+    /// Looks at all topics: call it where it may block.
+    pub fn topics(&self, prefix: &str, after: Option<Topic>, limit: usize) -> Vec<TopicInfo> {
+        self.0.subscriptions.topics(prefix, after, limit)
     }
 }
 

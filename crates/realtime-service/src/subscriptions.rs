@@ -115,9 +115,15 @@ impl Subscriptions {
         self.pubsub.subscriptions(id)
     }
 
-    /// Up to `limit` topics that have subscribers, in their order as text, from the first one after `after`.
-    pub(crate) fn topics(&self, after: Option<Topic>, limit: usize) -> Vec<TopicInfo> {
-        self.pubsub.topics(after, limit)
+    /// The ids of up to `limit` subscribers of a topic, in their order, from the first one after `after`.
+    pub(crate) fn subscribers(&self, topic: &Topic, after: Option<ConnectionId>, limit: usize) -> Vec<ConnectionId> {
+        self.pubsub.subscribers(topic, after, limit)
+    }
+
+    /// Up to `limit` topics that have subscribers and begin with `prefix`, in their order as text, from the first one
+    /// after `after`.
+    pub(crate) fn topics(&self, prefix: &str, after: Option<Topic>, limit: usize) -> Vec<TopicInfo> {
+        self.pubsub.topics(prefix, after, limit)
     }
 
     pub(crate) fn stats(&self) -> PubSubStats {

@@ -33,7 +33,7 @@ fn disagreements(tables: &Tables, connections: u64, topics: u64, subscriptions: 
     differ("registered connections, by visit and by count", registered.len() as u64, connections);
 
     let of_connections: u64 = registered.iter().map(|id| pubsub.subscriptions(*id).len() as u64).sum();
-    let listed = pubsub.topics(None, usize::MAX);
+    let listed = pubsub.topics("", None, usize::MAX);
     let of_topics: u64 = listed.iter().map(|topic| topic.subscribers).sum();
     differ("topics, by list and by count", listed.len() as u64, topics);
     differ("subscriptions, by connection and by count", of_connections, subscriptions);

@@ -232,6 +232,10 @@ impl ConnectionRegistry for Careless {
         self.0.visit(&Selection::All, visit);
     }
 
+    fn page(&self, selection: &Selection, after: Option<ConnectionId>, limit: usize) -> Vec<ConnectionId> {
+        self.0.page(selection, after, limit)
+    }
+
     fn count(&self) -> usize {
         self.0.count()
     }

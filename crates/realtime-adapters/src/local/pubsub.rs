@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use realtime_core::pubsub::{AttachedTable, TopicTable};
+use realtime_core::{
+    page::PageBuilder,
+    pubsub::{AttachedTable, TopicTable},
+};
 use realtime_ports::{PubSubManager, PubSubStats, SocketVisitor, SubscribeError, WebSocketConnection};
 use realtime_schema::{ConnectionId, Origin, Subscription, Topic, TopicInfo};
 
@@ -75,11 +78,20 @@ impl PubSubManager for LocalPubSub {
         self.topics.read(topic).listeners(topic).iter().for_each(|(_, socket)| visit.visit(socket));
     }
 
-    fn topics(&self, after: Option<Topic>, limit: usize) -> Vec<TopicInfo> {
+    fn subscribers(&self, topic: &Topic, after: Option<ConnectionId>, limit: usize) -> Vec<ConnectionId> {
+        let mut page = PageBuilder::new(after, limit);
+        self.topics.read(topic).listeners(topic).iter().for_each(|(id, _)| page.offer(*id));
+        page.finish()
+    }
+
+    fn topics(&self, prefix: &str, after: Option<Topic>, limit: usize) -> Vec<TopicInfo> {
         // Holds at most one page in memory, however many topics there are.
         let mut page = BTreeMap::<Topic, usize>::new();
         for topics in self.topics.each() {
             for (topic, subscribers) in topics.iter() {
+                if !topic.as_str().starts_with(prefix) {
+                    continue;
+                }
                 if after.as_ref().is_some_and(|after| topic <= after) {
                     continue;
                 }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use realtime_core::{connection::ConnectionUpdate, listeners::ListenerIndex, registry::ConnectionTable};
+use realtime_core::{
+    connection::ConnectionUpdate, listeners::ListenerIndex, page::PageBuilder, registry::ConnectionTable,
+};
 use realtime_ports::{ConnectionRegistry, RegisterError, Selection, SocketVisitor, WebSocketConnection};
 use realtime_schema::{Connection, ConnectionId, Role, UserId};
 
@@ -104,6 +106,24 @@ impl ConnectionRegistry for LocalRegistry {
                 self.roles.read(role).listeners(role).iter().for_each(|(_, socket)| visit.visit(socket));
             }
         }
+    }
+
+    fn page(&self, selection: &Selection, after: Option<ConnectionId>, limit: usize) -> Vec<ConnectionId> {
+        let mut page = PageBuilder::new(after, limit);
+        match selection {
+            Selection::All => {
+                for connections in self.connections.each() {
+                    connections.iter().for_each(|registered| page.offer(registered.record.id));
+                }
+            }
+            Selection::User(user) => {
+                self.users.read(user).listeners(user).iter().for_each(|(id, _)| page.offer(*id));
+            }
+            Selection::Role(role) => {
+                self.roles.read(role).listeners(role).iter().for_each(|(id, _)| page.offer(*id));
+            }
+        }
+        page.finish()
     }
 
     fn count(&self) -> usize {

@@ -27,6 +27,7 @@ pub fn pubsub_conformance<P: PubSubManager>(fresh: impl Fn() -> P) {
     detaching_ends_every_subscription(&fresh());
     a_connections_subscriptions_are_sorted_by_topic(&fresh());
     topics_are_listed_in_sorted_pages(&fresh());
+    subscribers_come_in_pages_in_the_order_of_their_ids(&fresh());
     each_subscriber_is_shown_once(&fresh());
     no_socket_is_shown_after_unsubscribe_or_detach_has_returned(&fresh());
     busy_threads_leave_no_subscription_behind(&fresh());
@@ -165,7 +166,7 @@ pub fn detaching_ends_every_subscription<P: PubSubManager>(pubsub: &P) {
     assert_stats(pubsub, 1, 1, "after one connection was detached");
     pubsub.detach(id(2));
     assert_stats(pubsub, 0, 0, "after all were detached");
-    assert_eq!(pubsub.topics(None, 10), [], "an empty topic is not listed");
+    assert_eq!(pubsub.topics("", None, 10), [], "an empty topic is not listed");
 }
 
 /// In whatever order they were made.
@@ -192,16 +193,46 @@ pub fn topics_are_listed_in_sorted_pages<P: PubSubManager>(pubsub: &P) {
         .collect();
     let (mut all, mut after) = (Vec::new(), None);
     loop {
-        let page = pubsub.topics(after.clone(), 100);
+        let page = pubsub.topics("", after.clone(), 100);
         assert!(page.len() <= 100, "a page holds at most the requested number");
         let Some(last) = page.last() else { break };
         after = Some(last.topic.clone());
         all.extend(page);
     }
     assert!(all == expected, "all pages together show each topic once, in order, with its subscribers");
-    assert_eq!(pubsub.topics(None, 0), [], "a page with the limit 0 is empty");
-    assert_eq!(pubsub.topics(Some(topic("order:0247x")), 10), expected[248..], "after a topic that does not exist");
-    assert!(pubsub.topics(None, usize::MAX) == expected, "a page without a limit holds all");
+    assert_eq!(pubsub.topics("", None, 0), [], "a page with the limit 0 is empty");
+    assert_eq!(pubsub.topics("", Some(topic("order:0247x")), 10), expected[248..], "after a topic that does not exist");
+    assert!(pubsub.topics("", None, usize::MAX) == expected, "a page without an end");
+    assert_eq!(pubsub.topics("order:010", None, 3), expected[100..103], "those that begin with a text");
+    assert_eq!(pubsub.topics("order:010", Some(topic("order:0108")), 3), expected[109..110], "the rest of those");
+    assert_eq!(pubsub.topics("order:0003", None, 3), expected[3..4], "a whole topic is its own beginning");
+    assert_eq!(pubsub.topics("rder", None, 3), [], "none begins with this");
+}
+
+/// A connection that stays subscribed is on exactly one page.
+pub fn subscribers_come_in_pages_in_the_order_of_their_ids<P: PubSubManager>(pubsub: &P) {
+    const MANY: usize = 90;
+    let news = topic("news");
+    for n in (0..MANY).rev() {
+        attach(pubsub, n, 10);
+        subscribe(pubsub, n, if n % 3 == 2 { "other" } else { "news" }).expect("subscribed");
+    }
+    assert_eq!(pubsub.subscribers(&news, None, 3), [0, 1, 3].map(id), "the first so many, in the order of ids");
+    assert_eq!(pubsub.subscribers(&news, Some(id(2)), 2), [3, 4].map(id), "after a connection that is no subscriber");
+    assert_eq!(pubsub.subscribers(&news, None, 0), [], "a page of nothing");
+    assert_eq!(pubsub.subscribers(&topic("none"), None, 3), [], "a topic without subscribers");
+    let (mut seen, mut after) = (Vec::new(), None);
+    loop {
+        let page = pubsub.subscribers(&news, after, 8);
+        let Some(last) = page.last() else { break };
+        after = Some(*last);
+        seen.extend(page);
+        for n in (0..MANY).filter(|n| n % 3 == 1) {
+            pubsub.unsubscribe(id(n), &news);
+        }
+    }
+    let expected: Vec<_> = (0..MANY).filter(|n| n % 3 == 0 || (n % 3 == 1 && *n < 11)).map(id).collect();
+    assert_eq!(seen, expected, "each subscriber once, without those that left before their page was read");
 }
 
 /// With many subscribers, and after half of them have unsubscribed.

@@ -25,6 +25,7 @@ pub fn registry_conformance<R: ConnectionRegistry>(fresh: impl Fn() -> R) {
     new_roles_change_where_a_connection_is_found(&fresh());
     an_update_of_one_field_keeps_the_other(&fresh());
     each_socket_is_shown_once(&fresh());
+    pages_show_each_connection_once_while_others_come_and_go(&fresh());
     no_socket_is_shown_after_unregister_has_returned(&fresh());
     busy_threads_leave_no_entry_behind(&fresh());
 }
@@ -46,6 +47,45 @@ fn of_user<R: ConnectionRegistry>(registry: &R, name: &str) -> Vec<ConnectionId>
 
 fn of_role<R: ConnectionRegistry>(registry: &R, name: &str) -> Vec<ConnectionId> {
     shown(|visit| registry.visit(&Selection::Role(role(name)), visit))
+}
+
+/// Pages are in the order of ids, and a connection that stays is on exactly one of them.
+pub fn pages_show_each_connection_once_while_others_come_and_go<R: ConnectionRegistry>(registry: &R) {
+    const MANY: usize = 300;
+    // Every third stays; the others are gone or new when the next page is read.
+    for n in (0..MANY).rev().filter(|n| n % 3 != 2) {
+        register(registry, n, if n % 2 == 0 { "alice" } else { "bob" }, if n % 4 == 0 { &["staff"] } else { &[] });
+    }
+    let limit = registry.page(&Selection::All, None, 7);
+    assert_eq!(limit, [0, 1, 3, 4, 6, 7, 9].map(id), "a page is the first so many, in the order of ids");
+    assert_eq!(registry.page(&Selection::All, Some(id(2)), 2), [id(3), id(4)], "after an id that is not there");
+    assert_eq!(registry.page(&Selection::All, None, 0), [], "a page of nothing");
+    assert_eq!(registry.page(&Selection::All, Some(id(MANY)), 5), [], "after the last");
+    assert_eq!(registry.page(&Selection::User(user("alice")), None, 3), [0, 4, 6].map(id), "a user's");
+    assert_eq!(registry.page(&Selection::Role(role("staff")), Some(id(0)), 3), [4, 12, 16].map(id), "a role's");
+    assert_eq!(registry.page(&Selection::Role(role("root")), None, 3), [], "a role without connections");
+    let (mut seen, mut after, mut round) = (Vec::new(), None, 0);
+    loop {
+        let page = registry.page(&Selection::All, after, 40);
+        assert!(page.len() <= 40, "a page holds no more than was asked for");
+        let Some(last) = page.last() else { break };
+        after = Some(*last);
+        seen.extend(page);
+        for n in (0..MANY).filter(|n| n % 3 == 1) {
+            registry.unregister(id(n));
+        }
+        for n in (0..MANY).filter(|n| n % 3 == 2 && n % 5 == round % 5) {
+            register(registry, n, "carol", &[]);
+        }
+        round += 1;
+        for n in (0..MANY).filter(|n| n % 3 == 2 && n % 5 != round % 5) {
+            registry.unregister(id(n));
+        }
+    }
+    assert!(seen.is_sorted_by(|a, b| a < b), "no page repeats a connection");
+    let stayed: Vec<_> = (0..MANY).step_by(3).map(id).collect();
+    assert!(stayed.iter().all(|id| seen.contains(id)), "no page skips a connection that stays");
+    assert!(registry.page(&Selection::All, None, usize::MAX).len() >= stayed.len(), "a page without an end");
 }
 
 /// Each selection shows the connections it names and no other.

@@ -4,11 +4,12 @@ use serde_json::{Value, json};
 
 use super::components::Components;
 use crate::{
-    BatchRequest, BatchResponse, ConnectionId, ConnectionInfo, ConnectionList, DisconnectRequest, Disconnected,
+    BatchRequest, BatchResponse, ConnectionId, ConnectionInfo, ConnectionList, ConnectionPage, ConnectionQuery,
+    DisconnectRequest, Disconnected,
     ErrorCode::{
         self, BadRequest, Conflict, LimitExceeded, NotFound, PayloadInvalid, TooLarge, Unauthorized, Unavailable,
     },
-    PublishRequest, Receipt, SubscriptionChange, Topic, TopicPage, TopicQuery, UserId,
+    PublishRequest, Receipt, SubscriberPage, SubscriberQuery, SubscriptionChange, Topic, TopicPage, TopicQuery, UserId,
 };
 
 impl Operation {
@@ -163,6 +164,19 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ..PLAIN
     },
     Operation {
+        path: "/api/v1/connections",
+        id: "listConnections",
+        tag: Tag::Connections,
+        summary: "List the connections of this node",
+        description: "In the order of their ids, which is the order in which they were made. With several filters, \
+                      all of them must match. `next` of one page is `after` of the one that follows; a connection \
+                      that exists while all pages are read is on exactly one of them.",
+        query: Some(Components::fields::<ConnectionQuery>),
+        answer: json(Components::answer::<ConnectionPage>),
+        refusals: &[BadRequest],
+        ..PLAIN
+    },
+    Operation {
         path: "/api/v1/connections/{id}",
         id: "getConnection",
         tag: Tag::Connections,
@@ -218,6 +232,19 @@ pub(super) const OPERATIONS: &[Operation] = &[
                       one that follows.",
         query: Some(Components::fields::<TopicQuery>),
         answer: json(Components::answer::<TopicPage>),
+        refusals: &[BadRequest],
+        ..PLAIN
+    },
+    Operation {
+        path: "/api/v1/topics/{topic}/subscribers",
+        id: "listSubscribers",
+        tag: Tag::Topics,
+        summary: "List the connections that are subscribed to a topic",
+        description: "In the order of their ids. `next` of one page is `after` of the one that follows. A topic \
+                      without subscribers has an empty list.",
+        places: &[TOPIC],
+        query: Some(Components::fields::<SubscriberQuery>),
+        answer: json(Components::answer::<SubscriberPage>),
         refusals: &[BadRequest],
         ..PLAIN
     },

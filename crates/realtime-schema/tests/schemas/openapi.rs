@@ -70,6 +70,7 @@ fn the_paths_are_those_of_the_protocol() {
         found,
         [
             "get /api/openapi.json",
+            "get /api/v1/connections",
             "delete /api/v1/connections/{id}",
             "get /api/v1/connections/{id}",
             "delete /api/v1/connections/{id}/topics/{topic}",
@@ -77,6 +78,7 @@ fn the_paths_are_those_of_the_protocol() {
             "post /api/v1/publish",
             "post /api/v1/publish/batch",
             "get /api/v1/topics",
+            "get /api/v1/topics/{topic}/subscribers",
             "delete /api/v1/users/{id}/connections",
             "get /api/v1/users/{id}/connections",
             "get /healthz",
@@ -125,7 +127,7 @@ fn the_query_of_topics_has_its_default_and_its_bounds() {
     let document = openapi("1.2.3");
     let parameters = document["paths"]["/api/v1/topics"]["get"]["parameters"].as_array().expect("parameters");
     let names: Vec<_> = parameters.iter().map(|parameter| &parameter["name"]).collect();
-    assert_eq!(names, ["after", "limit"]);
+    assert_eq!(names, ["after", "limit", "prefix"]);
     let limit = &parameters[1]["schema"];
     assert_eq!((&limit["minimum"], &limit["maximum"], &limit["default"]), (&1.into(), &1000.into(), &100.into()));
 }

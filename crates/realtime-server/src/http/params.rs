@@ -54,7 +54,7 @@ mod tests {
         for (query, said) in [
             ("limit=0", "limit: 0 is not from 1 to 1000"),
             ("limit=ten", "limit: invalid digit found in string"),
-            ("page=2", "page: is not known, expected `after` or `limit`"),
+            ("page=2", "page: is not known, expected one of `prefix`, `after`, `limit`"),
             ("limit=1&limit=2", "limit: is given twice"),
         ] {
             let uri = format!("/topics?{query}").parse().expect("an address");

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use realtime_ports::RealtimeService;
 use realtime_schema::{
-    CloseCode, Closing, ConnectionId, ConnectionInfo, ConnectionList, DisconnectRequest, Disconnected, ErrorCode,
-    FieldError, Origin, SubscriptionChange, Topic, UserId,
+    CloseCode, Closing, ConnectionId, ConnectionInfo, ConnectionList, ConnectionPage, ConnectionQuery,
+    DisconnectRequest, Disconnected, ErrorCode, FieldError, Origin, SubscriptionChange, Topic, UserId,
 };
 
+use super::blocking;
 use crate::http::{
     App,
     body::OptionalJsonBody,
@@ -18,6 +19,13 @@ use crate::http::{
 
 /// Maximum length of a reason, in characters: in any language it fits a close frame, which takes 123 bytes.
 const MAX_REASON_CHARS: usize = 100;
+
+pub(super) async fn connections(
+    State(app): State<Arc<App>>,
+    QueryParams(query): QueryParams<ConnectionQuery>,
+) -> ApiResult<ConnectionPage> {
+    blocking(move || app.service.list_connections(&query)).await.map(Json)
+}
 
 pub(super) async fn connection(
     State(app): State<Arc<App>>,

@@ -20,13 +20,21 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
         .route("/publish", post(publish::publish))
         .route("/publish/batch", post(publish::publish_batch))
+        .route("/connections", get(connections::connections))
         .route("/connections/{id}", get(connections::connection).delete(connections::disconnect))
         .route("/connections/{id}/topics/{topic}", put(connections::subscribe).delete(connections::unsubscribe))
         .route("/users/{id}/connections", get(connections::connections_of).delete(connections::disconnect_user))
         .route("/topics", get(topics::topics))
+        .route("/topics/{topic}/subscribers", get(topics::subscribers))
         .fallback(async || ApiError::new(ErrorCode::NotFound, "unknown path; /api/openapi.json lists them all"))
         .method_not_allowed_fallback(async || {
             ApiError::with_status(405, "unknown method for this path; /api/openapi.json lists them all")
         })
         .layer(from_fn_with_state(app.clone(), key::guard))
+}
+
+/// Runs `list` on a thread that may block: it looks at every connection or topic of the node.
+async fn blocking<T: Send + 'static>(list: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
+    let listed = tokio::task::spawn_blocking(list).await;
+    listed.map_err(|_| ApiError::new(ErrorCode::Internal, "the list could not be made"))
 }

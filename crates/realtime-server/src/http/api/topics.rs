@@ -1,21 +1,35 @@
-//! Topics, with how many subscribers they have.
+//! Topics, with how many subscribers they have and which.
 
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use realtime_schema::{TopicPage, TopicQuery};
+use realtime_schema::{SubscriberPage, SubscriberQuery, Topic, TopicPage, TopicQuery};
 
-use crate::http::{App, error::ApiResult, params::QueryParams};
+use super::blocking;
+use crate::http::{
+    App,
+    error::{ApiError, ApiResult},
+    params::{PathParams, QueryParams},
+};
 
 pub(super) async fn topics(
     State(app): State<Arc<App>>,
-    QueryParams(TopicQuery { after, limit }): QueryParams<TopicQuery>,
+    QueryParams(TopicQuery { prefix, after, limit }): QueryParams<TopicQuery>,
 ) -> ApiResult<TopicPage> {
     let limit = usize::from(limit);
     // One more than the limit shows whether there is a next page.
-    let mut topics = app.service.topics(after, limit + 1);
+    let mut topics = blocking(move || app.service.topics(&prefix, after, limit + 1)).await?;
     let more = topics.len() > limit;
     topics.truncate(limit);
     let next = topics.last().filter(|_| more).map(|last| last.topic.clone());
     Ok(Json(TopicPage { topics, next }))
+}
+
+pub(super) async fn subscribers(
+    State(app): State<Arc<App>>,
+    PathParams(topic): PathParams<String>,
+    QueryParams(query): QueryParams<SubscriberQuery>,
+) -> ApiResult<SubscriberPage> {
+    let topic = Topic::new(topic).map_err(ApiError::field)?;
+    blocking(move || app.service.list_subscribers(&topic, &query)).await.map(Json)
 }

@@ -1,0 +1,174 @@
+//! The HTTP API's lists: connections, topics, and the subscribers of a topic, each in pages.
+//!
+//! A page begins after a cursor and is in the order of the cursor. Something that exists while all pages are read is on
+//! exactly one of them, whatever comes and goes meanwhile.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+use crate::{
+    connection::{Connection, Origin},
+    id::ConnectionId,
+    text::{Role, UserId},
+    topic::Topic,
+};
+
+/// The most entries on a page.
+const MAX_LIMIT: u16 = 1000;
+
+fn default_limit() -> u16 {
+    100
+}
+
+fn page_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+    match u16::deserialize(deserializer)? {
+        limit @ 1..=MAX_LIMIT => Ok(limit),
+        other => Err(de::Error::custom(format!("limit: {other} is not from 1 to {MAX_LIMIT}"))),
+    }
+}
+
+/// Which connections to list. With several filters, all of them must match.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = ConnectionQuery { user: Some(Connection::example().user), ..ConnectionQuery::default() })]
+pub struct ConnectionQuery {
+    /// Only connections of this user.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub user: Option<UserId>,
+    /// Only connections that have this role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// Only connections that are subscribed to this topic.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub topic: Option<Topic>,
+    /// Only connections whose id comes after this one: the `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<ConnectionId>,
+    /// The most connections on the page: 1 to 1,000.
+    #[serde(default = "default_limit", deserialize_with = "page_limit")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub limit: u16,
+}
+
+impl Default for ConnectionQuery {
+    /// The first 100 of all connections.
+    fn default() -> Self {
+        Self { user: None, role: None, topic: None, after: None, limit: default_limit() }
+    }
+}
+
+/// One page of connections, in the order of their ids, which is the order in which they were made.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = ConnectionPage { connections: vec![Connection::example()], next: Some(Connection::example().id) })]
+pub struct ConnectionPage {
+    /// The connections on this node.
+    pub connections: Vec<Connection>,
+    /// What to give as `after` for the next page. Absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<ConnectionId>,
+}
+
+/// Which subscribers of a topic to list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = SubscriberQuery { after: Some(Connection::example().id), ..SubscriberQuery::default() })]
+pub struct SubscriberQuery {
+    /// Only connections whose id comes after this one: the `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<ConnectionId>,
+    /// The most subscribers on the page: 1 to 1,000.
+    #[serde(default = "default_limit", deserialize_with = "page_limit")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub limit: u16,
+}
+
+impl Default for SubscriberQuery {
+    /// The first 100 of all subscribers.
+    fn default() -> Self {
+        Self { after: None, limit: default_limit() }
+    }
+}
+
+/// A connection that is subscribed to a topic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = Subscriber::example())]
+pub struct Subscriber {
+    /// The record of the connection.
+    #[serde(flatten)]
+    pub connection: Connection,
+    /// Who asked for the subscription.
+    pub origin: Origin,
+}
+
+impl Subscriber {
+    fn example() -> Self {
+        Self { connection: Connection::example(), origin: Origin::Client }
+    }
+}
+
+/// One page of a topic's subscribers, in the order of their connections' ids.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = SubscriberPage { subscribers: vec![Subscriber::example()], next: Some(Connection::example().id) })]
+pub struct SubscriberPage {
+    /// The subscribers on this node.
+    pub subscribers: Vec<Subscriber>,
+    /// What to give as `after` for the next page. Absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<ConnectionId>,
+}
+
+/// A topic and its number of subscribers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = TopicInfo::example())]
+pub struct TopicInfo {
+    /// The topic.
+    pub topic: Topic,
+    /// How many connections of this node are subscribed.
+    pub subscribers: u64,
+}
+
+impl TopicInfo {
+    fn example() -> Self {
+        Self { topic: Topic::new("order:123").expect("a topic"), subscribers: 2 }
+    }
+}
+
+/// Which topics to list.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(example = TopicQuery { prefix: "order:".into(), ..TopicQuery::default() })]
+pub struct TopicQuery {
+    /// Only topics that begin with this text. A `*` in it has no special meaning.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
+    /// Only topics that come after this one: the `next` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Topic>,
+    /// The most topics on the page: 1 to 1,000.
+    #[serde(default = "default_limit", deserialize_with = "page_limit")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub limit: u16,
+}
+
+impl TopicQuery {
+    /// The most topics on a page.
+    pub const MAX_LIMIT: u16 = MAX_LIMIT;
+}
+
+impl Default for TopicQuery {
+    /// The first 100 of all topics.
+    fn default() -> Self {
+        Self { prefix: String::new(), after: None, limit: default_limit() }
+    }
+}
+
+/// One page of topics, in their order as text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = TopicPage { topics: vec![TopicInfo::example()], next: Some(TopicInfo::example().topic) })]
+pub struct TopicPage {
+    /// The topics.
+    pub topics: Vec<TopicInfo>,
+    /// What to give as `after` for the next page. Absent on the last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<Topic>,
+}
