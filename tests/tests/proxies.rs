@@ -70,27 +70,28 @@ async fn nginx_passes_upgrades_and_addresses_on_and_keeps_silent_clients_over_a_
     story(&world, proxy).await;
 }
 
+/// Both ways at once: each waits for two minutes.
 #[tokio::test]
-async fn haproxy_passes_upgrades_and_addresses_on_and_keeps_silent_clients_over_a_reload() {
-    let world = World::with(behind_a_proxy).await;
-    let test = "haproxy_passes_upgrades_and_addresses_on_and_keeps_silent_clients_over_a_reload";
-    let Some(proxy) = Proxy::haproxy(test, world.address).await else { return };
-    story(&world, proxy).await;
-}
-
-#[tokio::test]
-async fn haproxy_passes_tcp_and_addresses_on_to_a_server_that_ends_tls() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let certificate = Certificate::write_to(folder.path());
-    let world = World::trusting(Issuer::hmac(), |config| {
-        config.server.proxy_protocol = true;
-        config.server.trusted_proxies = vec!["127.0.0.1".into()];
-        config.tls.cert_file = Some(certificate.cert_file.clone());
-        config.tls.key_file = Some(certificate.key_file.clone());
-        config.limits.connections_per_address = 1;
-    })
-    .await;
-    let test = "haproxy_passes_tcp_and_addresses_on_to_a_server_that_ends_tls";
-    let Some(proxy) = Proxy::haproxy_tcp(test, world.address, &certificate).await else { return };
-    story(&world, proxy).await;
+async fn haproxy_passes_upgrades_or_tcp_and_addresses_on_and_keeps_silent_clients_over_a_reload() {
+    let test = "haproxy_passes_upgrades_or_tcp_and_addresses_on_and_keeps_silent_clients_over_a_reload";
+    let upgrades = async {
+        let world = World::with(behind_a_proxy).await;
+        let Some(proxy) = Proxy::haproxy(test, world.address).await else { return };
+        story(&world, proxy).await;
+    };
+    let tcp = async {
+        let folder = tempfile::tempdir().expect("a folder");
+        let certificate = Certificate::write_to(folder.path());
+        let world = World::trusting(Issuer::hmac(), |config| {
+            config.server.proxy_protocol = true;
+            config.server.trusted_proxies = vec!["127.0.0.1".into()];
+            config.tls.cert_file = Some(certificate.cert_file.clone());
+            config.tls.key_file = Some(certificate.key_file.clone());
+            config.limits.connections_per_address = 1;
+        })
+        .await;
+        let Some(proxy) = Proxy::haproxy_tcp(test, world.address, &certificate).await else { return };
+        story(&world, proxy).await;
+    };
+    tokio::join!(upgrades, tcp);
 }
