@@ -35,10 +35,10 @@ use tokio_tungstenite::{
 };
 
 const API_KEY: &str = "an-api-key-for-holding";
-const PATIENCE: Duration = Duration::from_secs(120);
+const DEADLINE: Duration = Duration::from_secs(120);
 /// Messages of the broadcast, one after the other.
 const MESSAGES: u64 = 20;
-/// Handshakes under way at once.
+/// Handshakes in progress at once.
 const AT_ONCE: usize = 200;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -48,7 +48,7 @@ async fn main() -> Result<()> {
     let count: usize = env::args().nth(1).map_or(Ok(10_000), |text| text.parse())?;
     let (server, address) = start_server(count).await?;
     let pid = server.id().ok_or("the server ended at once")?;
-    // A first client warms up what is paid once.
+    // The first connection costs more: the memory that all connections share is allocated then.
     drop(connect(address, 0).await?);
     sleep(Duration::from_millis(500)).await;
     let before = resident_kib(pid)?;
@@ -73,7 +73,7 @@ async fn main() -> Result<()> {
         }
     }
     for (n, reader) in readers.into_iter().enumerate() {
-        timeout(PATIENCE, reader).await??.map_err(|error| format!("client {n}: {error}"))?;
+        timeout(DEADLINE, reader).await??.map_err(|error| format!("client {n}: {error}"))?;
     }
     let (took, after) = (started.elapsed(), resident_kib(pid)?);
     let deliveries = MESSAGES * count as u64;
@@ -120,7 +120,7 @@ async fn connect_all(address: SocketAddr, count: usize) -> Result<Vec<WebSocketS
             let room = room.clone();
             tokio::spawn(async move {
                 let _place = room.acquire().await?;
-                timeout(PATIENCE, connect(address, n)).await?
+                timeout(DEADLINE, connect(address, n)).await?
             })
         })
         .collect();

@@ -23,6 +23,8 @@ async fn an_application_gives_tokens_and_topics_answers_calls_publishes_and_drai
         assert_eq!(response.status(), 200);
         response.text().await.expect("a text")
     };
+    let page = reqwest::get(format!("http://{address}/")).await.expect("a response").text().await.expect("a text");
+    assert!(page.contains(r#"fetch("/login/alice""#), "{page}");
     let mut devices = Vec::new();
     for _ in 0..2 {
         let token = post("/login/alice").await;

@@ -1,12 +1,12 @@
-//! Puts back what it reads, text as text and binary as binary, through the same acceptor, handshake and socket as
-//! the server. For conformance suites such as Autobahn's `fuzzingclient`:
+//! Sends back each message that it receives, text as text and binary as binary, through the same acceptor, handshake
+//! and socket as the server. For conformance suites such as Autobahn's `fuzzingclient`:
 //!
 //! `cargo run --release -p realtime-adapters --example echo -- --listen 127.0.0.1:9001 --max-message-bytes 67108864`
 //!
 //! `wstest -m fuzzingclient -s spec.json`, where `spec.json` has `"servers": [{"agent": "realtime", "url":
 //! "ws://127.0.0.1:9001"}]` and `"cases": ["*"]`. Cases 12 and 13 are about compression, which is not offered. Of the
-//! other 301 none fails: 296 are OK, 7.1.6 and 7.13.* are informational, and 6.4.3 and 6.4.4 are not strict, because a
-//! text is judged when its frame is whole. The suite is for Python 2.7.
+//! other 301 cases none fails: 296 are OK, 7.1.6 and 7.13.* are informational, and 6.4.3 and 6.4.4 are not strict, because a
+//! text is checked when its frame is complete. The suite is for Python 2.7.
 
 use std::{
     future::{Ready, ready},
@@ -43,7 +43,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Answers each handshake that is as it should be with a socket that echoes.
+/// Accepts each valid handshake, and echoes on its socket.
 pub(crate) fn answer(
     config: Arc<WsConfig>,
 ) -> impl Fn(Request<RequestBody>, SocketAddr) -> Ready<Response<ResponseBody>> + Clone + Send + Sync + 'static {

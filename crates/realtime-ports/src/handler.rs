@@ -13,8 +13,8 @@ pub type HookError = Box<dyn Error + Send + Sync>;
 
 /// The context of a hook: the connection, and the service to publish, subscribe and disconnect with.
 ///
-/// A new one is made for each call. A task that the hook spawns may keep it; the handler must not keep the service in a field
-/// of its own, because the service keeps the handler, and neither would ever be freed.
+/// A new one is made for each call. A task that the hook spawns may keep it. The handler must not store the service in a
+/// field: the service holds the handler, so neither would ever be freed.
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct HookContext {

@@ -26,9 +26,11 @@
 //! - Connections and subscriptions: [`ConnectionRegistry`], [`PubSubManager`].
 //! - Sockets: [`Socket`] is one, [`WebSocketConnection`] is its queue of messages.
 //! - Between nodes: [`MessageBus`] and [`Delivery`]. Time and ids: [`Clock`], [`IdGenerator`].
-//! - Traits that an application calls and implements: [`RealtimeService`], [`ConnectionHandler`].
+//! - Traits that an application calls and implements: [`RealtimeService`]; [`ConnectionHandler`], whose hooks are
+//!   called with a [`HookContext`].
 //!
-//! With the feature `mocks` every port has a `mockall` mock (`MockJwtVerifier` and so on). With `conformance`, the
+//! With the feature `mocks` every port has a `mockall` mock (`MockJwtVerifier` and so on); the example `test_a_handler`
+//! of `realtime-service` tests a handler with them. With `conformance`, the
 //! module `conformance` has a test suite for each port that every adapter of it must pass.
 
 mod bus;

@@ -45,11 +45,11 @@ pub trait RealtimeService: Send + Sync {
 
     /// Publishes several messages in their order, with a result for each. A refused one does not affect the others.
     async fn publish_batch(&self, requests: Vec<PublishRequest>) -> Vec<Result<Receipt, PublishError>> {
-        let mut answers = Vec::with_capacity(requests.len());
+        let mut results = Vec::with_capacity(requests.len());
         for request in requests {
-            answers.push(self.publish(request).await);
+            results.push(self.publish(request).await);
         }
-        answers
+        results
     }
 
     /// Sends to every connection. See [`Self::publish`].

@@ -1,7 +1,7 @@
 //! An application with Realtime in it: a shop whose clients connect with tokens that it signs, get a topic when they
 //! connect, and call it. It stops with a drain.
 //!
-//! `APP_SECRET=$(openssl rand -hex 32) cargo run -p realtime-service --example application`, then paste what it prints.
+//! `APP_SECRET=$(openssl rand -hex 32) cargo run -p realtime-service --example application`, then follow what it prints.
 
 use std::{
     env,
@@ -18,7 +18,7 @@ use async_trait::async_trait;
 use axum::{
     Router,
     extract::{ConnectInfo, Path, Request, State},
-    routing::{any, post},
+    routing::{any, get, post},
 };
 use jsonwebtoken::{EncodingKey, Header};
 use realtime_adapters::{
@@ -30,14 +30,25 @@ use realtime_ports::{ConnectionHandler, HookContext, HookError, RealtimeService}
 use realtime_schema::{ErrorCode, Origin, Payload, Topic};
 use realtime_service::{Service, endpoint};
 use serde_json::json;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
 
-/// What the hooks need. The service is not in it: each hook is called with the service.
+/// The page at `/`: what to paste into its console. Pages of the application's own host may connect.
+const PAGE: &str = r#"const token = await (await fetch("/login/alice", { method: "POST" })).text();
+const socket = new WebSocket(`ws://${location.host}/ws`, ["realtime.v1", `bearer.${token}`]);
+socket.onmessage = ({ data }) => console.log(data);
+socket.onopen = () => socket.send(JSON.stringify({ action: "call", id: 1, name: "order.place", payload: "tea" }));
+"#;
+
+/// The state of the hooks. The service is not in it: each hook is called with the service.
 #[derive(Default)]
 struct Shop {
     orders: AtomicU64,
 }
 
-/// The topic that all connections of a user get, on whatever device.
+/// The topic of a user's orders, which each of the user's connections gets.
 fn orders_of(user: &str) -> Result<Topic, String> {
     Topic::new(format!("orders:{user}")).map_err(|error| error.to_string())
 }
@@ -50,7 +61,7 @@ impl ConnectionHandler for Shop {
         Ok(())
     }
 
-    /// Answers the call `order.place`; everything else is Realtime's.
+    /// Answers the call `order.place`; Realtime handles every other message.
     async fn on_message(&self, context: HookContext, message: &ClientMessage) -> Result<Handled, HookError> {
         let Some(call) = message.call().filter(|call| call.name == Some("order.place")) else {
             return Ok(Handled::Pass);
@@ -66,7 +77,7 @@ impl ConnectionHandler for Shop {
     }
 }
 
-/// What the routes share.
+/// The state of the routes.
 #[derive(Clone)]
 struct Shared {
     service: Service,
@@ -83,6 +94,7 @@ pub(crate) async fn application(secret: &str) -> Result<(Router, Service), Box<d
     let ws = Arc::new(WsConfig::default());
     let signing = EncodingKey::from_secret(secret.as_bytes());
     let app = Router::new()
+        .route("/", get(async || PAGE))
         .route("/ws", any(websocket))
         .route("/login/{user}", post(login))
         .route("/orders/{user}/{order}/ship", post(ship))
@@ -107,7 +119,7 @@ async fn login(State(shared): State<Shared>, Path(user): Path<String>) -> Result
     jsonwebtoken::encode(&Header::default(), &claims, &shared.signing).map_err(|error| error.to_string())
 }
 
-/// Publishes from a route: the same service, outside the hooks.
+/// Publishes from a route, with the same service as the hooks.
 async fn ship(State(shared): State<Shared>, Path((user, order)): Path<(String, u64)>) -> Result<String, String> {
     let kind = "order-shipped".parse().expect("a valid type");
     let payload = Payload::of(&json!({"order": order})).expect("JSON");
@@ -115,36 +127,31 @@ async fn ship(State(shared): State<Shared>, Path((user, order)): Path<(String, u
     receipt.map(|receipt| format!("delivered to {}\n", receipt.delivered)).map_err(|error| error.to_string())
 }
 
-/// Waits for SIGTERM, which service managers send, or for Ctrl-C.
-async fn stop_signal() {
-    let terminate = async {
-        #[cfg(unix)]
-        if let Ok(mut terminate) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-            terminate.recv().await;
-            return;
+/// Waits for SIGTERM, which service managers send, or for SIGINT (Ctrl-C). From now on neither ends the process at once.
+fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-        std::future::pending::<()>().await;
-    };
-    tokio::select! {
-        () = terminate => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
+    })
 }
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let secret = env::var("APP_SECRET").map_err(|_| "set APP_SECRET to a secret of 32 bytes or more")?;
     let (app, service) = application(&secret).await?;
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
+    let stop = stop_signal()?;
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
-    println!("get a token: curl -X POST http://{address}/login/alice");
-    println!("connect:     ws://{address}/ws?token=TOKEN");
-    println!("then send:   {}", json!({"action": "call", "id": 1, "name": "order.place", "payload": "tea"}));
-    println!("ship it:     curl -X POST http://{address}/orders/alice/1/ship");
+    println!("open http://{address}/ in a browser and paste into its console what the page shows");
+    println!("ship it: curl -X POST http://{address}/orders/alice/1/ship");
 
     // The drain asks every client to reconnect, to another node or after the restart, and waits until all have left.
     let drained = async move {
-        stop_signal().await;
+        stop.await;
         let left = service.drain(Duration::from_secs(10)).await;
         println!("drained; connections left: {left}");
     };

@@ -1,6 +1,6 @@
-//! Swap the connection registry for one of your own: here, a plain map under one lock that also keeps a log.
+//! Replaces the connection registry with one of the application: here, a map under one lock, which logs registrations.
 //!
-//! It passes the same conformance suite as the registry that comes with Realtime.
+//! It passes the same conformance suite as the default registry.
 //! `cargo run -p realtime-service --example custom_registry`
 
 use std::{
@@ -22,7 +22,7 @@ use realtime_service::Service;
 
 type Entry = (Arc<Connection>, Arc<dyn WebSocketConnection>);
 
-/// Every connection in the order of its id, which is the order of its time.
+/// Every connection by its id. Ids rise with the time of the connection.
 #[derive(Default)]
 struct LoggingRegistry(Mutex<BTreeMap<ConnectionId, Entry>>);
 
@@ -89,7 +89,7 @@ fn is_selected(connection: &Connection, selection: &Selection) -> bool {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     conformance::registry::registry_conformance(LoggingRegistry::default);
-    println!("it conforms");
+    println!("it passes the conformance suite");
 
     let alice = UserId::new("alice")?;
     let verifier = TestJwtVerifier::new("t", JwtClaims::new(alice.clone()));

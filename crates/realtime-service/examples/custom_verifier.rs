@@ -1,4 +1,4 @@
-//! Swap the JWT adapter for a verifier of your own: here, opaque session tokens kept by the application.
+//! Replaces the JWT adapter with a verifier of the application: here, for opaque session tokens that it stores.
 //!
 //! `cargo run -p realtime-service --example custom_verifier`
 
@@ -17,7 +17,7 @@ impl JwtVerifier for Sessions {
     async fn verify(&self, token: &str) -> Result<JwtClaims, VerifyError> {
         match self.0.get(token) {
             Some(user) => Ok(JwtClaims::new(user.clone())),
-            None => Err(VerifyError::Invalid("there is no such session".into())),
+            None => Err(VerifyError::Invalid("unknown session".into())),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Embed Realtime in an axum application: one more route, and a handle to publish with.
+//! Embeds Realtime in an axum application: one more route, and a handle to publish with.
 //!
 //! `cargo run -p realtime-service --example embed_axum`, then paste what it prints.
 
@@ -19,7 +19,7 @@ use realtime_service::{Service, endpoint};
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    // A real application verifies JWTs: see realtime_adapters::jwt.
+    // A real application verifies JWTs: see the example `application`.
     let verifier = TestJwtVerifier::new("let-me-in", JwtClaims::new(UserId::new("alice")?));
     let service = Service::builder().verifier(Arc::new(verifier)).build().await?;
     let ws = Arc::new(WsConfig { origins: Origins::Any, ..WsConfig::default() });
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             "/greet/{user}",
             post(async |State(service): State<Service>, Path(user): Path<String>| {
                 let user = UserId::new(user).map_err(|error| error.to_string())?;
-                let kind = "greeting".parse().expect("a type of ours");
+                let kind = "greeting".parse().expect("a valid type");
                 let hello = Payload::of(&"hello").expect("a text is JSON");
                 let receipt = service.send_to_user(user, kind, hello).await.map_err(|error| error.to_string())?;
                 Ok::<_, String>(format!("delivered to {}\n", receipt.delivered))

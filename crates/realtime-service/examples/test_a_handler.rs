@@ -12,7 +12,7 @@ use realtime_schema::{
     UserId,
 };
 
-/// Subscribes every connection to its user's own topic, and passes on what users write to a room.
+/// Subscribes every connection to its user's own topic, and publishes what users write to a room.
 struct Chat;
 
 #[async_trait]
@@ -24,7 +24,7 @@ impl ConnectionHandler for Chat {
     }
 
     async fn on_message(&self, context: HookContext, message: &ClientMessage) -> Result<Handled, HookError> {
-        // What is no call of ours is Realtime's.
+        // Realtime handles every other message.
         let Some(call) = message.call().filter(|call| call.name == Some("say")) else { return Ok(Handled::Pass) };
         let Ok(text) = call.read::<String>() else {
             return Ok(Handled::error(ErrorCode::PayloadInvalid, "`payload` must be a text"));
@@ -35,7 +35,7 @@ impl ConnectionHandler for Chat {
     }
 }
 
-/// What the handler is called with: a mock of the service, and a connection of alice.
+/// The context of a hook: a mock of the service, and a connection of alice.
 fn context(service: MockRealtimeService) -> Result<HookContext, Box<dyn Error>> {
     let id = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse()?;
     let claims = JwtClaims::new(UserId::new("alice")?);
