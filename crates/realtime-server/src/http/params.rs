@@ -38,14 +38,28 @@ fn query_error(text: &str) -> FieldError {
     let said = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(text);
     let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
     match said.split_once(": ").filter(|(name, _)| is_name(name)) {
-        Some((name, rest)) => field_error(&format!("/{name}"), rest.to_owned()),
+        Some((name, rest)) => field_error(&format!("/{name}"), reworded(rest)),
         None => field_error("", said.to_owned()),
+    }
+}
+
+/// What the parsers of numbers and of UUIDs say, without the words of their languages.
+fn reworded(said: &str) -> String {
+    match said {
+        "invalid digit found in string" | "cannot parse integer from empty string" => {
+            "is not a whole number".to_owned()
+        }
+        "number too large to fit in target type" => "is too large a number".to_owned(),
+        _ if said.starts_with("UUID parsing failed") => {
+            "is not a UUID such as 019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".to_owned()
+        }
+        _ => said.to_owned(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use realtime_schema::TopicQuery;
+    use realtime_schema::{ConnectionQuery, TopicQuery};
 
     use super::*;
 
@@ -53,7 +67,9 @@ mod tests {
     fn a_parameter_that_is_refused_is_named_once() {
         for (query, said) in [
             ("limit=0", "limit: 0 is not from 1 to 1000"),
-            ("limit=ten", "limit: invalid digit found in string"),
+            ("limit=ten", "limit: is not a whole number"),
+            ("limit=", "limit: is not a whole number"),
+            ("limit=99999999", "limit: is too large a number"),
             ("page=2", "page: is not known, expected one of `prefix`, `after`, `limit`"),
             ("limit=1&limit=2", "limit: is given twice"),
         ] {
@@ -61,5 +77,9 @@ mod tests {
             let error = Query::<TopicQuery>::try_from_uri(&uri).expect_err(query);
             assert_eq!(query_error(&error.body_text()).to_string(), said);
         }
+        let uri = "/connections?after=zzz".parse().expect("an address");
+        let error = Query::<ConnectionQuery>::try_from_uri(&uri).expect_err("no UUID");
+        let error = query_error(&error.body_text());
+        assert!(error.path == "/after" && error.message.starts_with("is not a UUID"), "{error}");
     }
 }
