@@ -251,7 +251,10 @@ impl Serve {
                     tracing::warn!(settings, "these settings changed and need a restart; the old values stay in use");
                 }
                 let applied = if applied.is_empty() { "none".to_owned() } else { applied.join(", ") };
-                tracing::info!(changed = applied, "reloaded the config, and the files with keys that it names");
+                tracing::info!(
+                    changed_settings = applied,
+                    "reloaded the config, and read the files with keys and secrets again"
+                );
             }
             Err(ReloadError::Config(ConfigError::Problems(problems))) => {
                 for problem in problems {

@@ -42,9 +42,11 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// The port can't be had.
-    #[error("can't listen on {address}; name another with --listen (port 0 for any that is free)")]
+    #[error("can't listen on {address}; set {setting} to another address (port 0 for any that is free)")]
     Listen {
-        /// The address of `server.listen`.
+        /// The setting: `server.listen` or `server.admin_listen`.
+        setting: &'static str,
+        /// Its address.
         address: SocketAddr,
         /// Why.
         source: io::Error,
@@ -95,12 +97,13 @@ impl Server {
             builder = builder.handler(handler);
         }
         let service = builder.build().await?;
-        let listen = |address| {
+        let listen = |setting, address| {
             let bound = listener(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
-            bound.map_err(|source| StartError::Listen { address, source })
+            bound.map_err(|source| StartError::Listen { setting, address, source })
         };
-        let (local, listener) = listen(config.server.listen)?;
-        let admin = config.server.admin_listen.map(listen).transpose()?.map(|(local, listener)| (listener, local));
+        let (local, listener) = listen("server.listen", config.server.listen)?;
+        let admin = config.server.admin_listen.map(|address| listen("server.admin_listen", address));
+        let admin = admin.transpose()?.map(|(local, listener)| (listener, local));
         for Problem { key, what, .. } in config.warnings() {
             // In development every page of this machine may connect.
             if dev.is_none() || key != "server.allowed_origins" {

@@ -26,7 +26,8 @@ pub struct TokenRequest {
 pub enum TokenError {
     /// There is no secret to sign with.
     #[error(
-        "no secret to sign with: tokens are made with auth.hmac_secret; set REALTIME_AUTH__HMAC_SECRET to the one that the server has"
+        "no secret to sign with: set auth.hmac_secret or auth.hmac_secret_files to what the server has, such as by \
+         REALTIME_AUTH__HMAC_SECRET; keys of a JWKS or of auth.providers can't sign here"
     )]
     NoSecret,
     /// The algorithm is none of the HMACs.

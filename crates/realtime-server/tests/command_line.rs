@@ -152,3 +152,28 @@ fn the_schemas_are_written_to_a_folder_that_need_not_exist() {
     expected.insert("openapi.json".into());
     assert_eq!(names, expected);
 }
+
+#[test]
+fn a_port_that_is_taken_is_named_with_its_setting() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    for (setting, variable, other) in [
+        ("server.listen", "REALTIME_SERVER__LISTEN", ("REALTIME_SERVER__ADMIN_LISTEN", "127.0.0.1:0")),
+        ("server.admin_listen", "REALTIME_SERVER__ADMIN_LISTEN", ("REALTIME_SERVER__LISTEN", "127.0.0.1:0")),
+    ] {
+        let refused = run(&["serve"], &[SECRET, KEY, (variable, &address), other]);
+        let printed = text(&refused.stderr);
+        assert!(!refused.status.success() && printed.contains(&address), "{printed}");
+        assert!(printed.contains(&format!("set {setting} to another address")), "{printed}");
+    }
+}
+
+#[test]
+fn a_token_without_a_secret_names_every_setting_that_can_hold_one() {
+    let refused = run(&["token", "--user", "alice"], &[]);
+    let printed = text(&refused.stderr);
+    assert!(!refused.status.success());
+    for setting in ["auth.hmac_secret ", "auth.hmac_secret_files", "auth.providers"] {
+        assert!(printed.contains(setting), "{setting}: {printed}");
+    }
+}

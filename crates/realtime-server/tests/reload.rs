@@ -212,7 +212,7 @@ async fn without_a_config_file_the_files_with_keys_are_read_again() {
 
     server.signal("-HUP").await;
     let log = server.logged("reloaded the config").await;
-    assert!(log.last().expect("the line").contains("none"), "nothing has changed: {log:#?}");
+    assert!(log.last().expect("the line").contains("changed_settings=\"none\""), "nothing has changed: {log:#?}");
     std::fs::write(&keys, format!("{OLD_KEY}\n{NEW_KEY}\n")).expect("a file");
     server.signal("-HUP").await;
     server.logged("reloaded the config").await;
@@ -257,6 +257,21 @@ async fn a_file_that_does_not_end_holds_up_neither_requests_nor_the_end() {
     server.signal("-HUP").await;
     assert!(notification(&socket).await.starts_with("RELOADING=1"));
     assert_eq!(timeout(TIMEOUT, server.publish(OLD_KEY)).await, Ok(200));
+    server.ends_well().await;
+}
+
+#[tokio::test]
+async fn a_jwks_address_that_fails_is_named_in_the_log_without_its_query() {
+    let unused = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = unused.local_addr().expect("an address").port();
+    drop(unused);
+    let auth = format!("[auth]\njwks.url = \"http://127.0.0.1:{port}/certs?code=a-key-in-a-query\"\n");
+    let mut server = Server::start(&format!("{auth}[api]\nkeys = [\"{OLD_KEY}\"]\n"), &[]).await;
+    let log = server.logged("can't fetch the keys").await;
+    let line = log.last().expect("the line");
+    assert!(line.contains(&format!("http://127.0.0.1:{port}/certs")), "{line}");
+    assert!(line.contains("there are none yet"), "{line}");
+    assert!(!log.iter().any(|line| line.contains("a-key-in-a-query")), "{log:#?}");
     server.ends_well().await;
 }
 

@@ -4,7 +4,7 @@ use realtime_core::policy::Overflow;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// What becomes of messages that can't be delivered at once.
+/// What happens to messages that can't be delivered at once.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct DeliveryConfig {

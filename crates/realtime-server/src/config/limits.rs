@@ -27,8 +27,8 @@ pub struct LimitsConfig {
     pub connections_per_address: usize,
     /// Most sockets that speak HTTP at once; WebSockets don't count. Over it: 503.
     pub http_sockets: usize,
-    /// Most of them from one address, or from one /64 network of IPv6. Over it: 503. A proxy that
-    /// `server.client_address_header`, `server.trusted_proxies` or `server.proxy_protocol` tells of has no such limit.
+    /// Most of them from one address, or from one /64 network of IPv6. Over it: 503. Not applied
+    /// to the addresses of `server.trusted_proxies`, and to none if `server.client_address_header` is set without them.
     /// `/healthz`, `/readyz` and `/metrics` are served even when no socket is left.
     pub http_sockets_per_address: usize,
     /// Most bytes of a request's head. Over it: 431. At least 8192.
@@ -41,7 +41,8 @@ pub struct LimitsConfig {
     /// How long a connection may be idle between two HTTP requests. Over it: disconnected. A proxy that keeps
     /// connections in a pool must close idle ones sooner.
     pub keep_alive_timeout: Span,
-    /// How long a client may take to take an HTTP answer whole, once the kernel holds no more of it. Over it: hung up.
+    /// How long a client may take to read a whole HTTP response, from when the kernel's buffer is full. Over it:
+    /// disconnected.
     pub answer_timeout: Span,
     /// How long a peer may take to take over its upgraded socket.
     pub upgrade_timeout: Span,

@@ -12,12 +12,12 @@ use super::{Span, problems::Problems};
 pub struct LivenessConfig {
     /// Time between the server's pings; each connection moves it by up to a tenth.
     pub ping_interval: Span,
-    /// Pings in a row that may go unanswered before the connection is closed with 4508.
+    /// Pings in a row without a pong before the connection is closed with 4508.
     pub pong_misses: u32,
     /// How long a slow reader may take no byte of what is written before its connection is cut. One that is being
     /// closed has this long to take its last frames.
     pub write_timeout: Span,
-    /// How long the peer of a closed connection has to say goodbye.
+    /// How long the peer of a closed connection has to complete the close handshake.
     pub close_timeout: Span,
 }
 

@@ -60,7 +60,7 @@ pub use tls::TlsConfig;
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// The port, the pages that may connect, and the end.
+    /// The listener, the pages that may connect, proxies and the shutdown.
     pub server: ServerConfig,
     /// The certificate of a server that ends TLS itself.
     pub tls: TlsConfig,
@@ -73,13 +73,13 @@ pub struct Config {
     /// Who may read `/metrics`. With `server.admin_listen` the metrics are served there alone, to everyone who can
     /// reach it, and this section has no effect.
     pub metrics: MetricsConfig,
-    /// Every limit, by name. What is over one is answered with that name.
+    /// Every limit, by name. An error about a limit contains its name.
     pub limits: LimitsConfig,
     /// How dead and stalled connections are found.
     pub liveness: LivenessConfig,
-    /// How clients are told to come back.
+    /// When clients reconnect.
     pub reconnect: ReconnectConfig,
-    /// What becomes of messages that can't be delivered at once.
+    /// What happens to messages that can't be delivered at once.
     pub delivery: DeliveryConfig,
     /// Policies for streams (topics, roles, users, all) by pattern; the first that matches decides. A topic that none
     /// matches can be subscribed to only with a grant in the token.

@@ -1,4 +1,4 @@
-//! `[reconnect]`: how clients are told to come back.
+//! `[reconnect]`: when clients reconnect.
 
 use realtime_schema::Reconnect;
 use realtime_service::Settings;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Span, problems::Problems};
 
-/// How clients are told to come back.
+/// When clients reconnect.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ReconnectConfig {

@@ -1,4 +1,4 @@
-//! `[server]`: the port, the pages that may connect, and the end.
+//! `[server]`: the listener, the pages that may connect, proxies and the shutdown.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -12,7 +12,7 @@ use serde::{Deserialize, Deserializer, Serialize, de};
 
 use super::{Span, paths, problems::Problems};
 
-/// The port, the pages that may connect, and the end.
+/// The listener, the pages that may connect, proxies and the shutdown.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct ServerConfig {
@@ -51,9 +51,9 @@ pub struct ServerConfig {
     /// Whether each connection begins with the PROXY protocol, version 1 or 2, which names the client's address.
     /// Needs `trusted_proxies`: a connection from elsewhere is closed.
     pub proxy_protocol: bool,
-    /// How long `/readyz` answers 503 before accepting stops, so that a load balancer notices first.
+    /// How long `/readyz` responds with 503 before accepting stops, so that a load balancer notices first.
     pub shutdown_delay: Span,
-    /// How long connections have to end at shutdown, from when clients are told to when the process exits.
+    /// How long connections have to end at shutdown, from the first `closing` that a client is sent to the exit.
     pub shutdown_timeout: Span,
 }
 
@@ -128,6 +128,7 @@ impl ServerConfig {
             );
             warnings.add("server.listen", what);
         }
+        self.warn_of_proxies(warnings);
         let origins = &self.allowed_origins;
         if origins.is_empty() {
             let what = "is empty, so no browser page may connect but those of this server's own host; list the \
@@ -139,6 +140,22 @@ impl ServerConfig {
         for origin in origins.iter().filter(|origin| is_wide(origin)) {
             let what = format!("`{origin}` allows every site of a top-level domain");
             warnings.add("server.allowed_origins", what);
+        }
+    }
+
+    /// Settings of proxies that have no effect, so that the client's address is not the expected one.
+    fn warn_of_proxies(&self, warnings: &mut Problems) {
+        let needs_header = "has no effect without server.client_address_header, such as `X-Forwarded-For`";
+        if self.client_address_header.is_none() {
+            if self.trusted_hops > 1 {
+                warnings.add("server.trusted_hops", needs_header);
+            }
+            if !self.trusted_proxies.is_empty() && !self.proxy_protocol {
+                let what = format!("{needs_header}, or server.proxy_protocol");
+                warnings.add("server.trusted_proxies", what);
+            }
+        } else if self.trusted_hops > 1 && !self.trusted_proxies.is_empty() {
+            warnings.add("server.trusted_hops", "has no effect beside server.trusted_proxies; set one of them");
         }
     }
 

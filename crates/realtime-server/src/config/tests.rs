@@ -168,6 +168,34 @@ fn what_is_usable_and_hardly_meant_is_warned_about() {
 }
 
 #[test]
+fn a_setting_of_proxies_without_effect_is_warned_about() {
+    let server = |header: Option<&str>, hops, proxies: &[&str], proxy_protocol| {
+        let mut config = usable();
+        config.server.client_address_header = header.map(str::to_owned);
+        config.server.trusted_hops = hops;
+        config.server.trusted_proxies = proxies.iter().map(|&text| text.to_owned()).collect();
+        config.server.proxy_protocol = proxy_protocol;
+        let warned = config.warnings().into_iter().filter(|warning| warning.what.contains("has no effect"));
+        warned.map(|warning| warning.key).collect::<Vec<_>>()
+    };
+    let header = Some("X-Forwarded-For");
+    assert_eq!(server(None, 2, &[], false), ["server.trusted_hops"]);
+    assert_eq!(server(None, 1, &["10.0.0.0/8"], false), ["server.trusted_proxies"]);
+    assert_eq!(server(header, 2, &["10.0.0.0/8"], false), ["server.trusted_hops"]);
+    for (header, hops, proxies, proxy_protocol) in [
+        (None, 1, &[][..], false),
+        (header, 2, &[], false),
+        (header, 1, &["10.0.0.0/8"], false),
+        (None, 1, &["10.0.0.0/8"], true),
+    ] {
+        assert!(
+            server(header, hops, proxies, proxy_protocol).is_empty(),
+            "{header:?} {hops} {proxies:?} {proxy_protocol}"
+        );
+    }
+}
+
+#[test]
 fn the_password_of_an_origin_is_not_repeated() {
     let mut config = usable();
     config.server.allowed_origins = vec!["https://alice:hunter2@app.example.com".into()];

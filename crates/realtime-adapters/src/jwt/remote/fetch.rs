@@ -51,6 +51,14 @@ impl Fetcher {
         Ok(Self { client, url, config })
     }
 
+    /// The address for the log: without its query string, which may hold a key.
+    pub(super) fn address(&self) -> String {
+        let mut url = self.url.clone();
+        url.set_query(None);
+        url.set_fragment(None);
+        url.into()
+    }
+
     pub(super) fn config(&self) -> &JwksConfig {
         &self.config
     }

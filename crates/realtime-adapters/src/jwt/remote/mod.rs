@@ -210,6 +210,7 @@ impl Shared {
 
 async fn keep_fresh(shared: Arc<Shared>, fetcher: Fetcher) {
     let JwksConfig { refresh, min_refresh, .. } = *fetcher.config();
+    let address = fetcher.address();
     let mut retry = FIRST_RETRY;
     let mut left_out = Vec::new();
     loop {
@@ -218,7 +219,7 @@ async fn keep_fresh(shared: Arc<Shared>, fetcher: Fetcher) {
                 tracing::debug!(keys = keys.len(), "fetched the keys of the JWKS address");
                 if keys.left_out() != left_out {
                     left_out = keys.left_out().to_vec();
-                    warn_of(&left_out, keys.len());
+                    warn_of(&address, &left_out, keys.len());
                 }
                 shared.keys.store(Some(Arc::new(keys)));
                 shared.finish(None);
@@ -227,11 +228,17 @@ async fn keep_fresh(shared: Arc<Shared>, fetcher: Fetcher) {
             }
             Err(error) => {
                 let kept = shared.keys.load().as_ref().map_or(0, |keys| keys.len());
-                tracing::warn!(
-                    error = %error_chain::one_line(&error),
-                    kept,
-                    "can't fetch the keys of the JWKS address; the last good ones stay in use"
-                );
+                let error_text = error_chain::one_line(&error);
+                if kept == 0 {
+                    tracing::warn!(address, error = %error_text, "can't fetch the keys of the JWKS address; there are none yet");
+                } else {
+                    tracing::warn!(
+                        address,
+                        error = %error_text,
+                        kept,
+                        "can't fetch the keys of the JWKS address; the last good ones stay in use"
+                    );
+                }
                 shared.finish(Some(error));
                 let pause = retry.min(min_refresh).min(refresh);
                 retry = (retry * 2).min(min_refresh);
@@ -243,9 +250,15 @@ async fn keep_fresh(shared: Arc<Shared>, fetcher: Fetcher) {
 }
 
 /// Logs which keys are not used, once for each set of them.
-fn warn_of(left_out: &[LeftOut], used: usize) {
+fn warn_of(address: &str, left_out: &[LeftOut], used: usize) {
     for key in left_out {
         let kid = key.kid.as_deref().unwrap_or("(none)");
-        tracing::warn!(kid, reason = %key.reason, used, "a key of the JWKS address is left out; the others are used");
+        tracing::warn!(
+            address,
+            kid,
+            reason = %key.reason,
+            used,
+            "a key of the JWKS address is left out; the others are used"
+        );
     }
 }
