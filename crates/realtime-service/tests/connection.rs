@@ -1,29 +1,16 @@
-//! The life of a connection, with the clock held still: nothing here waits for real time.
-
-mod support;
+//! The life of a connection, on virtual time: nothing here waits.
 
 use std::{sync::Arc, time::Duration};
 
-use realtime_adapters::testing::{TestJwtVerifier, TestWebSocketConnection};
-use realtime_core::auth::ConnectRequest;
-use realtime_ports::{Incoming, RealtimeService, VerifyError};
-use realtime_schema::{ClientLimits, CloseCode, Closing, ErrorCode, JwtClaims, Origin, Payload, Route, Topic};
-use realtime_service::{Service, Settings};
+use realtime_ports::{RealtimeService, VerifyError};
+use realtime_schema::{Audience, CloseCode, ErrorCode, JwtClaims, Origin, Topic};
+use realtime_service::Service;
+use realtime_testing::{Client, Network, World, to};
 use serde_json::json;
-use support::{Peer, WALL_S, Written, builder, claims, connect, service, try_connect, with};
-use tokio::{sync::mpsc, time::timeout};
+use tokio::time::timeout;
 
-fn topic(text: &str) -> Topic {
-    text.parse().expect("a topic")
-}
-
-async fn publish(service: &Service, to: Route, n: u32) -> u64 {
-    let request = realtime_schema::PublishRequest::new(
-        to,
-        "tick".parse().expect("a type"),
-        Payload::of(&json!({"n": n})).expect("JSON"),
-    );
-    service.publish(request).await.expect("published").delivered
+const fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
 }
 
 /// Nothing of a connection is left on the node.
@@ -32,265 +19,177 @@ fn forgotten(service: &Service) {
     assert_eq!((metrics.connections, metrics.topics, metrics.subscriptions), (0, 0, 0));
 }
 
-async fn subscribe(peer: &mut Peer, name: &str) {
-    peer.says(&json!({"action": "subscribe", "id": 1, "topic": name}).to_string()).await;
-    peer.expects("ack").await;
-}
-
 #[tokio::test(start_paused = true)]
 async fn a_subscriber_gets_what_is_published_and_nothing_after_its_unsubscribe_was_acknowledged() {
-    let service = service(Settings::default()).await;
-    let mut alice = connect(&service, "alice").await;
-    let mut bob = connect(&service, "bob").await;
-    subscribe(&mut alice, "order:1").await;
+    let world = World::new(1).await;
+    let mut alice = world.client("alice").connect().await;
+    let mut bob = world.client("bob").connect().await;
+    alice.subscribe("order:1").await;
+    assert_eq!(world.publish(to::topic("order:1"), "tick", 1).await.delivered, 1);
+    assert_eq!(alice.expects("tick").await, 1);
 
-    assert_eq!(publish(&service, Route::Topic(topic("order:1")), 1).await, 1);
-    assert_eq!(alice.expects("tick").await, json!({"n": 1}));
-
-    alice.says(r#"{"action":"unsubscribe","id":2,"topic":"order:1"}"#).await;
-    alice.expects("ack").await;
-    assert_eq!(publish(&service, Route::Topic(topic("order:1")), 2).await, 0);
-    for peer in [&mut alice, &mut bob] {
-        peer.says(r#"{"action":"ping","id":"fence"}"#).await;
-        assert_eq!(peer.expects("ack").await["id"], "fence", "nothing came before the fence");
-    }
+    alice.unsubscribe("order:1").await;
+    assert_eq!(world.publish(to::topic("order:1"), "tick", 2).await.delivered, 0);
+    alice.expect_nothing().await;
+    bob.expect_nothing().await;
+    world.check();
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_union_of_routes_reaches_each_connection_once() {
-    let service = service(Settings::default()).await;
-    let mut alice = connect(&service, "alice").await;
-    let mut bob = connect(&service, "bob").await;
-    subscribe(&mut alice, "order:1").await;
-    let to = realtime_schema::Audience::union(vec![
-        Route::Topic(topic("order:1")),
-        Route::User("alice".parse().expect("a user")),
-        Route::Role("member".parse().expect("a role")),
-    ])
-    .expect("an audience");
-    let request =
-        realtime_schema::PublishRequest::new(to, "tick".parse().expect("a type"), Payload::of(&1).expect("JSON"));
-    assert_eq!(service.publish(request).await.expect("published").delivered, 2);
-    for peer in [&mut alice, &mut bob] {
-        peer.expects("tick").await;
-        peer.says(r#"{"action":"ping","id":"fence"}"#).await;
-        assert_eq!(peer.expects("ack").await["id"], "fence");
+    let world = World::new(1).await;
+    let mut alice = world.client("alice").roles(["member"]).connect().await;
+    let mut bob = world.client("bob").roles(["member"]).connect().await;
+    alice.subscribe("order:1").await;
+    let routes = vec![to::topic("order:1"), to::user("alice"), to::role("member")];
+    let union = Audience::union(routes).expect("an audience");
+    assert_eq!(world.publish(union, "tick", 1).await.delivered, 2);
+    for client in [&mut alice, &mut bob] {
+        client.expects("tick").await;
+        client.expect_nothing().await;
     }
+    world.check();
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_server_subscribes_and_unsubscribes_and_the_client_is_told() {
-    let service = service(Settings::default()).await;
-    let mut alice = try_connect(&service, ConnectRequest::with_token("alice")).await.expect("admitted");
-    let id = alice.expects("welcome").await["connection"].as_str().expect("an id").parse().expect("an id");
-    assert_eq!(service.subscribe(id, &topic("given"), Origin::Server).await, Ok(true));
-    assert_eq!(service.subscribe(id, &topic("given"), Origin::Server).await, Ok(false));
+async fn the_server_subscribes_and_unsubscribes_and_the_client_is_notified() {
+    let world = World::new(1).await;
+    let (service, topic) = (world.service(), Topic::new("given").expect("a topic"));
+    let mut alice = world.client("alice").connect().await;
+    assert_eq!(service.subscribe(alice.id(), &topic, Origin::Server).await, Ok(true));
+    assert_eq!(service.subscribe(alice.id(), &topic, Origin::Server).await, Ok(false));
     assert_eq!(alice.expects("subscribed").await["topic"], "given");
-    assert!(service.unsubscribe(id, &topic("given")).await);
-    let told = alice.expects("unsubscribed").await;
-    assert_eq!((told["topic"].as_str(), told["reason"].as_str()), (Some("given"), Some("server")));
+    assert!(service.unsubscribe(alice.id(), &topic).await);
+    assert_eq!(alice.expects("unsubscribed").await, json!({"topic": "given", "reason": "server"}));
 }
 
 #[tokio::test(start_paused = true)]
 async fn whatever_ends_a_connection_the_node_forgets_it() {
-    let service = service(Settings::default()).await;
-    // The peer closes, vanishes, or the task that serves it is dropped half-way.
-    for end in 0..3 {
-        let mut peer = connect(&service, "alice").await;
-        subscribe(&mut peer, "order:1").await;
+    let world = World::new(1).await;
+    for end in 0..4 {
+        let mut alice = world.client("alice").connect().await;
+        alice.subscribe("order:1").await;
         match end {
-            0 => peer.incoming.send(Incoming::Closed(Some(CloseCode::NORMAL))).await.expect("sent"),
-            1 => drop(std::mem::replace(&mut peer.incoming, mpsc::channel(1).0)),
-            _ => peer.task.abort(),
+            0 => assert_eq!(alice.disconnects().await.code, CloseCode::NORMAL),
+            1 => alice.cuts_connection(),
+            // Its process ends.
+            2 => drop(alice),
+            // The task that serves it is dropped half-way.
+            _ => alice.node_task().abort(),
         }
-        let _ = peer.task.await;
-        forgotten(&service);
+        world.settle().await;
+        forgotten(world.service());
+        world.check();
     }
-    assert_eq!(service.drain(Duration::from_secs(1)).await, 0, "every permit was returned");
+    assert_eq!(world.drain().await, 0, "every permit was returned");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_token_that_ends_ends_its_connection_and_a_refresh_keeps_it() {
-    let exp = |seconds| JwtClaims { exp: Some(WALL_S + seconds), ..claims("alice", &["subscribe:a"]) };
-    let verifier = TestJwtVerifier::new("old", exp(60)).and("new", exp(600)).and("mallory", claims("mallory", &[]));
-    let service = builder(Settings::default()).verifier(Arc::new(verifier)).build().await.expect("a service");
+    let world = World::new(1).await;
+    let mut expires = world.client("alice").tokens_last(seconds(60)).connect().await;
+    let mut renews = world.client("alice").tokens_last(seconds(60)).connect().await;
+    let mallory = world.token(JwtClaims::new("mallory".parse().expect("a user")));
+    let refused = renews.refresh_with(&mallory).await.expect_err("another user");
+    assert_eq!(refused.code, ErrorCode::Forbidden);
+    world.advance(seconds(30)).await;
+    let ack = renews.refresh().await.expect("accepted");
+    assert_eq!(ack["token_expires_in_ms"], 60_000);
 
-    let mut expires = connect(&service, "old").await;
-    let mut renews = connect(&service, "old").await;
-    renews.says(r#"{"action":"refresh","id":1,"token":"mallory"}"#).await;
-    assert_eq!(renews.expects("error").await["code"], "forbidden");
-    renews.says(r#"{"action":"refresh","id":2,"token":"new"}"#).await;
-    let ack = renews.expects("ack").await;
-    assert!(ack["token_expires_in_ms"].as_u64().is_some_and(|ms| ms > 500_000), "{ack}");
-
-    loop {
-        match expires.next().await {
-            Some(Written::Ping) => expires.incoming.send(Incoming::Alive).await.expect("sent"),
-            Some(Written::Frame(frame)) => {
-                assert_eq!((&frame["type"], &frame["payload"]["code"]), (&json!("closing"), &json!(4610)));
-                break;
-            }
-            other => panic!("unexpected: {other:?}"),
-        }
-    }
-    assert_eq!(
-        expires.next().await,
-        Some(Written::Close(CloseCode::EXPIRED, "the token has expired; connect with a new one".into()))
-    );
-    renews.says(r#"{"action":"ping","id":3}"#).await;
-    loop {
-        match renews.next().await {
-            Some(Written::Ping) => {}
-            Some(Written::Frame(frame)) => break assert_eq!(frame["payload"]["id"], 3),
-            other => panic!("unexpected: {other:?}"),
-        }
-    }
+    let closed = expires.closed().await;
+    assert_eq!(closed.code, CloseCode::EXPIRED);
+    assert_eq!(closed.reason, "the token has expired; connect with a new one");
+    assert_eq!(closed.closing.map(|closing| closing.code), Some(CloseCode::EXPIRED));
+    renews.command(json!({"action": "ping"})).await.expect("it lives on");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_peer_that_answers_no_ping_is_closed() {
-    let service = service(Settings::default()).await;
-    let mut peer = connect(&service, "alice").await;
-    assert_eq!((peer.next().await, peer.next().await), (Some(Written::Ping), Some(Written::Ping)));
-    assert_eq!(peer.expects_close().await, 4508);
-    forgotten(&service);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_reader_that_stalls_is_closed_as_too_slow_and_the_others_notice_nothing() {
-    let limits = ClientLimits { queue_messages: 5, ..ClientLimits::default() };
-    let service = service(with(|settings| settings.limits = limits)).await;
-    let mut slow = connect(&service, "alice").await;
-    let mut quick = connect(&service, "bob").await;
-    slow.stalled.send_replace(true);
-    for n in 0..20 {
-        publish(&service, Route::All, n).await;
-        assert_eq!(quick.expects("tick").await["n"], n);
-    }
-    assert_eq!(service.metrics().closed_slow_total, 1);
-    // It reads again within the write timeout: the frame in progress comes, then why it is closed.
-    slow.stalled.send_replace(false);
-    let mut last = slow.frame().await;
-    while last["type"] == "tick" {
-        last = slow.frame().await;
-    }
-    assert_eq!((&last["type"], &last["payload"]["code"]), (&json!("closing"), &json!(4513)));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_write_that_never_ends_is_given_up() {
-    let service = service(Settings::default()).await;
-    let slow = connect(&service, "alice").await;
-    slow.stalled.send_replace(true);
-    publish(&service, Route::All, 1).await;
-    timeout(Duration::from_secs(11), slow.task).await.expect("within write_timeout").expect("no panic");
-    assert_eq!(service.metrics().closed_slow_total, 1);
-    forgotten(&service);
+    let world = World::new(1).await;
+    let mut rude = world.client("alice").ignores_pings().connect().await;
+    assert_eq!(rude.closed().await.code, CloseCode::NO_PONG);
+    assert_eq!(rude.pings(), 2);
+    forgotten(world.service());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_closes_every_connection_and_admits_no_client() {
-    let service = service(Settings::default()).await;
-    let mut peers = [connect(&service, "alice").await, connect(&service, "bob").await];
-    let draining = tokio::spawn({
-        let service = service.clone();
-        async move { service.drain(Duration::from_secs(10)).await }
-    });
-    for peer in &mut peers {
-        let told = peer.expects("closing").await;
-        assert_eq!((&told["code"], &told["reconnect"]), (&json!(4503), &json!(true)));
-        assert!(told["spread_ms"].as_u64().is_some_and(|ms| ms >= 1_000), "{told}");
-        let reason = told["reason"].as_str().expect("a reason");
+    let world = World::new(1).await;
+    let mut clients = [world.client("alice").connect().await, world.client("bob").connect().await];
+    assert_eq!(world.drain().await, 0);
+    for client in &mut clients {
+        let closing = client.closed().await.closing.expect("a `closing` frame");
+        assert_eq!((closing.code, closing.reconnect), (CloseCode::DRAINING, true));
+        assert!(closing.spread_ms >= 1_000, "{closing:?}");
+        let reason = closing.reason;
         assert!(!reason.contains("another"), "a lone node can't promise that another one will answer: {reason}");
     }
-    assert_eq!(draining.await.expect("no panic"), 0);
-    let refused = service.admit(&ConnectRequest::with_token("carol")).await.expect_err("draining");
+    let refused = world.client("carol").try_connect().await.expect_err("draining");
     assert_eq!((refused.code, refused.close), (ErrorCode::Unavailable, CloseCode::DRAINING));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_drain_ends_at_its_deadline_and_says_who_was_left() {
-    let service = service(with(|settings| settings.liveness.close_timeout = Duration::from_secs(60))).await;
-    let stuck = connect(&service, "alice").await;
-    stuck.stalled.send_replace(true);
-    assert_eq!(service.drain(Duration::from_secs(1)).await, 1);
+    let world = World::builder().settings(|settings| settings.liveness.close_timeout = seconds(60)).build().await;
+    let mut stuck = world.client("alice").network(Network::with_buffer(1)).connect().await;
+    stuck.falls_asleep();
+    assert_eq!(world.service().drain(seconds(1)).await, 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_limit_of_admission_is_refused_by_its_name_and_its_permit_is_returned() {
-    let settings = with(|settings| {
-        settings.admission.connections = 3;
-        settings.admission.connections_per_user = 1;
-        settings.admission.connections_per_address = 2;
-    });
-    let service = service(settings).await;
-    let from = |token: &str, last: u8| {
-        let mut request = ConnectRequest::with_token(token);
-        request.remote = Some([192, 0, 2, last].into());
-        request
-    };
-    let alice = try_connect(&service, from("alice", 1)).await.expect("admitted");
-    let refused = |request| {
-        let service = service.clone();
-        async move { service.admit(&request).await.expect_err("over a limit").message }
-    };
-    assert!(refused(from("alice", 1)).await.contains("limits.connections_per_user is 1"));
-    let _bob = try_connect(&service, from("bob", 1)).await.expect("admitted");
-    assert!(refused(from("carol", 1)).await.contains("limits.connections_per_address is 2"));
-    let _carol = try_connect(&service, from("carol", 2)).await.expect("admitted");
-    assert!(refused(from("carol", 3)).await.contains("limits.connections is 3"));
-    assert_eq!(service.metrics().refusals.connections(), 3);
+async fn a_client_that_is_sent_messages_without_pause_can_still_send_commands() {
+    let world = World::new(1).await;
+    let mut alice = world.client("alice").connect().await;
+    for n in 0..200 {
+        world.publish(to::all(), "tick", n).await;
+    }
+    alice.sends(r#"{"action":"ping","id":1}"#).await;
+    for n in 200..2000 {
+        if alice.next().await["type"] == "ack" {
+            return;
+        }
+        world.publish(to::all(), "tick", n).await;
+    }
+    panic!("1,800 messages later the command was not answered");
+}
 
-    alice.task.abort();
-    let _ = alice.task.await;
-    try_connect(&service, from("alice", 1)).await.expect("the permit was returned");
+// --- admission
+
+#[tokio::test(start_paused = true)]
+async fn each_limit_of_admission_is_refused_by_its_name_and_its_permit_is_returned() {
+    let world = World::builder()
+        .settings(|settings| {
+            settings.admission.connections = 3;
+            settings.admission.connections_per_user = 1;
+            settings.admission.connections_per_address = 2;
+        })
+        .build()
+        .await;
+    let from = |user: &str, last: u8| world.client(user).address([192, 0, 2, last]);
+    let refused = async |user: &str, last: u8| from(user, last).try_connect().await.expect_err("over a limit").message;
+    let alice = from("alice", 1).connect().await;
+    assert!(refused("alice", 1).await.contains("limits.connections_per_user is 1"));
+    let _bob = from("bob", 1).connect().await;
+    assert!(refused("carol", 1).await.contains("limits.connections_per_address is 2"));
+    let _carol: Client = from("carol", 2).connect().await;
+    assert!(refused("dave", 3).await.contains("limits.connections is 3"));
+    assert_eq!(world.metrics().refusals.connections(), 3);
+
+    drop(alice);
+    world.settle().await;
+    from("alice", 1).try_connect().await.expect("the permit was returned");
 }
 
 #[tokio::test(start_paused = true)]
 async fn no_client_is_admitted_when_its_token_can_not_be_verified() {
+    let world = World::new(1).await;
     let source: Arc<dyn std::error::Error + Send + Sync> = Arc::new(std::io::Error::other("no keys"));
-    let verifier =
-        TestJwtVerifier::default().failing("t", VerifyError::Unavailable(source)).failing("e", VerifyError::Expired);
-    let service = builder(Settings::default()).verifier(Arc::new(verifier)).build().await.expect("a service");
-    let refused = service.admit(&ConnectRequest::with_token("t")).await.expect_err("no keys");
+    world.tokens().refuse("t", VerifyError::Unavailable(source));
+    world.tokens().refuse("e", VerifyError::Expired);
+    let refused = world.client("alice").token("t").try_connect().await.expect_err("no keys");
     assert_eq!((refused.code, refused.after_ms), (ErrorCode::Unavailable, Some(1_000)));
-    let refused = service.admit(&ConnectRequest::with_token("e")).await.expect_err("expired");
+    let refused = world.client("alice").token("e").try_connect().await.expect_err("expired");
     assert_eq!((refused.code, refused.close), (ErrorCode::TokenExpired, CloseCode::EXPIRED));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_socket_of_ones_own_connects_gets_messages_and_is_disconnected() {
-    let service = service(Settings::default()).await;
-    let id = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id");
-    let socket = Arc::new(TestWebSocketConnection::new(id));
-    service.connect(ConnectRequest::with_token("alice"), socket.clone()).await.expect("admitted");
-    assert_eq!(publish(&service, Route::User("alice".parse().expect("a user")), 1).await, 1);
-    let has = |kinds: &[&str]| socket.kinds() == kinds;
-    timeout(Duration::from_secs(1), async {
-        while !has(&["welcome", "tick"]) {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await
-    .expect("the welcome, then the message");
-    assert!(service.disconnect(id, Closing::new(CloseCode::FORBIDDEN, "enough")).await);
-    assert!(!service.disconnect(id, Closing::new(CloseCode::FORBIDDEN, "enough")).await, "it is gone");
-    forgotten(&service);
-    assert_eq!(service.drain(Duration::from_secs(1)).await, 0, "its permit was returned");
-    assert_eq!(socket.closing(), Some(Closing::new(CloseCode::FORBIDDEN, "enough")));
-    assert_eq!(socket.kinds(), ["welcome", "tick"], "the port's own close says why, once");
-}
-
-#[tokio::test]
-async fn what_is_too_large_or_not_valid_is_not_published() {
-    let service = service(with(|settings| settings.publishing.max_bytes = 10)).await;
-    let kind = || "tick".parse().expect("a type");
-    let large = service.send_to_all(kind(), Payload::of(&"x".repeat(20)).expect("JSON")).await;
-    assert!(large.expect_err("too large").to_string().contains("limits.max_publish_bytes is 10"));
-    let mut request = realtime_schema::PublishRequest::new(Route::All, kind(), Payload::of(&1).expect("JSON"));
-    request.idempotency_key = Some(String::new());
-    assert!(service.publish(request).await.is_err());
-    assert_eq!(service.metrics().publications_total, 0);
 }
 
 #[tokio::test]
@@ -300,117 +199,83 @@ async fn a_builder_without_a_verifier_says_so() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_is_sent_messages_without_pause_can_still_send_commands() {
-    let service = service(Settings::default()).await;
-    let mut peer = connect(&service, "alice").await;
-    for n in 0..200 {
-        publish(&service, Route::All, n).await;
+async fn new_settings_hold_for_new_connections_and_publications_and_close_no_connection() {
+    let world = World::builder().settings(|settings| settings.publishing.max_bytes = 10).build().await;
+    let mut old = world.client("alice").connect().await;
+    let mut changed = (*world.service().settings()).clone();
+    changed.admission.connections_per_user = 1;
+    changed.limits.subscriptions = 7;
+    changed.publishing.max_bytes = 100;
+    world.service().reload(changed);
+    assert_eq!(world.service().settings().admission.connections_per_user, 1);
+    let refused = world.client("alice").try_connect().await.expect_err("over the new limit");
+    assert!(refused.message.contains("limits.connections_per_user is 1"), "{refused}");
+    let new = world.client("bob").connect().await;
+    assert_eq!(new.welcome().limits.subscriptions, 7);
+    world.publish(to::all(), "tick", "x".repeat(50)).await;
+    old.expects("tick").await;
+}
+
+// --- slow readers
+
+#[tokio::test(start_paused = true)]
+async fn a_reader_that_stalls_is_closed_as_too_slow_and_the_others_notice_nothing() {
+    let world = World::builder().settings(|settings| settings.limits.queue_messages = 5).build().await;
+    let mut slow = world.client("alice").network(Network::with_buffer(1)).connect().await;
+    let mut quick = world.client("bob").connect().await;
+    slow.falls_asleep();
+    for n in 0..20 {
+        world.publish(to::all(), "tick", n).await;
+        assert_eq!(quick.expects("tick").await, n);
     }
-    peer.says(r#"{"action":"ping","id":1}"#).await;
-    for n in 200..2000 {
-        let frame = peer.frame().await;
-        if frame["type"] == "ack" {
-            return;
-        }
-        publish(&service, Route::All, n).await;
-    }
-    panic!("1,800 messages later the command was not answered");
+    assert_eq!(world.metrics().closed_slow_total, 1);
+    world.check();
+    // It reads again within the write timeout, which is longer than the close timeout: the frame in progress comes,
+    // then why it is closed.
+    world.advance(seconds(5)).await;
+    slow.wakes_up();
+    assert_eq!(slow.expects("tick").await, 0);
+    assert_eq!(slow.expects("closing").await["code"], 4513);
+    assert_eq!(slow.closed().await.code, CloseCode::TOO_SLOW);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_write_that_never_ends_is_given_up() {
+    let world = World::new(1).await;
+    let mut slow = world.client("alice").network(Network::with_buffer(1)).connect().await;
+    slow.falls_asleep();
+    world.publish(to::all(), "tick", 1).await;
+    timeout(seconds(11), slow.node_task()).await.expect("within write_timeout").expect("no panic");
+    assert_eq!(world.metrics().closed_slow_total, 1);
+    forgotten(world.service());
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_write_that_takes_its_time_is_no_missing_pong() {
-    let settings = with(|settings| {
-        settings.liveness.ping_interval = Duration::from_secs(1);
-        settings.liveness.pong_misses = 1;
-    });
-    let service = service(settings).await;
-    let mut peer = connect(&service, "alice").await;
-    peer.stalled.send_replace(true);
-    publish(&service, Route::All, 1).await;
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    peer.stalled.send_replace(false);
-    peer.expects("tick").await;
-    peer.says(r#"{"action":"ping","id":1}"#).await;
-    let mut next = peer.next().await;
-    while next == Some(Written::Ping) {
-        next = peer.next().await;
-    }
-    assert!(matches!(&next, Some(Written::Frame(frame)) if frame["type"] == "ack"), "{next:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_socket_that_the_application_serves_itself_ends_with_its_token_too() {
-    let claims = JwtClaims { exp: Some(WALL_S + 60), ..claims("alice", &[]) };
-    let service = builder(Settings::default())
-        .verifier(Arc::new(TestJwtVerifier::new("short", claims)))
+    let world = World::builder()
+        .settings(|settings| {
+            settings.liveness.ping_interval = seconds(1);
+            settings.liveness.pong_misses = 1;
+        })
         .build()
-        .await
-        .expect("complete");
-    let id = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id");
-    let socket = Arc::new(TestWebSocketConnection::new(id));
-    service.connect(ConnectRequest::with_token("short"), socket.clone()).await.expect("admitted");
-    tokio::time::sleep(Duration::from_secs(59)).await;
-    assert_eq!(socket.closing(), None, "it is pinged meanwhile, and open");
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    assert_eq!(socket.closing().map(|closing| closing.code), Some(CloseCode::EXPIRED));
-    forgotten(&service);
-    assert_eq!(service.drain(Duration::ZERO).await, 0, "its permit was returned");
+        .await;
+    let mut alice = world.client("alice").network(Network::with_buffer(1)).connect().await;
+    alice.falls_asleep();
+    world.publish(to::all(), "tick", 1).await;
+    world.advance(seconds(5)).await;
+    alice.wakes_up();
+    alice.expects("tick").await;
+    alice.command(json!({"action": "ping"})).await.expect("it lives");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_socket_that_the_application_serves_itself_is_forgotten_when_it_is_gone() {
-    let service = service(Settings::default()).await;
-    let id = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id");
-    let socket = Arc::new(TestWebSocketConnection::new(id));
-    service.connect(ConnectRequest::with_token("alice"), socket.clone()).await.expect("admitted");
-    tokio::time::sleep(Duration::from_secs(3600)).await;
-    assert_eq!(service.metrics().connections, 1, "an open socket is alive");
-    socket.vanish();
-    tokio::time::sleep(Duration::from_secs(60)).await;
-    forgotten(&service);
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_slow_reader_that_is_closed_is_sent_why_if_it_reads_again_within_the_write_timeout() {
-    let settings = with(|settings| {
-        settings.limits.queue_messages = 5;
-        settings.liveness.write_timeout = Duration::from_secs(10);
-        settings.liveness.close_timeout = Duration::from_secs(1);
-    });
-    let service = service(settings).await;
-    let mut slow = connect(&service, "alice").await;
-    slow.stalled.send_replace(true);
-    for n in 0..20 {
-        publish(&service, Route::All, n).await;
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(service.metrics().closed_slow_total, 1);
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    slow.stalled.send_replace(false);
-    let mut last = slow.frame().await;
-    while last["type"] == "tick" {
-        last = slow.frame().await;
-    }
-    assert_eq!((&last["type"], &last["payload"]["code"]), (&json!("closing"), &json!(4513)));
-    assert!(matches!(slow.next().await, Some(Written::Close(CloseCode::TOO_SLOW, _))));
-}
-
-#[tokio::test(start_paused = true)]
-async fn new_settings_hold_for_new_connections_and_publications_and_close_no_connection() {
-    let service = service(with(|settings| settings.publishing.max_bytes = 10)).await;
-    let mut old = connect(&service, "alice").await;
-    let changed = with(|settings| {
-        settings.admission.connections_per_user = 1;
-        settings.limits.subscriptions = 7;
-        settings.publishing.max_bytes = 100;
-    });
-    service.reload(changed);
-    assert_eq!(service.settings().admission.connections_per_user, 1);
-    let refused = service.admit(&ConnectRequest::with_token("alice")).await.expect_err("over the new limit");
-    assert!(refused.message.contains("limits.connections_per_user is 1"), "{refused}");
-    let mut new = try_connect(&service, ConnectRequest::with_token("bob")).await.expect("admitted");
-    assert_eq!(new.expects("welcome").await["limits"]["subscriptions"], 7);
-    let large = Payload::of(&"x".repeat(50)).expect("JSON");
-    service.send_to_all("tick".parse().expect("a type"), large).await.expect("no longer too large");
-    old.expects("tick").await;
+async fn what_is_too_large_or_not_valid_is_not_published() {
+    let world = World::builder().settings(|settings| settings.publishing.max_bytes = 10).build().await;
+    let large = world.try_publish(to::all(), "tick", "x".repeat(20)).await;
+    assert!(large.expect_err("too large").to_string().contains("limits.max_publish_bytes is 10"));
+    let (kind, payload) = ("tick".parse().expect("a type"), realtime_schema::Payload::of(&1).expect("JSON"));
+    let mut request = realtime_schema::PublishRequest::new(to::all(), kind, payload);
+    request.idempotency_key = Some(String::new());
+    assert!(world.service().publish(request).await.is_err());
+    assert_eq!(world.metrics().publications_total, 0);
 }

@@ -1,7 +1,5 @@
 //! What the service asks of each port, and how often: told with the mocks of the ports.
 
-mod support;
-
 use std::{
     error::Error,
     io,
@@ -9,19 +7,23 @@ use std::{
     time::Duration,
 };
 
-use realtime_adapters::{local::LocalBus, testing::TestWebSocketConnection};
+use realtime_adapters::{
+    local::LocalBus,
+    testing::{TestJwtVerifier, TestWebSocketConnection},
+};
 use realtime_core::{auth::ConnectRequest, client_message::Handled};
 use realtime_ports::{
-    BusError, Incoming, MessageBus, MockClock, MockConnectionHandler, MockConnectionRegistry, MockDelivery,
-    MockIdGenerator, MockJwtVerifier, MockMessageBus, MockPubSubManager, MockRealtimeService, MockWebSocketConnection,
-    Published, RealtimeService, RegisterError,
+    BusError, MessageBus, MockClock, MockConnectionHandler, MockConnectionRegistry, MockDelivery, MockIdGenerator,
+    MockJwtVerifier, MockMessageBus, MockPubSubManager, MockRealtimeService, MockWebSocketConnection, Published,
+    RealtimeService, RegisterError,
 };
 use realtime_schema::{
-    CloseCode, ConnectionId, ErrorCode, MessageId, NodeId, Origin, Payload, Receipt, Route, Timestamp, Topic, UserId,
+    CloseCode, ConnectionId, ErrorCode, JwtClaims, MessageId, NodeId, Origin, Payload, Receipt, Route, Timestamp,
+    Topic, UserId,
 };
-use realtime_service::{BuildError, Service, Settings};
+use realtime_service::{BuildError, Service, ServiceBuilder};
+use realtime_testing::World;
 use serde_json::json;
-use support::{builder, claims, connect, with};
 use tokio::sync::Notify;
 
 const ID: &str = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e";
@@ -43,8 +45,18 @@ fn selective_bus() -> MockMessageBus {
     bus
 }
 
-async fn with_bus(bus: MockMessageBus) -> Service {
-    builder(Settings::default()).bus(Arc::new(bus)).build().await.expect("a service")
+async fn with_bus(bus: MockMessageBus) -> World {
+    let bus = Arc::new(bus);
+    World::builder().ports(move |_, builder| builder.bus(bus.clone())).build().await
+}
+
+fn alice() -> JwtClaims {
+    JwtClaims::new(UserId::new("alice").expect("a user"))
+}
+
+/// A service without a world, which knows alice by the token `alice`.
+fn builder() -> ServiceBuilder {
+    Service::builder().verifier(Arc::new(TestJwtVerifier::new("alice", alice())))
 }
 
 #[tokio::test(start_paused = true)]
@@ -64,16 +76,13 @@ async fn a_selective_bus_is_asked_for_a_topic_once_and_asked_to_stop_after_the_l
         notify.notify_one();
         Ok(())
     });
-    let service = with_bus(bus).await;
-    let (mut alice, mut bob) = (connect(&service, "alice").await, connect(&service, "bob").await);
-    for peer in [&mut alice, &mut bob] {
-        peer.says(r#"{"action":"subscribe","id":1,"topic":"order:1"}"#).await;
-        peer.expects("ack").await;
-    }
-    alice.says(r#"{"action":"unsubscribe","id":2,"topic":"order:1"}"#).await;
-    alice.expects("ack").await;
+    let world = with_bus(bus).await;
+    let (mut alice, mut bob) = (world.client("alice").connect().await, world.client("bob").connect().await);
+    alice.subscribe("order:1").await;
+    bob.subscribe("order:1").await;
+    alice.unsubscribe("order:1").await;
     // The other one leaves by its connection's end.
-    bob.task.abort();
+    bob.node_task().abort();
     left.notified().await;
 }
 
@@ -82,12 +91,11 @@ async fn a_subscriber_that_the_bus_can_not_serve_is_told_so_and_is_not_subscribe
     let mut bus = selective_bus();
     bus.expect_listen().returning(|_| Err(unavailable()));
     bus.expect_unlisten().returning(|_| Ok(()));
-    let service = with_bus(bus).await;
-    let mut alice = connect(&service, "alice").await;
-    alice.says(r#"{"action":"subscribe","id":1,"topic":"order:1"}"#).await;
-    let error = alice.expects("error").await;
-    assert_eq!((&error["code"], &error["id"]), (&json!("unavailable"), &json!(1)));
-    assert_eq!(service.metrics().subscriptions, 0);
+    let world = with_bus(bus).await;
+    let mut alice = world.client("alice").connect().await;
+    let error = alice.command(json!({"action": "subscribe", "topic": "order:1"})).await.expect_err("no link");
+    assert_eq!(error.code, ErrorCode::Unavailable);
+    assert_eq!(world.metrics().subscriptions, 0);
 }
 
 #[tokio::test(start_paused = true)]
@@ -97,10 +105,8 @@ async fn a_bus_that_is_not_selective_is_not_asked_for_topics() {
     bus.expect_start().returning(|_| Ok(()));
     bus.expect_listen().never();
     bus.expect_unlisten().never();
-    let service = with_bus(bus).await;
-    let mut alice = connect(&service, "alice").await;
-    alice.says(r#"{"action":"subscribe","id":1,"topic":"order:1"}"#).await;
-    alice.expects("ack").await;
+    let world = with_bus(bus).await;
+    world.client("alice").connect().await.subscribe("order:1").await;
 }
 
 #[tokio::test]
@@ -109,19 +115,18 @@ async fn a_bus_that_serves_one_delivery_is_not_taken_for_a_second() {
     let mut first = MockDelivery::new();
     first.expect_deliver().never();
     bus.start(Arc::new(first)).await.expect("a fresh bus");
-    let built = builder(Settings::default()).bus(bus).build().await;
+    let built = builder().bus(bus).build().await;
     assert!(matches!(built, Err(BuildError::Bus(BusError::Misused(_)))), "{built:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_token_is_verified_once_for_a_connection_and_not_at_all_where_no_permit_is_left() {
     let mut verifier = MockJwtVerifier::new();
-    verifier.expect_verify().withf(|token| token == "t").times(1).returning(|_| Ok(claims("alice", &[])));
-    let settings = with(|settings| settings.admission.connections = 1);
-    let service = Service::builder().verifier(Arc::new(verifier)).settings(settings).build().await.expect("a service");
-    let request = ConnectRequest::with_token("t");
-    let _admitted = service.admit(&request).await.expect("admitted");
-    service.admit(&request).await.expect_err("the only permit is taken");
+    verifier.expect_verify().withf(|token| token == "t").times(1).returning(|_| Ok(alice()));
+    let settings = |settings: &mut realtime_service::Settings| settings.admission.connections = 1;
+    let world = World::builder().verifier(Arc::new(verifier)).settings(settings).build().await;
+    let _admitted = world.client("alice").token("t").connect().await;
+    world.client("alice").token("t").try_connect().await.expect_err("the only permit is taken");
 }
 
 #[tokio::test(start_paused = true)]
@@ -145,12 +150,11 @@ async fn each_hook_is_called_once_and_in_its_order() {
         close();
         Ok(())
     });
-    let service = builder(Settings::default()).handler(Arc::new(handler)).build().await.expect("a service");
-    let mut alice = connect(&service, "alice").await;
-    alice.says(r#"{"action":"ping","id":1}"#).await;
-    alice.expects("ack").await;
-    alice.incoming.send(Incoming::Closed(Some(CloseCode::NORMAL))).await.expect("sent");
-    alice.task.await.expect("no panic");
+    let world = World::builder().handler(Arc::new(handler)).build().await;
+    let mut alice = world.client("alice").connect().await;
+    alice.command(json!({"action": "ping"})).await.expect("done");
+    alice.disconnects().await;
+    alice.node_task().await.expect("no panic");
     assert_eq!(*calls.lock().expect("no panic"), ["open", "message", "close"]);
 }
 
@@ -173,7 +177,7 @@ async fn an_envelope_has_the_node_the_id_and_the_time_of_the_ports() {
         })
         .times(1)
         .returning(|_| Ok(Published::locally(3)));
-    let builder = builder(Settings::default()).ids(Arc::new(ids)).clock(Arc::new(clock)).bus(Arc::new(bus));
+    let builder = builder().ids(Arc::new(ids)).clock(Arc::new(clock)).bus(Arc::new(bus));
     let service = builder.build().await.expect("a service");
     let receipt = service.send_to_all("tick".parse().expect("a type"), Payload::of(&1).expect("JSON")).await;
     assert_eq!(receipt.expect("published").delivered, 3);
@@ -188,7 +192,7 @@ async fn a_duplicate_id_is_refused_and_touches_nothing_of_the_connection_that_ha
     let mut pubsub = MockPubSubManager::new();
     pubsub.expect_attach().never();
     pubsub.expect_detach().never();
-    let builder = builder(Settings::default()).registry(Arc::new(registry)).pubsub(Arc::new(pubsub));
+    let builder = builder().registry(Arc::new(registry)).pubsub(Arc::new(pubsub));
     let service = builder.build().await.expect("a service");
     let socket = Arc::new(TestWebSocketConnection::new(id));
     let refused = service.connect(ConnectRequest::with_token("alice"), socket).await.expect_err("a duplicate");
@@ -204,9 +208,9 @@ async fn a_drain_closes_a_connection_of_the_applications_own_once() {
     socket.expect_close().withf(|closing| closing.code == CloseCode::DRAINING).times(1).return_const(());
     // The close handshake that follows: only the first call counts.
     socket.expect_close().times(0..=1).return_const(());
-    let service = support::service(Settings::default()).await;
-    service.connect(ConnectRequest::with_token("alice"), Arc::new(socket)).await.expect("admitted");
-    assert_eq!(service.drain(Duration::from_secs(10)).await, 0);
+    let world = World::new(1).await;
+    world.service().connect(world.client("alice").request(), Arc::new(socket)).await.expect("admitted");
+    assert_eq!(world.drain().await, 0);
 }
 
 /// What an application may do with the service: it needs no more of it than the port.

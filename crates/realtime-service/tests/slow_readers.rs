@@ -1,17 +1,10 @@
 //! Readers that are slow on a real WebSocket: how long they may take.
 
-mod support;
-
 use std::{sync::Arc, time::Duration};
 
 use realtime_adapters::ws::{WsConfig, WsSocket};
-use realtime_core::{
-    auth::ConnectRequest,
-    policy::{Namespaces, Overflow},
-};
-use realtime_ports::RealtimeService;
-use realtime_schema::Payload;
-use support::{service, with};
+use realtime_core::policy::{Namespaces, Overflow};
+use realtime_testing::{World, to};
 use tokio::{
     io::{AsyncReadExt, join, simplex},
     time::{sleep, timeout},
@@ -21,12 +14,13 @@ use tokio::{
 /// seconds without any progress.
 #[tokio::test(start_paused = true)]
 async fn a_steady_slow_reader_is_not_cut_while_bytes_move() {
-    let settings = with(|settings| {
+    let settings = |settings: &mut realtime_service::Settings| {
         settings.namespaces = Namespaces::new(Vec::new(), Overflow::Drop);
         settings.liveness.write_timeout = Duration::from_secs(10);
-    });
-    let service = service(settings).await;
-    let admission = service.admit(&ConnectRequest::with_token("alice")).await.expect("admitted");
+    };
+    let world = World::builder().settings(settings).build().await;
+    let service = world.service();
+    let admission = service.admit(&world.client("alice").request()).await.expect("admitted");
     let (from_client, _client) = simplex(1024);
     let (mut client, to_client) = simplex(2048);
     let socket = WsSocket::new(join(from_client, to_client), Vec::new(), Arc::new(WsConfig::default()));
@@ -34,8 +28,7 @@ async fn a_steady_slow_reader_is_not_cut_while_bytes_move() {
     let mut welcome = vec![0; 4096];
     assert!(client.read(&mut welcome).await.expect("a welcome") > 100);
 
-    let large = Payload::of(&"x".repeat(32 * 1024)).expect("JSON");
-    service.send_to_all("large".parse().expect("a type"), large).await.expect("published");
+    world.publish(to::all(), "large", "x".repeat(32 * 1024)).await;
     let mut read = Vec::new();
     let mut buffer = [0; 1024];
     while read.len() < 32 * 1024 {
@@ -50,14 +43,16 @@ async fn a_steady_slow_reader_is_not_cut_while_bytes_move() {
 /// The same reader, but it stops.
 #[tokio::test(start_paused = true)]
 async fn a_reader_that_takes_nothing_for_the_write_timeout_is_given_up() {
-    let service = service(with(|settings| settings.liveness.write_timeout = Duration::from_secs(10))).await;
-    let admission = service.admit(&ConnectRequest::with_token("alice")).await.expect("admitted");
+    let settings =
+        |settings: &mut realtime_service::Settings| settings.liveness.write_timeout = Duration::from_secs(10);
+    let world = World::builder().settings(settings).build().await;
+    let service = world.service();
+    let admission = service.admit(&world.client("alice").request()).await.expect("admitted");
     let (from_client, _sends) = simplex(64);
     let (_reads, to_client) = simplex(2048);
     let socket = WsSocket::new(join(from_client, to_client), Vec::new(), Arc::new(WsConfig::default()));
     let task = tokio::spawn(service.serve(admission, socket));
-    let large = Payload::of(&"x".repeat(32 * 1024)).expect("JSON");
-    service.send_to_all("large".parse().expect("a type"), large).await.expect("published");
+    world.publish(to::all(), "large", "x".repeat(32 * 1024)).await;
     timeout(Duration::from_secs(11), task).await.expect("within write_timeout").expect("no panic");
     assert_eq!(service.metrics().closed_slow_total, 1);
 }

@@ -1,7 +1,5 @@
 //! Difficult sockets: what a peer sent is read, and what one is sent goes to no other.
 
-mod support;
-
 use std::{
     collections::VecDeque,
     sync::Arc,
@@ -10,11 +8,10 @@ use std::{
 };
 
 use realtime_adapters::ws::{WsConfig, WsSocket};
-use realtime_core::{Frame, auth::ConnectRequest};
-use realtime_ports::{Incoming, RealtimeService, Socket, SocketError};
-use realtime_schema::{CloseCode, Payload, PublishRequest, Route};
-use realtime_service::Settings;
-use support::{connect, service};
+use realtime_core::Frame;
+use realtime_ports::{Incoming, Socket, SocketError};
+use realtime_schema::CloseCode;
+use realtime_testing::{World, to};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt, join, simplex},
     time::{sleep, timeout},
@@ -50,8 +47,9 @@ fn count(bytes: &[u8]) -> (usize, usize) {
 /// The peer reads nothing at first, while its pings fill the pipe with pongs and leave more to be read than one poll
 /// takes.
 async fn what_comes_when_it_reads_again(published: bool) -> (usize, usize) {
-    let service = service(Settings::default()).await;
-    let admission = service.admit(&ConnectRequest::with_token("alice")).await.expect("admitted");
+    let world = World::new(1).await;
+    let service = world.service();
+    let admission = service.admit(&world.client("alice").request()).await.expect("admitted");
     let (from_client, mut client_out) = simplex(64 * 1024);
     let (mut client_in, to_client) = simplex(2048);
     let socket = WsSocket::new(join(from_client, to_client), Vec::new(), Arc::new(WsConfig::default()));
@@ -66,8 +64,7 @@ async fn what_comes_when_it_reads_again(published: bool) -> (usize, usize) {
     client_out.write_all(&said).await.expect("room");
     sleep(Duration::from_millis(20)).await;
     if published {
-        let tick = PublishRequest::new(Route::All, "tick".parse().expect("a type"), Payload::of(&1).expect("JSON"));
-        service.publish(tick).await.expect("published");
+        world.publish(to::all(), "tick", 1).await;
         sleep(Duration::from_millis(20)).await;
     }
     let mut got = Vec::new();
@@ -109,18 +106,16 @@ impl Socket for Panics {
     async fn close(&mut self, _: CloseCode, _: &str, _: Duration) {}
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn what_a_panic_leaves_unwritten_goes_to_no_other_connection() {
-    let service = service(Settings::default()).await;
-    let admission = service.admit(&ConnectRequest::with_token("alice")).await.expect("admitted");
+    let world = World::new(1).await;
+    let service = world.service();
+    let admission = service.admit(&world.client("alice").request()).await.expect("admitted");
     let panics = tokio::spawn(service.serve(admission, Panics(false)));
-    let mut bob = connect(&service, "bob").await;
-    let to = |user: &str, kind: &str| {
-        let route = Route::User(user.parse().expect("a user"));
-        PublishRequest::new(route, kind.parse().expect("a type"), Payload::of(&1).expect("JSON"))
-    };
-    service.publish(to("alice", "for-alice")).await.expect("published");
+    let mut bob = world.client("bob").connect().await;
+    world.publish(to::user("alice"), "for-alice", 1).await;
     assert!(panics.await.expect_err("it panics").is_panic());
-    service.publish(to("bob", "for-bob")).await.expect("published");
+    world.publish(to::user("bob"), "for-bob", 1).await;
     bob.expects("for-bob").await;
+    bob.expect_nothing().await;
 }

@@ -56,6 +56,14 @@ impl Audit {
     }
 }
 
+/// A command without an outcome.
+#[derive(Debug)]
+struct Pending {
+    id: Value,
+    topic: Topic,
+    subscribes: bool,
+}
+
 /// One connection, as its client knows it.
 #[derive(Debug)]
 pub(crate) struct Recipient {
@@ -66,8 +74,8 @@ pub(crate) struct Recipient {
     roles: Vec<Role>,
     /// Topics that it may have: from the command on until the end of the subscription is acknowledged.
     topics: HashSet<Topic>,
-    /// Commands without an outcome, by their ids as JSON: the topic, and whether it is a `subscribe`.
-    pending: HashMap<String, (Topic, bool)>,
+    /// Commands without an outcome, in the order in which they were sent, which is that of their outcomes.
+    pending: Vec<Pending>,
     seen: HashSet<MessageId>,
 }
 
@@ -81,15 +89,12 @@ impl Recipient {
     pub(crate) fn sends(&mut self, text: &str) {
         let Ok(command) = serde_json::from_str::<Value>(text) else { return };
         let Some(topic) = parsed::<Topic>(&command["topic"]) else { return };
-        match command["action"].as_str() {
-            Some("subscribe") => {
-                self.topics.insert(topic.clone());
-                self.pending.insert(command["id"].to_string(), (topic, true));
-            }
-            Some("unsubscribe") => {
-                self.pending.insert(command["id"].to_string(), (topic, false));
-            }
-            _ => {}
+        let (id, subscribes) = (command["id"].clone(), command["action"] == "subscribe");
+        if subscribes {
+            self.topics.insert(topic.clone());
+        }
+        if subscribes || command["action"] == "unsubscribe" {
+            self.pending.push(Pending { id, topic, subscribes });
         }
     }
 
@@ -105,7 +110,7 @@ impl Recipient {
                 }
                 Some("ack") => self.acknowledged(payload),
                 Some("error") => {
-                    self.pending.remove(&payload["id"].to_string());
+                    self.outcome(&payload["id"]);
                 }
                 Some("subscribed") => self.topics.extend(parsed::<Topic>(&payload["topic"])),
                 Some("unsubscribed") => {
@@ -122,18 +127,19 @@ impl Recipient {
         if let Some(roles) = parsed(&ack["roles"]) {
             self.roles = roles;
         }
-        match self.pending.remove(&ack["id"].to_string()) {
-            Some((topic, true)) => {
-                self.topics.insert(topic);
-            }
-            Some((topic, false)) => {
-                let again = self.pending.values().any(|(other, subscribe)| *subscribe && *other == topic);
-                if !again {
-                    self.topics.remove(&topic);
-                }
-            }
-            None => {}
+        let Some(Pending { topic, subscribes, .. }) = self.outcome(&ack["id"]) else { return };
+        let again = self.pending.iter().any(|other| other.subscribes && other.topic == topic);
+        if subscribes {
+            self.topics.insert(topic);
+        } else if !again {
+            self.topics.remove(&topic);
         }
+    }
+
+    /// The command with this id, which is pending no longer.
+    fn outcome(&mut self, id: &Value) -> Option<Pending> {
+        let at = self.pending.iter().position(|pending| pending.id == *id)?;
+        Some(self.pending.remove(at))
     }
 
     fn receives_message(&mut self, id: MessageId, audit: &Audit) {

@@ -158,6 +158,7 @@ impl WorldBuilder {
         let tables = Tables {
             registry: Arc::new(LocalRegistry::with_seed(derive(seed, 0))),
             pubsub: Arc::new(LocalPubSub::with_seed(derive(seed, 1))),
+            queue_bytes: usize::try_from(self.settings.limits.queue_bytes).unwrap_or(usize::MAX),
         };
         let clock: Arc<dyn Clock> = clock.clone();
         let mut builder = Service::builder()

@@ -15,14 +15,35 @@ pub(crate) fn violations(node: &Node) -> Vec<String> {
         wrong.push(format!("{} connections have {} permits", metrics.connections, metrics.admitted));
     }
     if let Some(tables) = &node.tables {
+        wrong.extend(overfull(node, tables));
         wrong.extend(disagreements(tables, metrics.connections, metrics.topics, metrics.subscriptions));
     }
     wrong.into_iter().map(|what| format!("node {}: {what}", node.index)).collect()
 }
 
+/// Most messages of a batch that are one frame, and most bytes of a frame beside its payload.
+const JOINED: usize = 64;
+const ENVELOPE: usize = 1024;
+
+/// Queues that hold more than their limits, or than one frame: one always fits.
+fn overfull(node: &Node, tables: &Tables) -> Vec<String> {
+    let settings = node.service.settings();
+    let limit = usize::try_from(settings.limits.queue_bytes).unwrap_or(usize::MAX).max(tables.queue_bytes);
+    let most = limit.max(JOINED * (settings.publishing.max_bytes + ENVELOPE));
+    let mut wrong = Vec::new();
+    let mut see = |socket: &Arc<dyn WebSocketConnection>| {
+        let bytes = socket.queued_bytes();
+        if bytes > most {
+            wrong.push(format!("{} bytes are queued for {}; {most} is the most", bytes, socket.id()));
+        }
+    };
+    tables.registry.visit(&Selection::All, &mut see);
+    wrong
+}
+
 /// How the tables of a node disagree with each other and with its counters.
 fn disagreements(tables: &Tables, connections: u64, topics: u64, subscriptions: u64) -> Vec<String> {
-    let Tables { registry, pubsub } = tables;
+    let Tables { registry, pubsub, .. } = tables;
     let mut wrong = Vec::new();
     let mut differ = |what: &str, one: u64, other: u64| {
         if one != other {

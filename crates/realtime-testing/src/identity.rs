@@ -166,6 +166,11 @@ impl ClientBuilder {
         self
     }
 
+    /// What it presents to be admitted, with a new token: for a test with a socket of its own.
+    pub fn request(&self) -> ConnectRequest {
+        self.identity.request(&self.scene)
+    }
+
     /// Connects, and reads the `welcome`.
     ///
     /// # Panics

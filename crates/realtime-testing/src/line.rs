@@ -3,7 +3,10 @@
 use std::{
     collections::VecDeque,
     future::poll_fn,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     task::{Context, Poll, Waker},
 };
 
@@ -41,17 +44,22 @@ pub struct Closed {
 /// One connection of a client.
 pub(crate) struct Line {
     pub(crate) state: Arc<LineState>,
-    to_node: Arc<Writer<Incoming>>,
+    to_node: Arc<ToNode>,
     up: Control<Incoming>,
     down: Control<Outgoing>,
     task: JoinHandle<()>,
 }
+
+/// The way to the node: one message at a time, in the order in which they are sent.
+type ToNode = tokio::sync::Mutex<Writer<Incoming>>;
 
 /// What the task and the test share.
 pub(crate) struct LineState {
     scene: Arc<Scene>,
     name: String,
     inner: Mutex<Inner>,
+    /// A pong is being sent.
+    answering: AtomicBool,
     /// Notified when there is more to read, or the connection has ended.
     changed: Notify,
 }
@@ -79,7 +87,7 @@ impl LineState {
             closed: None,
             task: None,
         };
-        Self { scene, name, inner: Mutex::new(inner), changed: Notify::new() }
+        Self { scene, name, inner: Mutex::new(inner), answering: AtomicBool::new(false), changed: Notify::new() }
     }
 
     pub(crate) fn note(&self, what: impl std::fmt::Display) {
@@ -189,8 +197,8 @@ fn size(incoming: &Incoming) -> usize {
 
 impl Line {
     pub(crate) fn new(state: LineState, from_node: Reader<Outgoing>, to_node: Writer<Incoming>) -> Self {
-        let (state, to_node) = (Arc::new(state), Arc::new(to_node));
         let (up, down) = (to_node.control(), from_node.control());
+        let (state, to_node) = (Arc::new(state), Arc::new(ToNode::new(to_node)));
         let task = tokio::spawn(read(state.clone(), from_node, to_node.clone()));
         Self { state, to_node, up, down, task }
     }
@@ -206,7 +214,7 @@ impl Line {
             Incoming::Closed(code) => self.state.note(format_args!("> close {}", code.map_or(1005, |code| code.0))),
             _ => self.state.note("> pong"),
         }
-        let _ = self.to_node.write(size(&message), message).await;
+        let _ = self.to_node.lock().await.write(size(&message), message).await;
     }
 
     /// Resets the connection: both sides are notified.
@@ -237,21 +245,26 @@ impl Drop for Line {
     }
 }
 
-async fn read(state: Arc<LineState>, mut from_node: Reader<Outgoing>, to_node: Arc<Writer<Incoming>>) {
+async fn read(state: Arc<LineState>, mut from_node: Reader<Outgoing>, to_node: Arc<ToNode>) {
     loop {
         let answer = match poll_fn(|cx| state.poll_read(cx, &mut from_node)).await {
             Ok(Outgoing::Text(text)) => state.received(&text),
             Ok(Outgoing::Ping) => state.pinged(),
             Ok(Outgoing::Close(code, reason)) => {
                 // The node may not wait for it.
-                let _ = to_node.write(EMPTY_FRAME, Incoming::Closed(Some(code))).await;
+                let _ = to_node.lock().await.write(EMPTY_FRAME, Incoming::Closed(Some(code))).await;
                 return state.end(code, reason);
             }
             Err(Gone) => return state.end(CloseCode(1006), String::new()),
         };
-        if let Some(answer) = answer {
+        // Reading goes on while a pong waits for room. Pings that come meanwhile are answered by the one pong (RFC 6455
+        // section 5.5.3).
+        let Some(answer) = answer.filter(|_| !state.answering.swap(true, Ordering::Relaxed)) else { continue };
+        let (state, to_node) = (state.clone(), to_node.clone());
+        tokio::spawn(async move {
             state.note("> pong");
-            let _ = to_node.write(size(&answer), answer).await;
-        }
+            let _ = to_node.lock().await.write(size(&answer), answer).await;
+            state.answering.store(false, Ordering::Relaxed);
+        });
     }
 }

@@ -18,6 +18,8 @@ pub struct Node {
 pub(crate) struct Tables {
     pub(crate) registry: Arc<LocalRegistry>,
     pub(crate) pubsub: Arc<LocalPubSub>,
+    /// Limit of a queue when the node was started; a reload changes that of new connections.
+    pub(crate) queue_bytes: usize,
 }
 
 impl Node {

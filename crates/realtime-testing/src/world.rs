@@ -229,7 +229,7 @@ impl World {
     }
 
     /// What does not hold now. On each node: connections, subscriptions and permits agree, by every index that has
-    /// them. For each client: it got no message twice, and none that is not for it.
+    /// them, and no queue is longer than its limit. For each client: it got no message twice, and none that is not for it.
     ///
     /// # Errors
     /// What does not hold, one violation a line.

@@ -9,6 +9,10 @@ use serde_json::json;
 
 const CLIENTS: usize = 5;
 const NODES: usize = 2;
+/// Room for two publications of this test.
+const QUEUE_BYTES: u64 = 400;
+/// More than any frame of this test: a queue may hold one, whatever its limit.
+const LARGEST_FRAME: u64 = 1_000;
 
 /// A step of a schedule; `usize` is a client, `u8` a topic.
 #[derive(Clone, Debug)]
@@ -51,7 +55,8 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-async fn take(world: &World, clients: &mut [Option<Client>], step: Step) {
+/// Takes a step; `id` is that of a command.
+async fn take(world: &World, clients: &mut [Option<Client>], id: usize, step: Step) {
     let topic = |n: u8| format!("order:{n}");
     match step {
         Step::Connect(n) => {
@@ -59,15 +64,15 @@ async fn take(world: &World, clients: &mut [Option<Client>], step: Step) {
             clients[n] = builder.tokens_last(Duration::from_secs(90)).try_connect().await.ok();
         }
         // Not awaited: the client may be asleep or gone.
-        Step::Subscribe(n, at) => send(&clients[n], json!({"action": "subscribe", "id": 1, "topic": topic(at)})).await,
+        Step::Subscribe(n, at) => send(&clients[n], json!({"action": "subscribe", "id": id, "topic": topic(at)})).await,
         Step::Unsubscribe(n, at) => {
-            send(&clients[n], json!({"action": "unsubscribe", "id": 2, "topic": topic(at)})).await;
+            send(&clients[n], json!({"action": "unsubscribe", "id": id, "topic": topic(at)})).await;
         }
         Step::Refresh(n, member) => {
             let user = format!("user-{}", n % 3).parse().expect("a user");
             let mut claims = realtime_schema::JwtClaims::new(user);
             claims.roles = member.then(|| "member".parse().expect("a role")).into_iter().collect();
-            send(&clients[n], json!({"action": "refresh", "id": 3, "token": world.token(claims)})).await;
+            send(&clients[n], json!({"action": "refresh", "id": id, "token": world.token(claims)})).await;
         }
         Step::Publish(node, route) => {
             let route = match route {
@@ -115,17 +120,22 @@ async fn schedule(seed: u64, overflow: Overflow, steps: Vec<Step>) {
         .network(network)
         .settings(|settings| {
             settings.limits.queue_messages = 4;
+            settings.limits.queue_bytes = QUEUE_BYTES;
             settings.admission.connections_per_user = 3;
             settings.namespaces = Namespaces::new(Vec::new(), overflow);
         })
         .build()
         .await;
     let mut clients: Vec<Option<Client>> = (0..CLIENTS).map(|_| None).collect();
-    for step in steps {
+    for (id, step) in steps.into_iter().enumerate() {
         let shown = format!("{step:?}");
-        take(&world, &mut clients, step).await;
+        take(&world, &mut clients, id, step).await;
         if let Err(wrong) = world.try_check() {
             panic!("seed {seed}, after {shown}:\n{wrong}\n{}", world.trace());
+        }
+        for service in world.nodes().iter().map(realtime_testing::Node::service) {
+            let (queued, connections) = (service.queued_bytes(), service.metrics().connections);
+            assert!(queued <= connections * LARGEST_FRAME, "seed {seed}, after {shown}: {queued} bytes are queued");
         }
     }
     // However it went: once all have left and the longest timeouts have passed, nothing is left on any node.

@@ -18,8 +18,7 @@ pub(super) const CHECK: Check = Check {
 const LONGEST: usize = 400;
 
 /// Files that are longer today, with their lines: none may grow, and an entry goes when its file is short enough.
-const LONGER: &[(&str, usize)] =
-    &[("crates/realtime-adapters/src/ws/origins.rs", 411), ("crates/realtime-service/tests/connection.rs", 452)];
+const LONGER: &[(&str, usize)] = &[("crates/realtime-adapters/src/ws/origins.rs", 411)];
 
 fn run(workspace: &Workspace) -> Report {
     let read = |file: &Path| fs::read_to_string(file).unwrap_or_default();
