@@ -114,8 +114,8 @@ fn the_error_codes_are_those_of_the_code() {
 
 fn advice(code: u16) -> &'static str {
     match CloseCode(code).advice() {
-        CloseAdvice::StayAway => "stays away",
-        CloseAdvice::ComeBack => "comes back",
+        CloseAdvice::Stop => "does not reconnect",
+        CloseAdvice::Reconnect => "reconnects",
         CloseAdvice::NewToken => "gets a new token",
     }
 }
@@ -133,17 +133,20 @@ fn wrong_close_codes(protocol: &str, real: &[u16]) -> Vec<String> {
 
 fn wrong_ranges(protocol: &str) -> Vec<String> {
     let tables = tables(section(protocol, "Close codes"));
-    let mut said = Vec::new();
+    let mut table = Vec::new();
     for row in &tables[0] {
         for range in row[0].split(", ") {
             let (first, last) = range.split_once('–').unwrap_or((range, range));
             let (first, last): (u16, u16) = (first.parse().expect("a code"), last.parse().expect("a code"));
-            said.extend((first..=last).map(|code| (code, row[1])));
+            table.extend((first..=last).map(|code| (code, row[1])));
         }
     }
-    let told = |code: u16| said.iter().find(|(known, _)| *known == code).map_or("stays away", |(_, told)| told);
-    let wrong = (1000..5000).filter(|code| told(*code) != advice(*code));
-    wrong.map(|code| format!("{code}: a client is told that it {}, and it {}", told(code), advice(code))).collect()
+    let documented =
+        |code: u16| table.iter().find(|(known, _)| *known == code).map_or("does not reconnect", |(_, advice)| *advice);
+    let wrong = (1000..5000).filter(|code| documented(*code) != advice(*code));
+    wrong
+        .map(|code| format!("{code}: the table says that a client {}, but it {}", documented(code), advice(code)))
+        .collect()
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The HTTP API for backends: bodies of requests and answers.
+//! The HTTP API for backends: bodies of requests and responses.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -20,21 +20,21 @@ use crate::{
 #[serde(deny_unknown_fields, expecting = "an object with `to`, `type` and `payload`")]
 #[schemars(example = PublishRequest::example())]
 pub struct PublishRequest {
-    /// Whom it is for.
+    /// The recipients.
     pub to: Audience,
     /// The application's type of message.
     #[serde(rename = "type")]
     pub kind: MessageType,
-    /// What it says.
+    /// The content: any JSON value.
     pub payload: Payload,
-    /// When it happened; the server's clock if absent.
+    /// The time of the event; the server's clock if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timestamp: Option<Timestamp>,
-    /// Makes a retry safe: the same key again is answered with the first receipt and not published twice. 1 to 128 characters.
+    /// Makes a retry safe: a repeated request with the same key gets the first receipt and is not published again. 1 to 128 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub idempotency_key: Option<String>,
-    /// The client whose connections are left out, because it knows already.
+    /// The client whose connections do not receive the message, usually because it caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub except_client: Option<ClientId>,
 }
@@ -43,7 +43,7 @@ impl PublishRequest {
     /// The longest idempotency key, in characters.
     pub const MAX_KEY_CHARS: usize = 128;
 
-    /// A request with nothing optional in it.
+    /// A request without the optional fields.
     pub fn new(to: impl Into<Audience>, kind: MessageType, payload: Payload) -> Self {
         Self { to: to.into(), kind, payload, timestamp: None, idempotency_key: None, except_client: None }
     }
@@ -84,16 +84,16 @@ fn batch<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<PublishReques
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = Receipt::example())]
 pub struct Receipt {
-    /// The message's id, as its receivers see it.
+    /// The message's id, as its recipients receive it.
     pub id: MessageId,
-    /// How many connections of this node took it into their queues.
+    /// Number of connections of this node whose queues accepted the message.
     pub delivered: u64,
     /// Whether it was sent to other nodes as well.
     pub other_nodes: bool,
-    /// Where it stands in its stream, with history.
+    /// The message's position in its stream, with history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<StreamPosition>,
-    /// Whether this is the answer to an earlier request with the same idempotency key.
+    /// Whether this is the receipt of an earlier request with the same idempotency key.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
 }
@@ -112,17 +112,17 @@ pub struct BatchResponse {
     pub results: Vec<BatchResult>,
 }
 
-/// A receipt, or why there is none.
+/// The result of one message: a receipt or a problem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(untagged)]
 pub enum BatchResult {
-    /// It was published.
+    /// The message was published.
     Receipt(Receipt),
-    /// It was refused; the others were not affected.
+    /// The message was refused; the others were not affected.
     Problem(Problem),
 }
 
-/// Why a request was refused (RFC 9457, `application/problem+json`).
+/// The reason of a refused request (RFC 9457, `application/problem+json`).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = Problem::new(ErrorCode::Unauthorized, "send `Authorization: Bearer <api key>`"))]
 pub struct Problem {
@@ -135,11 +135,11 @@ pub struct Problem {
     pub status: u16,
     /// What is wrong, and what to do about it.
     pub detail: String,
-    /// The same word as on the wire.
+    /// The error code, the same as on the wire.
     pub code: ErrorCode,
     /// Whether the same request may succeed later.
     pub retry: bool,
-    /// How many milliseconds to wait before that.
+    /// Number of milliseconds to wait before another attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_ms: Option<u64>,
     /// The fields that were refused.
@@ -148,7 +148,7 @@ pub struct Problem {
 }
 
 impl Problem {
-    /// A problem with the code's own status and advice.
+    /// A problem with the status and the retry advice of `code`.
     pub fn new(code: ErrorCode, detail: impl Into<String>) -> Self {
         Self {
             kind: format!("urn:realtime:error:{}", code.as_str()),
@@ -170,7 +170,7 @@ impl Problem {
     }
 }
 
-/// A connection and what it is subscribed to.
+/// A connection and its subscriptions.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = ConnectionInfo::example())]
 pub struct ConnectionInfo {
@@ -195,16 +195,16 @@ pub struct ConnectionList {
     pub connections: Vec<ConnectionInfo>,
 }
 
-/// How to disconnect; everything is optional.
+/// The close of a disconnect; all fields are optional.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object with `code` and `reason`")]
 #[schemars(example = DisconnectRequest { code: Some(4000), reason: Some("account closed".into()) })]
 pub struct DisconnectRequest {
-    /// The close code: 4403 by default; an application's own 4000–4199 (the client stays away) or 4200–4399 (comes back), or 4603 (revoked).
+    /// The close code: 4403 by default; an application's own 4000–4199 (the client does not reconnect) or 4200–4399 (it reconnects), or 4603 (revoked).
     #[serde(default, deserialize_with = "integer::optional", skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "close_codes")]
     pub code: Option<u16>,
-    /// Why, sent to the client: at most 100 characters.
+    /// The reason, sent to the client: at most 100 characters.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 100))]
     pub reason: Option<String>,
@@ -218,7 +218,7 @@ fn close_codes(_: &mut SchemaGenerator) -> Schema {
     ]})
 }
 
-/// How many connections were closed.
+/// The number of closed connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = Disconnected { disconnected: 1 })]
 pub struct Disconnected {
@@ -226,10 +226,10 @@ pub struct Disconnected {
     pub disconnected: u64,
 }
 
-/// Whether a subscription was changed by the request, or was so already.
+/// Whether a request changed a subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = SubscriptionChange { changed: true })]
 pub struct SubscriptionChange {
-    /// False when there was nothing to change.
+    /// False if the subscription was in the requested state already.
     pub changed: bool,
 }

@@ -1,4 +1,4 @@
-//! Every type that travels, by name, as a JSON Schema: draft 2020-12, each complete in itself.
+//! The JSON Schema of every type on the wire, by name: draft 2020-12, each complete in itself.
 
 use schemars::JsonSchema;
 use serde_json::{Value, json};
@@ -71,7 +71,7 @@ fn id_of(name: &str) -> Value {
     format!("urn:realtime:schema:{name}").into()
 }
 
-/// The schema of one control frame, made of its payload's.
+/// The schema of one control frame, built from the schema of its payload.
 fn control_frame(example: &Control) -> CatalogEntry {
     let name = example.kind();
     let mut generator = Contract::Out.generator("/$defs");
@@ -103,7 +103,7 @@ fn control_frame(example: &Control) -> CatalogEntry {
             "type": {"const": name},
             "payload": payload,
             "timestamp": timestamp,
-            // Only a publication has one, so that generated code can tell the two apart.
+            // Only a publication has an `id`, so that generated code can distinguish the two.
             "id": false,
         },
         "required": ["type", "payload", "timestamp"],
@@ -113,7 +113,7 @@ fn control_frame(example: &Control) -> CatalogEntry {
     CatalogEntry { name, schema }
 }
 
-/// `text` with a capital at its start.
+/// `text` with a capital first letter.
 fn sentence(text: &str) -> String {
     let mut rest = text.chars();
     rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
@@ -138,7 +138,7 @@ fn publication() -> CatalogEntry {
             "id": id,
             "topic": topic,
             "stream": stream,
-            "offset": {"type": "integer", "minimum": 1, "description": "The place in the stream, where history is kept."},
+            "offset": {"type": "integer", "minimum": 1, "description": "The position in the stream, with history."},
         },
         "required": ["type", "payload", "timestamp", "id"],
         "examples": [examples::publication()],
@@ -147,10 +147,10 @@ fn publication() -> CatalogEntry {
     CatalogEntry { name, schema }
 }
 
-/// Any control frame: a union that is told apart by `type`.
+/// Any control frame: a union with the discriminator `type`.
 fn control_frames(frames: &[CatalogEntry]) -> CatalogEntry {
     let frames: Vec<_> = frames.iter().collect();
-    let about = "Any control frame. Its `type` says which; a client ignores one that it does not know.";
+    let about = "Any control frame. Its `type` names the kind; a client ignores kinds that it does not know.";
     union("control-frame", "ControlFrame", about, &frames)
 }
 
@@ -160,7 +160,7 @@ fn server_frame(control: &CatalogEntry, publication: &CatalogEntry) -> CatalogEn
     union("server-frame", "ServerFrame", about, &[control, publication])
 }
 
-/// The schema of what is one of `parts`, which become definitions under their titles.
+/// The schema of a union of `parts`, which become definitions under their titles.
 fn union(name: &'static str, title: &str, about: &str, parts: &[&CatalogEntry]) -> CatalogEntry {
     let mut definitions = serde_json::Map::new();
     let (mut any_of, mut examples) = (Vec::new(), Vec::new());

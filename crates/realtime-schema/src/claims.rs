@@ -1,4 +1,4 @@
-//! What a verified token says, in one normal form whatever the issuer's layout was.
+//! The claims of a verified token, in one form for the layouts of all issuers.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -15,7 +15,7 @@ use crate::{
 pub struct JwtClaims {
     /// The user.
     pub sub: UserId,
-    /// Seconds since 1970 at which the token ends. Without it the connection has no end of its own.
+    /// Seconds since 1970 at which the token expires. Without it the token never expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exp: Option<i64>,
     /// Seconds since 1970 before which the token is not valid.
@@ -24,7 +24,7 @@ pub struct JwtClaims {
     /// Seconds since 1970 at which the token was issued.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iat: Option<i64>,
-    /// Who issued it.
+    /// The issuer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub iss: Option<String>,
     /// The token's own id.
@@ -36,16 +36,16 @@ pub struct JwtClaims {
     /// The user's permissions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub permissions: Vec<Permission>,
-    /// What the user's connections may do to which topics.
+    /// The actions that are allowed to the user's connections, with patterns of topics.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub grants: Vec<Grant>,
-    /// What the application wants on the connection's record.
+    /// The application's own data, stored in the connection's record.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
 }
 
 impl JwtClaims {
-    /// Claims of `sub` and nothing more: no end, no roles, no grants.
+    /// Claims with `sub` only: no expiry, no roles, no grants.
     pub fn new(sub: UserId) -> Self {
         Self {
             sub,

@@ -70,7 +70,7 @@ impl JsonSchema for CommandId {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "Chosen by the client, echoed in exactly one `ack` or `error`. A command without one is done without an answer.",
+            "description": "Chosen by the client, echoed in exactly one `ack` or `error`. A command without an id gets no reply if it succeeds.",
             "anyOf": [
                 {"title": "CommandNumber", "type": "integer", "minimum": i64::MIN, "maximum": i64::MAX},
                 {"title": "CommandText", "type": "string", "minLength": 1, "maxLength": Self::MAX_CHARS},
@@ -80,21 +80,21 @@ impl JsonSchema for CommandId {
     }
 }
 
-/// A command from a client. `action` names it; fields that an action does not know are refused.
+/// A command from a client. `action` names it; fields that an action does not have are refused.
 ///
 /// It is written with serde and read by `realtime_core::codec::decode`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Command {
-    /// Echoed in the one `ack` or `error`; without it the command is carried out without an answer.
+    /// Echoed in the one `ack` or `error`; without it a command that succeeds gets no reply.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<CommandId>,
-    /// What to do.
+    /// The action.
     #[serde(flatten)]
     pub action: Action,
 }
 
 impl Command {
-    /// A command whose outcome is sent back under `id`.
+    /// A command with an `id`, so that its result is sent back.
     pub fn new(id: CommandId, action: Action) -> Self {
         Self { id: Some(id), action }
     }
@@ -105,18 +105,18 @@ impl Command {
     }
 }
 
-/// What a command asks for.
+/// The action of a command, with its fields.
 #[derive(Clone, PartialEq, Serialize, JsonSchema)]
 #[serde(tag = "action", rename_all = "lowercase")]
 #[schemars(deny_unknown_fields)]
 #[non_exhaustive]
 pub enum Action {
-    /// Subscribes this connection to a topic. After the `ack` nothing published later is missed.
+    /// Subscribes this connection to a topic. After the `ack` it misses no later message.
     #[schemars(title = "SubscribeCommand")]
     Subscribe {
         /// The topic.
         topic: Topic,
-        /// The last position that the client saw: what it missed comes first, or a `gap` that says what is lost.
+        /// The last position that the client received: missed messages are sent first, or a `gap` if they are lost.
         #[serde(skip_serializing_if = "Option::is_none")]
         since: Option<StreamPosition>,
     },
@@ -145,13 +145,13 @@ pub enum Action {
     /// Asks for an `ack`, for clients that can't see WebSocket pings.
     #[schemars(title = "PingCommand")]
     Ping {},
-    /// Answers a `ping` text frame. It has no `id`, for nothing is sent back.
+    /// The reply to a `ping` text frame. It has no `id`, because it gets no reply.
     #[schemars(title = "PongCommand")]
     Pong {},
 }
 
 impl Action {
-    /// Every action, as `action` names it.
+    /// Every value of `action`.
     pub const NAMES: [&str; 6] = ["subscribe", "unsubscribe", "refresh", "call", "ping", "pong"];
 }
 
@@ -179,17 +179,17 @@ impl JsonSchema for Command {
     }
 
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        // Each action with the command's id beside its own fields: the two are one object on the wire.
+        // Adds the command's id to the fields of each action: they are one object on the wire.
         let mut schema = Action::json_schema(generator);
         let id = generator.subschema_for::<Option<CommandId>>();
         let variants = schema.get_mut("oneOf").and_then(Value::as_array_mut).expect("a tagged enum is a oneOf");
         for variant in variants {
-            let is_answer = variant["properties"]["action"]["const"] == "pong";
-            variant["properties"]["id"] = if is_answer { json!({"type": "null"}) } else { id.clone().into() };
+            let is_pong = variant["properties"]["action"]["const"] == "pong";
+            variant["properties"]["id"] = if is_pong { json!({"type": "null"}) } else { id.clone().into() };
         }
         schema.insert(
             "description".into(),
-            "A command from a client. `action` names it; fields that an action does not know are refused.".into(),
+            "A command from a client. `action` names it; fields that an action does not have are refused.".into(),
         );
         schema.insert("examples".into(), json!([Self::example()]));
         schema

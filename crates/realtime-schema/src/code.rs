@@ -1,4 +1,4 @@
-//! The two kinds of failure: error codes of replies, and close codes whose range is the advice.
+//! The two kinds of failure: error codes of replies, and close codes, whose range defines what a client does next.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,7 @@ use crate::open_words::open_words;
 macro_rules! error_codes {
     ($($(#[doc = $doc:literal])* $variant:ident = $word:literal, $status:literal, $retry:literal;)*) => {
         open_words! {
-            /// Why a command or a request was refused. The connection lives on. The same words are used over HTTP.
+            /// Why a command or a request was refused. The connection stays open. The HTTP API has the same codes.
             ErrorCode: $($(#[doc = $doc])* $variant = $word;)*
         }
 
@@ -22,7 +22,7 @@ macro_rules! error_codes {
                 }
             }
 
-            /// Whether the same request may succeed later; false for an unknown code, whose frame says so itself.
+            /// Whether the same request may succeed later; false for an unknown code, whose frame has its own `retry`.
             pub fn retry(&self) -> bool {
                 match self {
                     $(Self::$variant => $retry,)*
@@ -34,45 +34,45 @@ macro_rules! error_codes {
 }
 
 error_codes! {
-    /// Not of the form that the protocol asks for.
+    /// The form is invalid.
     BadRequest = "bad_request", 400, false;
-    /// No such action.
+    /// Unknown action.
     UnknownAction = "unknown_action", 400, false;
     /// No token or key, or one that is not accepted.
     Unauthorized = "unauthorized", 401, false;
     /// The token has expired; get a new one.
     TokenExpired = "token_expired", 401, false;
-    /// Known, and not allowed.
+    /// Authenticated, but not allowed.
     Forbidden = "forbidden", 403, false;
-    /// No such thing.
+    /// Not found.
     NotFound = "not_found", 404, false;
-    /// Against the present state.
+    /// In conflict with the current state.
     Conflict = "conflict", 409, false;
-    /// The position is older than what is kept.
+    /// The position is older than the kept history.
     PositionExpired = "position_expired", 410, false;
-    /// Larger than the limit that is named.
+    /// Larger than the named limit.
     TooLarge = "too_large", 413, false;
-    /// A field holds what it must not.
+    /// A field has an invalid value.
     PayloadInvalid = "payload_invalid", 422, false;
-    /// Too many in too short a time; come back after `after_ms`.
+    /// Too many requests in a short time; try again after `after_ms`.
     RateLimited = "rate_limited", 429, true;
-    /// The limit that is named is used up.
+    /// The named limit is reached.
     LimitExceeded = "limit_exceeded", 429, false;
-    /// The server's fault.
+    /// A fault of the server.
     Internal = "internal", 500, true;
     /// Something that the server needs is unavailable now.
     Unavailable = "unavailable", 503, true;
 }
 
-/// What a client does after a close, read off the code's range so that an old client obeys a new code.
+/// What a client does after a close. It is defined by the code's range, so that an old client can handle a new code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CloseAdvice {
-    /// Stays away: coming back would end the same way.
-    StayAway,
-    /// Comes back with backoff.
-    ComeBack,
-    /// Gets a new token, then comes back, once.
+    /// Do not reconnect: another attempt would fail in the same way.
+    Stop,
+    /// Reconnect, with backoff.
+    Reconnect,
+    /// Get a new token, then reconnect once.
     NewToken,
 }
 
@@ -83,9 +83,9 @@ pub enum CloseAdvice {
 pub struct CloseCode(pub u16);
 
 impl CloseCode {
-    /// Done, without an error.
+    /// A close without an error.
     pub const NORMAL: Self = Self(1000);
-    /// The peer broke RFC 6455.
+    /// The peer violated RFC 6455.
     pub const PROTOCOL: Self = Self(1002);
     /// A binary frame: `realtime.v1` is text.
     pub const UNSUPPORTED: Self = Self(1003);
@@ -97,9 +97,9 @@ impl CloseCode {
     pub const BAD_FRAME: Self = Self(4400);
     /// Forbidden, or disconnected by an operator.
     pub const FORBIDDEN: Self = Self(4403);
-    /// No such endpoint.
+    /// Unknown endpoint.
     pub const UNKNOWN_ENDPOINT: Self = Self(4404);
-    /// None of the offered subprotocols is spoken here.
+    /// None of the offered subprotocols is supported.
     pub const NO_SUBPROTOCOL: Self = Self(4406);
     /// Replaced by a newer connection.
     pub const REPLACED: Self = Self(4409);
@@ -107,13 +107,13 @@ impl CloseCode {
     pub const SERVER_FAULT: Self = Self(4500);
     /// The node is draining.
     pub const DRAINING: Self = Self(4503);
-    /// Pings went unanswered.
+    /// The client did not reply to pings.
     pub const NO_PONG: Self = Self(4508);
-    /// The state of the connection was lost; come back without positions.
+    /// The state of the connection was lost; reconnect without positions.
     pub const STATE_LOST: Self = Self(4509);
     /// The client reads too slowly: its queue was full.
     pub const TOO_SLOW: Self = Self(4513);
-    /// Over a limit, which the reason names.
+    /// A limit is exceeded, which the reason names.
     pub const OVER_LIMIT: Self = Self(4529);
     /// No token, or one that is not accepted.
     pub const UNAUTHORIZED: Self = Self(4601);
@@ -122,12 +122,12 @@ impl CloseCode {
     /// The token has expired.
     pub const EXPIRED: Self = Self(4610);
 
-    /// What the client does next, by the code's range.
+    /// The advice of the code's range.
     pub fn advice(self) -> CloseAdvice {
         match self.0 {
-            1001 | 1006 | 1011..=1014 | 4200..=4399 | 4500..=4599 => CloseAdvice::ComeBack,
+            1001 | 1006 | 1011..=1014 | 4200..=4399 | 4500..=4599 => CloseAdvice::Reconnect,
             4600..=4699 => CloseAdvice::NewToken,
-            _ => CloseAdvice::StayAway,
+            _ => CloseAdvice::Stop,
         }
     }
 }

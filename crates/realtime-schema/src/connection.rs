@@ -1,4 +1,4 @@
-//! The record of a connection, and of what it is subscribed to.
+//! The records of a connection and of its subscriptions.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -11,24 +11,24 @@ use crate::{
     topic::Topic,
 };
 
-/// Who is at the other end of a socket, and since when.
+/// The record of a connection: its user, roles, client and data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = Connection::example())]
 pub struct Connection {
-    /// This connection.
+    /// The id of the connection.
     pub id: ConnectionId,
-    /// The user that its token names.
+    /// The user of its token.
     pub user: UserId,
-    /// The roles that its token gives.
+    /// The roles of its token.
     #[serde(default)]
     pub roles: Vec<Role>,
-    /// The client that it named itself, kept over reconnects.
+    /// The name that the client chose, the same after a reconnect.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientId>,
-    /// What the application put on the record.
+    /// The application's own data.
     #[serde(default, skip_serializing_if = "Map::is_empty")]
     pub metadata: Map<String, Value>,
-    /// When it was accepted.
+    /// The time at which it was accepted.
     pub created_at: Timestamp,
 }
 
@@ -45,7 +45,7 @@ impl Connection {
     }
 }
 
-/// Who asked for a subscription. A client's own are judged again when its token changes; the server's stay.
+/// The origin of a subscription. A client's own are checked again when its token changes; the server's stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -62,7 +62,7 @@ pub enum Origin {
 pub struct Subscription {
     /// The topic.
     pub topic: Topic,
-    /// Who asked for it.
+    /// Its origin.
     pub origin: Origin,
 }
 

@@ -1,4 +1,4 @@
-//! Which way a type travels, and what its JSON Schema says about it then.
+//! The direction of a type, and its effect on the JSON Schema.
 
 use schemars::{
     Schema, SchemaGenerator,
@@ -7,7 +7,7 @@ use schemars::{
 };
 use serde_json::{Value, json};
 
-/// Which way a type travels; fields with defaults are optional on the way in and always there on the way out.
+/// The direction of a type. Fields with defaults are optional in input and always present in output.
 #[derive(Clone, Copy)]
 pub(crate) enum Contract {
     In,
@@ -26,7 +26,7 @@ impl Contract {
     }
 }
 
-/// On the way out a field that need not be there is left out when it is empty, and so never `null`.
+/// In output, an optional field without a value is left out, so it is never `null`.
 #[derive(Clone)]
 struct AbsentRatherThanNull;
 
@@ -42,8 +42,8 @@ impl Transform for AbsentRatherThanNull {
     }
 }
 
-/// Puts a reference that has a description beside it into an `allOf`: code generators take a reference with siblings
-/// for a type of its own, and name it with a number.
+/// Puts a reference with a description into an `allOf`: code generators treat a reference with siblings as a separate
+/// type, and name it with a number.
 #[derive(Clone)]
 struct LoneReference;
 
@@ -61,7 +61,7 @@ pub(crate) fn requires(required: &Value, name: &str) -> bool {
     required.as_array().is_some_and(|required| required.iter().any(|field| field == name))
 }
 
-/// Takes `null` out of what a schema allows.
+/// Removes `null` from the types that a schema allows.
 pub(crate) fn without_null(schema: &mut Value) {
     if let Some(Value::Array(types)) = schema.get_mut("type") {
         types.retain(|allowed| allowed != "null");

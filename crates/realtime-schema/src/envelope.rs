@@ -1,4 +1,4 @@
-//! Node → node: an event on its way to the other nodes.
+//! Node → node: events.
 
 use std::{borrow::Cow, fmt};
 
@@ -13,11 +13,11 @@ use crate::{id::NodeId, message::Message};
 #[schemars(example = Envelope::example())]
 #[non_exhaustive]
 pub struct Envelope {
-    /// Version of this form: [`Envelope::VERSION`].
+    /// Version of the envelope: [`Envelope::VERSION`].
     pub v: u32,
     /// The node that sent it.
     pub node: NodeId,
-    /// What happened.
+    /// The event.
     pub event: Event,
 }
 
@@ -25,7 +25,7 @@ impl Envelope {
     /// The version that this release writes.
     pub const VERSION: u32 = 1;
 
-    /// `event`, as `node` sends it to the others. A [`Message`] is the event that it was published.
+    /// An envelope of `node` with `event`. A [`Message`] becomes the event [`Event::Published`].
     pub fn new(node: NodeId, event: impl Into<Event>) -> Self {
         Self { v: Self::VERSION, node, event: event.into() }
     }
@@ -43,7 +43,7 @@ impl Envelope {
     }
 }
 
-/// What happened on a node that others need to know: an object whose one known key names it.
+/// An event on a node that other nodes need: an object whose one known key is the name of the event.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub enum Event {
@@ -72,8 +72,8 @@ impl Serialize for Event {
 
 impl<'de> Deserialize<'de> for Event {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // By hand: a derived internally tagged enum can't hold a payload that is kept as text, and a derived
-        // externally tagged one refuses a name that it does not know.
+        // Written by hand: a derived internally tagged enum can't hold a payload that is kept as text, and a derived
+        // externally tagged one refuses unknown names.
         struct ByName;
 
         impl<'de> de::Visitor<'de> for ByName {
@@ -112,7 +112,7 @@ impl JsonSchema for Event {
         let message = generator.subschema_for::<Message>();
         json_schema!({
             "type": "object",
-            "description": "What happened, under its name: `published` carries a message. Skip an event of another name.",
+            "description": "The event, under its name: `published` contains a message. Ignore an event with another name.",
             "properties": {"published": message},
             "minProperties": 1,
             "examples": [{"published": Message::example()}],

@@ -1,18 +1,18 @@
-//! Why a value was refused: where the field is and what is wrong with it.
+//! Errors of fields: the path of the field and what is wrong with it.
 
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// One field that was refused, as it travels in the `errors` of an `error` frame and of an HTTP problem.
+/// One refused field, as in the `errors` of an `error` frame and of an HTTP problem.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = FieldError::new("topic", "must not be empty"))]
 pub struct FieldError {
     /// The field, as a JSON pointer (RFC 6901): `/topic`, `/publications/3/to`. Empty for the whole document.
     #[schemars(regex(pattern = r"^(?:/(?:[^~/]|~[01])*)*$"))]
     pub path: String,
-    /// What is wrong, and what would be right.
+    /// What is wrong, and the valid values.
     pub message: String,
 }
 
@@ -22,8 +22,8 @@ impl FieldError {
         Self { path: pointer_to(name.as_ref()), message: message.into() }
     }
 
-    /// An error of the field that `pointer` leads to, with the message of its parser. Messages of our own types begin
-    /// with their name, which the path has already.
+    /// An error of the field at `pointer`, with the message of its parser. Messages of this crate's types begin with the
+    /// name of the field, which is removed here because the path has it already.
     pub fn parsed(pointer: impl Into<String>, message: String) -> Self {
         let path = pointer.into();
         let name = path.rsplit('/').next().unwrap_or_default();
@@ -32,13 +32,13 @@ impl FieldError {
         Self { path, message }
     }
 
-    /// The same error, seen from the document that holds this one in its field `name`.
+    /// The same error in a document that has this one in its field `name`.
     #[must_use]
     pub fn under(self, name: &str) -> Self {
         self.within(&pointer_to(name))
     }
 
-    /// The same error, seen from the document that holds this one where `pointer` leads.
+    /// The same error in a document that has this one at `pointer`.
     #[must_use]
     pub fn within(mut self, pointer: &str) -> Self {
         self.path.insert_str(0, pointer);

@@ -49,7 +49,7 @@ id! {
     ConnectionId, "connection"
 }
 id! {
-    /// One publication, the same on every connection that gets it.
+    /// One publication, the same for all its recipients.
     MessageId, "id"
 }
 id! {

@@ -4,7 +4,7 @@ use std::{fmt, marker::PhantomData};
 
 use serde::{Deserialize, Deserializer, de};
 
-/// Reads an integer, also one that is written with a fraction of zero.
+/// Reads an integer, including one with a fraction of zero.
 ///
 /// # Errors
 /// Not a number, with a fraction, or out of the range of `T`.
@@ -32,7 +32,7 @@ pub(crate) fn required<'de, D: Deserializer<'de>, T: TryFrom<i128>>(deserializer
         }
     }
 
-    // A hint, which a query needs: all its values are text.
+    // The type hint is needed for a query, whose values are all text.
     deserializer.deserialize_i64(Integer(PhantomData))
 }
 
@@ -54,7 +54,7 @@ pub(crate) fn optional<'de, D: Deserializer<'de>, T: TryFrom<i128>>(deserializer
 
 /// `n` as an integer, if it is one that fits in 64 bits, with a sign or without.
 pub(crate) fn whole(n: f64) -> Option<i128> {
-    /// 2 to the power of 64, which a `f64` holds exactly.
+    /// 2 to the power of 64, which an `f64` represents exactly.
     const LIMIT: f64 = 18_446_744_073_709_551_616.0;
     // Exact, since the number is whole and small enough.
     #[allow(clippy::cast_possible_truncation)]

@@ -1,7 +1,7 @@
-//! What travels: client commands, server frames, the envelope between nodes, token claims, records, error and
-//! close codes. Each type has serde for the bytes and a JSON Schema for the teams that write clients.
+//! The types on the wire: client commands, server frames, the envelope between nodes, token claims, records, error and
+//! close codes. Each type has serde for encoding, and a JSON Schema for authors of clients.
 //!
-//! Nothing here decides anything: a value of these types has passed its own validation and no more.
+//! This crate makes no decisions: a value of these types has passed the validation of its own type, and no other check.
 //!
 //! ```
 //! use realtime_schema::{PublishRequest, Topic, catalog};
@@ -20,7 +20,7 @@
 //! ```
 //!
 //! - Frames: [`Command`] from a client; [`Control`] and [`Message`] from the server.
-//! - Who gets a message: [`Audience`], a union of [`Route`]s; [`Topic`] and the [`TopicPattern`] of a [`Grant`].
+//! - Recipients of a message: [`Audience`], a union of [`Route`]s; [`Topic`] and the [`TopicPattern`] of a [`Grant`].
 //! - Codes: [`ErrorCode`] and [`CloseCode`]. Claims of a token: [`JwtClaims`].
 //! - The bodies of the HTTP API: [`PublishRequest`], [`Receipt`], [`Problem`]; its document: [`openapi()`].
 //! - The list of all schemas: [`catalog()`].

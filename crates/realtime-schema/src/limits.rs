@@ -1,9 +1,9 @@
-//! The limits that a client can hit, as `welcome` tells them.
+//! The limits that apply to a client, as in `welcome`.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Every limit that one connection can hit. What is over one is answered with the limit's name.
+/// Every limit that applies to one connection. The error for exceeding one names the limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ClientLimits {
     /// Largest message from the client, in bytes. Over it: close 1009.
@@ -12,18 +12,18 @@ pub struct ClientLimits {
     pub subscriptions: u32,
     /// Longest topic, in characters. Over it: `payload_invalid`.
     pub topic_chars: u32,
-    /// Commands per second that are answered in the long run. Over it: `rate_limited`.
+    /// Average number of commands per second. Over it: `rate_limited`.
     pub messages_per_second: u32,
-    /// Commands that may come at once after a quiet time.
+    /// Number of commands allowed at once after an idle time.
     pub burst: u32,
-    /// Messages that may wait for a slow reader.
+    /// Most messages queued for a slow reader.
     pub queue_messages: u32,
-    /// Bytes that may wait for a slow reader.
+    /// Most bytes queued for a slow reader.
     pub queue_bytes: u64,
 }
 
 impl Default for ClientLimits {
-    /// 64 KiB messages; 100 topics of at most 255 characters; 50 commands a second, 100 at once; 256 messages or 1 MiB waiting.
+    /// 64 KiB messages; 100 topics of at most 255 characters; 50 commands a second, 100 at once; 256 messages or 1 MiB queued.
     fn default() -> Self {
         Self {
             max_message_bytes: 64 * 1024,

@@ -1,4 +1,4 @@
-//! A publication and whom it is for.
+//! A publication and its recipients.
 
 use std::{borrow::Cow, fmt, sync::Arc};
 
@@ -40,7 +40,7 @@ pub enum Route {
 
 impl<'de> Deserialize<'de> for Route {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // By hand rather than derived, which would answer two routes in one object with "trailing comma".
+        // Written by hand: a derived implementation reports two routes in one object as "trailing comma".
         struct OneRoute;
 
         impl<'de> de::Visitor<'de> for OneRoute {
@@ -79,7 +79,7 @@ impl<'de> Deserialize<'de> for Route {
     }
 }
 
-/// Whom a message is for: one route, or the union of several, each connection once.
+/// The recipients of a message: one route, or the union of several, each connection once.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Audience(Vec<Route>);
 
@@ -93,7 +93,7 @@ impl Audience {
     /// No route at all, or more than [`Self::MAX_ROUTES`].
     pub fn union(routes: Vec<Route>) -> Result<Self, crate::FieldError> {
         match routes.len() {
-            0 => Err(crate::FieldError::new("to", "names nobody; give \"all\", a route, or a list of routes")),
+            0 => Err(crate::FieldError::new("to", "is empty; give \"all\", a route, or a list of routes")),
             1..=Self::MAX_ROUTES => Ok(Self(routes)),
             n => {
                 Err(crate::FieldError::new("to", format!("names {n} routes; at most {} are allowed", Self::MAX_ROUTES)))
@@ -132,7 +132,7 @@ impl Serialize for Audience {
 
 impl<'de> Deserialize<'de> for Audience {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // By hand rather than `untagged`, which would answer every mistake with "did not match any variant".
+        // Written by hand: with `untagged`, serde reports every error as "did not match any variant".
         struct OneOrMany;
 
         impl<'de> de::Visitor<'de> for OneOrMany {
@@ -183,13 +183,13 @@ impl JsonSchema for Audience {
     }
 }
 
-/// A JSON value that is carried as the text it came in, and never parsed on its way through.
+/// A JSON value that is kept as its original text.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Payload(Arc<RawValue>);
 
 impl Payload {
-    /// Keeps `text`.
+    /// Checks `text` and keeps it.
     ///
     /// # Errors
     /// `text` is not one JSON value.
@@ -237,7 +237,7 @@ impl JsonSchema for Payload {
     }
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        // The types one by one: generators take a schema without any for an object.
+        // All types are listed, because generators treat a schema without a type as an object.
         json_schema!({
             "type": ["object", "array", "string", "number", "boolean", "null"],
             "description": "Any JSON value.",
@@ -246,22 +246,22 @@ impl JsonSchema for Payload {
     }
 }
 
-/// A publication that is complete: named, stamped, and addressed.
+/// A complete publication, with its id, recipients and timestamp.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = Message::example())]
 pub struct Message {
     /// Unique for each publication.
     pub id: MessageId,
-    /// Whom it is for.
+    /// The recipients.
     pub to: Audience,
     /// The application's type of message.
     #[serde(rename = "type")]
     pub kind: MessageType,
-    /// What it says.
+    /// The content: any JSON value.
     pub payload: Payload,
-    /// When it was published.
+    /// The time of the publication.
     pub timestamp: Timestamp,
-    /// The client whose connections are left out, because it knows already.
+    /// The client whose connections do not receive the message, usually because it caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub except_client: Option<ClientId>,
 }

@@ -1,6 +1,6 @@
-//! Open enums: words on the wire of which a later release may send more.
+//! Open enums: words on the wire to which a later release may add.
 
-/// Declares an enum of known words that keeps an unknown one as it came.
+/// Declares an enum of known words that keeps an unknown word unchanged.
 ///
 /// Two values are equal when their words are. The JSON Schema is a plain string with the known words as examples: a
 /// closed list would make generated clients refuse a word that is added later.
@@ -33,7 +33,7 @@ macro_rules! open_words {
                 }
             }
 
-            /// What the word means, for a person; empty for one that this release does not know.
+            /// The meaning of the word, for a person; empty for an unknown word.
             pub fn meaning(&self) -> &'static str {
                 match self {
                     $(Self::$variant => concat!($($word_doc),*).trim_ascii(),)*
@@ -98,7 +98,7 @@ macro_rules! open_words {
 }
 pub(crate) use open_words;
 
-/// The JSON Schema of an open list of words, each with what it means.
+/// The JSON Schema of an open list of words, each with its meaning.
 pub(crate) fn schema(about: &str, words: &[(&str, &str)]) -> schemars::Schema {
     let known: Vec<_> = words.iter().map(|(word, meaning)| format!("`{word}`: {meaning}")).collect();
     let description = format!("{about} Others may be added; accept them. Known: {}", known.join(" "));

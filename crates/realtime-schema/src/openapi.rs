@@ -13,9 +13,9 @@ mod components;
 mod operations;
 
 use components::Components;
-use operations::{OPERATIONS, Operation, Place, Tag};
+use operations::{OPERATIONS, Operation, PathParam, Tag};
 
-/// The OpenAPI 3.1 document of the HTTP API of a server of this `version`.
+/// The OpenAPI 3.1 document of the HTTP API, for a server of this `version`.
 pub fn openapi(version: &str) -> Value {
     let mut components = Components::new();
     let mut paths = BTreeMap::<_, Map<_, _>>::new();
@@ -50,10 +50,11 @@ pub fn openapi(version: &str) -> Value {
 }
 
 fn describe(operation: &Operation, components: &mut Components) -> Value {
-    let mut parameters: Vec<_> = operation.places.iter().map(|place| in_path(place, components)).collect();
+    let mut parameters: Vec<_> = operation.path_params.iter().map(|param| in_path(param, components)).collect();
     parameters.extend(operation.query.into_iter().flat_map(|fields| in_query(&fields(components))));
-    let answer = json!({"schema": (operation.answer.schema)(components)});
-    let content: Map<_, _> = operation.answer.media.iter().map(|&media| (media.to_owned(), answer.clone())).collect();
+    let response = json!({"schema": (operation.response.schema)(components)});
+    let content: Map<_, _> =
+        operation.response.media.iter().map(|&media| (media.to_owned(), response.clone())).collect();
     let mut responses = json!({"200": {"description": "Done.", "content": content}});
     for code in all_refusals(operation) {
         responses[code.status().to_string()] = json!({"$ref": format!("#/components/responses/{code:?}")});
@@ -80,13 +81,13 @@ fn describe(operation: &Operation, components: &mut Components) -> Value {
     described
 }
 
-fn in_path(place: &Place, components: &mut Components) -> Value {
+fn in_path(param: &PathParam, components: &mut Components) -> Value {
     json!({
-        "name": place.name,
+        "name": param.name,
         "in": "path",
         "required": true,
-        "description": place.description,
-        "schema": (place.schema)(components),
+        "description": param.description,
+        "schema": (param.schema)(components),
     })
 }
 
@@ -111,12 +112,12 @@ fn all_refusals(operation: &Operation) -> impl Iterator<Item = &'static ErrorCod
     operation.refusals.iter().chain(operation.tag.refusals())
 }
 
-/// An answer for each code that some operation is refused with, with the code's own words and an example.
+/// A response for each error code of the operations, with the meaning of the code and an example.
 fn refusals(components: &mut Components) -> Map<String, Value> {
     let used = |code: &&ErrorCode| OPERATIONS.iter().flat_map(all_refusals).any(|used| used == *code);
     let mut refusal = |code: &ErrorCode| {
         let content = json!({
-            "schema": components.answer::<Problem>(),
+            "schema": components.response::<Problem>(),
             "example": Problem::new(code.clone(), code.meaning()),
         });
         let description = format!("`{}`: {}", code.as_str(), code.meaning());

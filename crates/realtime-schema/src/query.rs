@@ -5,17 +5,17 @@ use serde::{Deserialize, Serialize};
 
 use crate::text::ClientId;
 
-/// What a client may say in the URL when it connects. Unknown parameters are ignored.
+/// The parameters of the URL with which a client connects. Unknown parameters are ignored.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema, Default)]
 #[schemars(example = QueryParams::example())]
 pub struct QueryParams {
     /// The token. A header or a subprotocol keeps it out of URLs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
-    /// A name of the client's own choice, kept over reconnects: one per tab.
+    /// A name that the client chooses, the same after a reconnect: one per tab.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientId>,
-    /// `text` asks for pings as text frames, which browser code can see.
+    /// `text` requests pings as text frames, which browser code can see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ping: Option<PingMode>,
 }
@@ -31,7 +31,7 @@ impl QueryParams {
 }
 
 impl std::fmt::Debug for QueryParams {
-    // By hand, so that no log ever holds the token.
+    // Written by hand, so that no log contains the token.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("QueryParams")
             .field("token", &self.token.as_ref().map(|_| "…"))
@@ -41,13 +41,13 @@ impl std::fmt::Debug for QueryParams {
     }
 }
 
-/// How the server asks whether the client is alive.
+/// The kind of pings with which the server checks that the client is alive.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum PingMode {
-    /// WebSocket ping frames (RFC 6455 section 5.5.2), answered by the peer's library.
+    /// WebSocket ping frames (RFC 6455 section 5.5.2), to which the peer's library replies.
     #[default]
     Frame,
-    /// `ping` text frames, answered by `{"action":"pong"}`.
+    /// `ping` text frames, to which the client replies with `{"action":"pong"}`.
     Text,
 }

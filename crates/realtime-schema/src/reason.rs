@@ -1,11 +1,11 @@
-//! Why the server ended or began something on its own.
+//! Reasons in the frames that the server sends without a command.
 
 use crate::open_words::open_words;
 
 open_words! {
-    /// Why a client can no longer get messages of a stream.
+    /// Why a client can no longer receive messages of a stream.
     GapReason:
-    /// The stream keeps no history, so nothing after the client's position can be sent again.
+    /// The stream keeps no history, so messages after the client's position can't be sent.
     NoHistory = "no_history";
     /// The client read too slowly, and its queue dropped messages.
     SlowConsumer = "slow_consumer";
@@ -14,7 +14,7 @@ open_words! {
 open_words! {
     /// Why the server subscribed a connection.
     SubscribedReason:
-    /// The application did it, through the service or the HTTP API.
+    /// The application requested it, through the service or the HTTP API.
     Server = "server";
 }
 
@@ -23,6 +23,6 @@ open_words! {
     UnsubscribedReason:
     /// The new token no longer grants it.
     Revoked = "revoked";
-    /// The application did it, through the service or the HTTP API.
+    /// The application requested it, through the service or the HTTP API.
     Server = "server";
 }

@@ -19,12 +19,12 @@ use crate::{
     topic::Topic,
 };
 
-/// The subprotocol spoken here (RFC 6455 section 1.9).
+/// The subprotocol of this server (RFC 6455 section 1.9).
 pub const PROTOCOL: &str = "realtime.v1";
-/// The prefix of a subprotocol entry that carries the token: `bearer.<jwt>`.
+/// The prefix of a subprotocol entry with the token: `bearer.<jwt>`.
 pub const BEARER_PROTOCOL: &str = "bearer.";
 
-/// A frame that the server sends of its own accord or as an answer; its `type` names which.
+/// A frame that the server sends as a reply or on its own; `type` names its kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 #[non_exhaustive]
@@ -33,19 +33,19 @@ pub enum Control {
     Welcome(Box<Welcome>),
     /// A command succeeded.
     Ack(Ack),
-    /// A command was refused; the connection lives.
+    /// A command was refused; the connection stays open.
     Error(ErrorReply),
-    /// The server's side subscribed this connection.
+    /// The server subscribed this connection to a topic.
     Subscribed(Subscribed),
-    /// The server's side ended a subscription.
+    /// The server ended a subscription.
     Unsubscribed(Unsubscribed),
-    /// What this client can no longer get.
+    /// Messages that this client can no longer receive.
     Gap(Gap),
-    /// Who came and who left.
+    /// Users who joined or left a topic.
     Presence(Presence),
     /// The server is about to close.
     Closing(Closing),
-    /// Asks for `{"action":"pong"}`; only with `?ping=text`.
+    /// Requests `{"action":"pong"}`; only with `?ping=text`.
     Ping(Ping),
 }
 
@@ -69,31 +69,31 @@ impl Control {
 /// Payload of `welcome`: the identity of the connection, and its limits.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Welcome {
-    /// This connection.
+    /// The id of this connection.
     pub connection: ConnectionId,
-    /// The user that the token names.
+    /// The user of the token.
     pub user: UserId,
-    /// The roles that the token gives.
+    /// The roles of the token.
     pub roles: Vec<Role>,
-    /// The client as it named itself.
+    /// The name that the client chose.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientId>,
-    /// The protocol spoken: `realtime.v1`.
+    /// The protocol: `realtime.v1`.
     pub protocol: String,
-    /// What this server offers beyond the base, such as `history`. Unknown ones are ignored.
+    /// Optional features of this server, such as `history`. Unknown ones are ignored.
     pub features: Vec<String>,
     /// Name and version of the server.
     pub server: String,
     /// The server's clock.
     pub time: Timestamp,
-    /// Milliseconds until the token ends and the connection is closed with 4610. Absent when it does not end.
+    /// Milliseconds until the token expires and the connection is closed with 4610. Absent if it never expires.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_expires_in_ms: Option<u64>,
     /// Milliseconds between the server's pings.
     pub ping_ms: u64,
-    /// How to reconnect after the connection is lost.
+    /// The delays for a reconnect.
     pub reconnect: Reconnect,
-    /// Every limit that this client can hit.
+    /// Every limit that applies to this client.
     pub limits: ClientLimits,
     /// Streams with history, each with its current position.
     pub streams: BTreeMap<Stream, StreamPosition>,
@@ -101,7 +101,7 @@ pub struct Welcome {
     pub resumed: bool,
 }
 
-/// How to reconnect: full jitter from the first attempt, between these bounds.
+/// The delays for a reconnect: full jitter from the first attempt, between these bounds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Reconnect {
     /// Base of the exponential backoff, in milliseconds.
@@ -117,7 +117,7 @@ pub struct Reconnect {
 pub struct Ack {
     /// The command's id.
     pub id: CommandId,
-    /// Milliseconds until the new token ends, after `refresh`.
+    /// Milliseconds until the new token expires, after `refresh`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token_expires_in_ms: Option<u64>,
     /// The roles of the new token, after `refresh`.
@@ -132,27 +132,27 @@ pub struct Ack {
 }
 
 impl Ack {
-    /// An `ack` that says no more than that the command was done.
+    /// An `ack` with the id only.
     pub fn new(id: CommandId) -> Self {
         Self { id, token_expires_in_ms: None, roles: None, position: None, result: None }
     }
 }
 
-/// Payload of `error`: the command was refused, and what to do about it.
+/// Payload of `error`: the reason of a refused command, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct ErrorReply {
-    /// The command's id, if it had one that could be read.
+    /// The command's id, if it had a valid one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<CommandId>,
-    /// Why, as a word.
+    /// The reason, as a code.
     pub code: ErrorCode,
-    /// Why, as an HTTP status.
+    /// The reason, as an HTTP status.
     pub status: u16,
-    /// Why, and what to do about it, for a person.
+    /// The reason, and what to do about it, for a person.
     pub message: String,
     /// Whether the same command may succeed later.
     pub retry: bool,
-    /// How many milliseconds to wait before that.
+    /// Number of milliseconds to wait before another attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_ms: Option<u64>,
     /// The fields that were refused.
@@ -161,7 +161,7 @@ pub struct ErrorReply {
 }
 
 impl ErrorReply {
-    /// A refusal with the code's own status and advice.
+    /// A refusal with the status and the retry advice of `code`.
     pub fn new(id: Option<CommandId>, code: ErrorCode, message: impl Into<String>) -> Self {
         Self {
             id,
@@ -175,7 +175,7 @@ impl ErrorReply {
     }
 }
 
-/// Payload of `subscribed`: the server's side gave this connection a topic.
+/// Payload of `subscribed`: the server subscribed this connection to a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Subscribed {
     /// The topic.
@@ -183,25 +183,24 @@ pub struct Subscribed {
     /// The stream's current position, with history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<StreamPosition>,
-    /// Why.
+    /// The reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<SubscribedReason>,
 }
 
-/// Payload of `unsubscribed`: nothing of the topic arrives any more.
+/// Payload of `unsubscribed`: no message of the topic arrives after it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Unsubscribed {
     /// The topic.
     pub topic: Topic,
-    /// Why.
+    /// The reason.
     pub reason: UnsubscribedReason,
 }
 
-/// Payload of `gap`: messages of a stream that this client can no longer get. Never skipped in silence.
+/// Payload of `gap`: messages of a stream that this client can no longer receive. No loss is silent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Gap {
-    /// The stream. Absent for messages that belong to none: published to this connection alone, or to several routes
-    /// at once.
+    /// The stream. Absent for messages of no stream: published to this connection alone, or to several routes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<Stream>,
     /// First offset that is missing. Absent when unknown.
@@ -210,19 +209,19 @@ pub struct Gap {
     /// Last offset that is missing. Absent when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<u64>,
-    /// How many messages are missing. Absent when unknown.
+    /// Number of missing messages. Absent when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<u64>,
-    /// Why.
+    /// The reason.
     pub reason: GapReason,
 }
 
-/// Payload of `presence`: who came to a topic and who left.
+/// Payload of `presence`: the users who joined or left a topic.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Presence {
     /// The topic.
     pub topic: Topic,
-    /// Users who came.
+    /// Users who joined.
     pub joined: Vec<UserId>,
     /// Users who left.
     pub left: Vec<UserId>,
@@ -233,20 +232,20 @@ pub struct Presence {
 pub struct Closing {
     /// The close code that follows.
     pub code: CloseCode,
-    /// Why, for a person.
+    /// The reason, for a person.
     pub reason: String,
     /// Whether to reconnect.
     pub reconnect: bool,
-    /// How many milliseconds to wait first.
+    /// Number of milliseconds to wait before the reconnect.
     pub after_ms: u64,
     /// Width of the random part to add to that wait, in milliseconds.
     pub spread_ms: u64,
 }
 
 impl Closing {
-    /// A close with the code's own advice and no wait.
+    /// A close with the advice of `code` and without a wait.
     pub fn new(code: CloseCode, reason: impl Into<String>) -> Self {
-        let reconnect = code.advice() != crate::code::CloseAdvice::StayAway;
+        let reconnect = code.advice() != crate::code::CloseAdvice::Stop;
         Self { code, reason: reason.into(), reconnect, after_ms: 0, spread_ms: 0 }
     }
 }

@@ -1,4 +1,4 @@
-//! Streams, which are what can have a history, and positions in them.
+//! Streams and positions in them. A stream can have a history.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
@@ -13,19 +13,19 @@ use crate::{
     topic::Topic,
 };
 
-/// A sequence of messages, as a client knows it: every route but a single connection is one.
+/// A sequence of messages, as a client sees it: every route except a single connection.
 ///
 /// Written `all`, `user` (the client's own user), `role:ROLE` or `topic:TOPIC`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum Stream {
-    /// What is for every connection.
+    /// Messages for every connection.
     All,
-    /// What is for the user of the connection that the name is sent to.
+    /// Messages for the user of the connection that receives this name.
     User,
-    /// What is for a role.
+    /// Messages for a role.
     Role(Role),
-    /// What is published to a topic.
+    /// Messages of a topic.
     Topic(Topic),
 }
 
@@ -109,14 +109,14 @@ impl JsonSchema for Stream {
     }
 }
 
-/// A position in a stream. Offsets rise within an epoch, not always by one; a new epoch means that the log was lost.
+/// A position in a stream. Offsets increase within an epoch, not always by one; a new epoch means that the history was lost.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, expecting = "an object with `epoch` and `offset`")]
 #[schemars(example = StreamPosition { epoch: "k3f".into(), offset: 17 })]
 pub struct StreamPosition {
-    /// Names one life of the log.
+    /// The name of the epoch.
     pub epoch: String,
-    /// The offset of a message in that life, from 1; 0 is before the first.
+    /// The offset of a message in that epoch, from 1; 0 is before the first.
     #[serde(deserialize_with = "integer::required")]
     pub offset: u64,
 }

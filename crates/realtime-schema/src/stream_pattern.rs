@@ -6,19 +6,19 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::{field_error::FieldError, text::Role, topic::TopicPattern};
 
-/// Which streams a policy is for: `topic:PATTERN`, `role:ROLE`, `role:*`, `user` or `all`.
+/// The streams of a policy: `topic:PATTERN`, `role:ROLE`, `role:*`, `user` or `all`.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum StreamPattern {
-    /// `all`: what is for every connection.
+    /// `all`: messages for every connection.
     All,
-    /// `user`: what is for a user, whichever it is.
+    /// `user`: messages for any user.
     User,
-    /// `role:*`: what is for a role, whichever it is.
+    /// `role:*`: messages for any role.
     AnyRole,
-    /// `role:ROLE`: what is for this role.
+    /// `role:ROLE`: messages for this role.
     Role(Role),
-    /// `topic:PATTERN`: what is published to a topic that the pattern matches.
+    /// `topic:PATTERN`: messages of a topic that the pattern matches.
     Topic(TopicPattern),
 }
 
@@ -52,7 +52,7 @@ impl FromStr for StreamPattern {
             Some(("role", role)) => Role::new(role).map(Self::Role).map_err(|error| wrong(error.message)),
             Some(("topic", pattern)) => TopicPattern::new(pattern).map(Self::Topic),
             _ if TopicPattern::new(text).is_ok() => Err(wrong(format!(
-                "`{text}` does not say which kind of stream it is for; for topics write `topic:{text}`, else role:ROLE, role:*, user or all"
+                "`{text}` does not name a kind of stream; for topics write `topic:{text}`, else role:ROLE, role:*, user or all"
             ))),
             _ => Err(wrong(format!("`{text}` is not topic:PATTERN, role:ROLE, role:*, user or all"))),
         }

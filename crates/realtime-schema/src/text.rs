@@ -1,13 +1,13 @@
-//! Short texts that name things: users, roles, permissions, clients, message types.
+//! Names: users, roles, permissions, clients, message types.
 //!
-//! Each is checked once, where it enters, and is cheap to clone afterwards.
+//! Each is checked once, when it is created, and is cheap to clone.
 
 use schemars::{Schema, json_schema};
 use serde_json::{Value, json};
 
 use crate::field_error::FieldError;
 
-/// Why `text` can't be a name of at most `max` characters, if it can't.
+/// Checks that `text` is a valid name of at most `max` characters.
 pub(crate) fn check_name(field: &str, text: &str, max: usize) -> Result<(), FieldError> {
     if text.is_empty() {
         return Err(FieldError::new(field, format!("must not be empty; give 1 to {max} characters")));
@@ -19,13 +19,13 @@ pub(crate) fn check_name(field: &str, text: &str, max: usize) -> Result<(), Fiel
     if let Some(bad) = text.chars().find(|c| c.is_control() || is_invisible(*c)) {
         return Err(FieldError::new(
             field,
-            format!("holds the control or invisible character U+{:04X}", u32::from(bad)),
+            format!("contains the control or invisible character U+{:04X}", u32::from(bad)),
         ));
     }
     Ok(())
 }
 
-/// Characters that make two different texts look alike: zero-width marks and direction overrides.
+/// Characters that make different texts look the same: zero-width marks and direction overrides.
 pub(crate) fn is_invisible(c: char) -> bool {
     matches!(c, '\u{00AD}' | '\u{061C}' | '\u{180E}' | '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}'
         | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
@@ -35,11 +35,11 @@ pub(crate) fn is_invisible(c: char) -> bool {
 pub(crate) const HIDDEN: &str =
     r"[\u0000-\u001F\u007F-\u009F\u00AD\u061C\u180E\u200B-\u200F\u2028-\u202E\u2060-\u206F\uFEFF]";
 
-/// The JSON Schema of a name of at most `max` characters, which says what [`check_name`] checks; `refused` are schemas
-/// of what is refused as well.
+/// The JSON Schema of a name of at most `max` characters, equivalent to [`check_name`]; `refused` are schemas of further
+/// refused texts.
 pub(crate) fn name_schema(docs: &[&str], max: usize, example: &str, refused: &[Value]) -> Schema {
     let docs = docs.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ");
-    // `not` rather than one pattern for the whole text: where `$` also stands before a last line break, it would pass.
+    // `not`, and not one pattern for the whole text: in some engines `$` also matches before a final line break.
     let refused: Vec<_> = std::iter::once(json!({"pattern": HIDDEN})).chain(refused.iter().cloned()).collect();
     json_schema!({
         "type": "string",
@@ -63,7 +63,7 @@ macro_rules! name {
         pub struct $name(std::sync::Arc<str>);
 
         impl $name {
-            /// The longest that is accepted, in characters.
+            /// The maximum length, in characters.
             pub const MAX_CHARS: usize = $max;
 
             /// Checks `text` and keeps it.
@@ -147,19 +147,19 @@ macro_rules! name {
 pub(crate) use name;
 
 name! {
-    /// A user, as the token's `sub` names it: 1 to 255 characters.
+    /// A user, from the `sub` of the token: 1 to 255 characters.
     UserId, "user", 255, "alice"
 }
 name! {
-    /// A role that a token gives its user: 1 to 255 characters.
+    /// A role of a user, from the token: 1 to 255 characters.
     Role, "role", 255, "admin"
 }
 name! {
-    /// A permission that a token gives its user: 1 to 255 characters.
+    /// A permission of a user, from the token: 1 to 255 characters.
     Permission, "permission", 255, "orders:read"
 }
 name! {
-    /// A client that a user's tab or device chose for itself and keeps over reconnects: 1 to 64 characters, never shown to others.
+    /// A name that a tab or device chooses for itself, the same after a reconnect: 1 to 64 characters, never shown to others.
     ClientId, "client", 64, "tab-7f3a"
 }
 name! {
@@ -173,7 +173,7 @@ name! {
     CallName, "name", 255, "cart.add"
 }
 
-/// Types that the protocol keeps for its control frames. Everything that begins with `rt.` is kept as well.
+/// Types that are reserved for control frames. Every type that begins with `rt.` is reserved too.
 pub const RESERVED_TYPES: [&str; 10] =
     ["welcome", "ack", "error", "subscribed", "unsubscribed", "gap", "presence", "closing", "ping", "pong"];
 

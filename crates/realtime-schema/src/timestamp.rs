@@ -14,22 +14,22 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// The first instant of 1970.
     pub const EPOCH: Self = Self(0);
-    // The years 1 to 9999 of RFC 3339, less the last 26 hours, in which some time zone is in the year 10000 already:
-    // jiff, which does the formatting, ends there.
+    // The years 1 to 9999 of RFC 3339, except the last 26 hours, in which some time zones are in the year 10000 already:
+    // that is the range of jiff, which formats the text.
     const MIN_MS: i64 = -62_135_596_800_000;
     const MAX_MS: i64 = 253_402_207_200_000;
 
-    /// The instant `ms` milliseconds after 1970 began; what RFC 3339 can't show is moved to the nearest year that it can.
+    /// The instant `ms` milliseconds after the start of 1970, limited to the years that RFC 3339 can show.
     pub fn from_millis(ms: i64) -> Self {
         Self(ms.clamp(Self::MIN_MS, Self::MAX_MS))
     }
 
-    /// Milliseconds since 1970 began.
+    /// Milliseconds since the start of 1970.
     pub fn as_millis(self) -> i64 {
         self.0
     }
 
-    /// Whole seconds since 1970 began, as a token's NumericDate counts (RFC 7519 section 2).
+    /// Whole seconds since the start of 1970, like a token's NumericDate (RFC 7519 section 2).
     pub fn as_secs(self) -> i64 {
         self.0.div_euclid(1000)
     }

@@ -1,4 +1,4 @@
-//! Topics, the patterns that match them, and the grants that tokens carry.
+//! Topics, patterns of topics, and grants.
 
 use std::{borrow::Cow, fmt, str::FromStr};
 
@@ -23,7 +23,7 @@ name! {
 fn no_pattern_syntax(text: &str) -> Result<(), FieldError> {
     match text.chars().find(|c| c.is_whitespace() || matches!(c, '*' | '{' | '}')) {
         None => Ok(()),
-        Some(bad) => Err(FieldError::new("topic", format!("holds {bad:?}, which topics must not contain"))),
+        Some(bad) => Err(FieldError::new("topic", format!("contains {bad:?}, which is not allowed in topics"))),
     }
 }
 
@@ -103,7 +103,7 @@ impl JsonSchema for TopicPattern {
     }
 }
 
-/// What a grant allows.
+/// The action of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -136,9 +136,9 @@ impl GrantAction {
 /// An action on the topics that a pattern matches, written `ACTION:PATTERN`, such as `subscribe:order:*`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Grant {
-    /// What is allowed.
+    /// The allowed action.
     pub action: GrantAction,
-    /// On which topics.
+    /// The topics.
     pub pattern: TopicPattern,
 }
 

@@ -36,15 +36,19 @@ fn a_row_too_few_too_many_or_wrong_is_found() {
 
     let codes = close_codes("    pub const A: Self = Self(1000);\n    pub const B: Self = Self(4503);\n    let x = 1;");
     assert_eq!(codes, [1000, 4503]);
-    let tables = "# Close codes\n\n| c | a |\n|---|---|\n| 1001–1006 | comes back |\n\n| c | a | w |\n|---|---|---|\n";
-    let rows = "| 1000 | stays away | x |\n| 4503 | comes back | x |\n";
+    let tables = "# Close codes\n\n| c | a |\n|---|---|\n| 1001–1006 | reconnects |\n\n| c | a | w |\n|---|---|---|\n";
+    let rows = "| 1000 | does not reconnect | x |\n| 4503 | reconnects | x |\n";
     assert_eq!(wrong_close_codes(&format!("{tables}{rows}"), &codes), [""; 0]);
-    assert_eq!(wrong_close_codes(&format!("{tables}{rows}"), &codes[..1]), ["too much, or twice: 4503 comes back"]);
+    assert_eq!(wrong_close_codes(&format!("{tables}{rows}"), &codes[..1]), ["too much, or twice: 4503 reconnects"]);
     assert_eq!(wrong_close_codes(&format!("{tables}{rows}"), &[1000, 4503, 4610]), ["missing: 4610 gets a new token"]);
-    assert_eq!(wrong_close_codes(&format!("{tables}{}", rows.replace("comes back", "stays away")), &codes).len(), 2);
-    assert_eq!(wrong_ranges(tables)[0], "1002: a client is told that it comes back, and it stays away");
+    assert_eq!(
+        wrong_close_codes(&format!("{tables}{}", rows.replace("reconnects", "does not reconnect")), &codes).len(),
+        2
+    );
+    assert_eq!(wrong_ranges(tables)[0], "1002: the table says that a client reconnects, but it does not reconnect");
     assert!(
-        wrong_ranges(tables).contains(&"4610: a client is told that it stays away, and it gets a new token".into())
+        wrong_ranges(tables)
+            .contains(&"4610: the table says that a client does not reconnect, but it gets a new token".into())
     );
 }
 

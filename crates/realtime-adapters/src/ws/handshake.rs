@@ -119,7 +119,7 @@ pub async fn reject(pending: PendingSocket, refusal: Refusal, now: Timestamp, cl
 /// A refusal as an HTTP answer.
 pub fn refused(refusal: &Refusal) -> Response<ResponseBody> {
     let problem = Problem::new(refusal.code.clone(), &refusal.message);
-    let retry = problem.retry || refusal.close.advice() == CloseAdvice::ComeBack;
+    let retry = problem.retry || refusal.close.advice() == CloseAdvice::Reconnect;
     let problem = Problem { after_ms: refusal.after_ms, retry, ..problem };
     let mut response = answer(&problem);
     if refusal.code.status() == 401 {

@@ -21,7 +21,7 @@ pub(super) fn controls() -> Vec<Control> {
     let Connection { id, user, roles, client, .. } = Connection::example();
     let message = "topic: is missing";
     let refused = ErrorReply::new(Some(CommandId::Number(7)), ErrorCode::BadRequest, message);
-    let closing = Closing::new(CloseCode::DRAINING, "this node is draining; come back, another one will answer");
+    let closing = Closing::new(CloseCode::DRAINING, "this node is draining; reconnect to another one");
     vec![
         Control::Welcome(Box::new(Welcome {
             connection: id,

@@ -7,41 +7,41 @@ use serde_json::{Map, Value};
 
 use crate::contract::Contract;
 
-/// Where the schemas of answers are, and in the end all.
+/// The path of the schemas of responses, and finally of all schemas.
 const SCHEMAS: &str = "/components/schemas";
-/// Where the schemas of requests point to until it is known which of them differ from the answers'.
+/// The temporary path of the schemas of requests, until the differences from those of responses are known.
 const REQUESTS: &str = "/components/requests";
 
-/// Collects the schema of every type that an operation names, by the contract of the way that the type travels there.
+/// Collects the schemas of all types in the operations, with the contract of their direction.
 pub(super) struct Components {
     requests: SchemaGenerator,
-    answers: SchemaGenerator,
+    responses: SchemaGenerator,
 }
 
 impl Components {
     pub(super) fn new() -> Self {
-        Self { requests: Contract::In.generator(REQUESTS), answers: Contract::Out.generator(SCHEMAS) }
+        Self { requests: Contract::In.generator(REQUESTS), responses: Contract::Out.generator(SCHEMAS) }
     }
 
-    /// The schema of what a backend sends.
+    /// The schema of a request.
     pub(super) fn request<T: JsonSchema>(&mut self) -> Value {
         self.requests.subschema_for::<T>().into()
     }
 
-    /// The same, spelled out where it stands: for a query, whose fields become parameters.
+    /// The same, inlined: for a query, whose fields become parameters.
     pub(super) fn fields<T: JsonSchema>(&mut self) -> Value {
         T::json_schema(&mut self.requests).into()
     }
 
-    /// The schema of what the server answers.
-    pub(super) fn answer<T: JsonSchema>(&mut self) -> Value {
-        self.answers.subschema_for::<T>().into()
+    /// The schema of a response.
+    pub(super) fn response<T: JsonSchema>(&mut self) -> Value {
+        self.responses.subschema_for::<T>().into()
     }
 
-    /// Puts all schemas into the document and lets every reference in it lead there. A type that both ways have, and
-    /// that is not the same in both, becomes two: `Name` in answers and `NameInput` in requests.
+    /// Puts all schemas into the document and corrects every reference to them. A type that differs between requests and
+    /// responses becomes two: `Name` in responses and `NameInput` in requests.
     pub(super) fn finish(mut self, document: &mut Value) {
-        let (requests, mut schemas) = (self.requests.take_definitions(true), self.answers.take_definitions(true));
+        let (requests, mut schemas) = (self.requests.take_definitions(true), self.responses.take_definitions(true));
         let twofold = twofold(&requests, &schemas);
         let name_of = |name: &str| if twofold.contains(name) { format!("{name}Input") } else { name.to_owned() };
         schemas.extend(requests.into_iter().map(|(name, schema)| (name_of(&name), schema)));
@@ -54,8 +54,8 @@ impl Components {
     }
 }
 
-/// The types that both ways have and that differ, in themselves or in what they refer to.
-fn twofold(requests: &Map<String, Value>, answers: &Map<String, Value>) -> BTreeSet<String> {
+/// The types that differ between requests and responses, in themselves or in the types that they refer to.
+fn twofold(requests: &Map<String, Value>, responses: &Map<String, Value>) -> BTreeSet<String> {
     let mut twofold = BTreeSet::new();
     loop {
         let differs = |name: &str, request: &Value| {
@@ -66,7 +66,7 @@ fn twofold(requests: &Map<String, Value>, answers: &Map<String, Value>) -> BTree
                     *reference = format!("#{SCHEMAS}/{name}");
                 }
             });
-            answers.get(name).is_some_and(|answer| refers || *answer != request)
+            responses.get(name).is_some_and(|response| refers || *response != request)
         };
         let more: Vec<_> = requests
             .iter()

@@ -19,30 +19,30 @@ impl Operation {
     }
 }
 
-/// Makes the schema of one type.
+/// Returns the schema of one type.
 type SchemaOf = fn(&mut Components) -> Value;
 
 /// One method of one path.
 pub(super) struct Operation {
     pub(super) method: &'static str,
     pub(super) path: &'static str,
-    /// What generated clients call it: unique.
+    /// The name in generated clients: unique.
     pub(super) id: &'static str,
     pub(super) tag: Tag,
     pub(super) summary: &'static str,
     pub(super) description: &'static str,
     /// The parts of the path in braces.
-    pub(super) places: &'static [Place],
+    pub(super) path_params: &'static [PathParam],
     /// The type whose fields are the parameters of the query.
     pub(super) query: Option<SchemaOf>,
     pub(super) body: Option<Body>,
-    pub(super) answer: Answer,
-    /// Why it may be refused, besides what may befall every operation.
+    pub(super) response: Response,
+    /// The error codes of this operation, in addition to those of its tag.
     pub(super) refusals: &'static [ErrorCode],
 }
 
-/// A part of a path that stands for something.
-pub(super) struct Place {
+/// A parameter in the path.
+pub(super) struct PathParam {
     pub(super) name: &'static str,
     pub(super) schema: SchemaOf,
     pub(super) description: &'static str,
@@ -54,8 +54,8 @@ pub(super) struct Body {
     pub(super) required: bool,
 }
 
-/// What comes back when all is well.
-pub(super) struct Answer {
+/// The response of a successful operation.
+pub(super) struct Response {
     pub(super) media: &'static [&'static str],
     pub(super) schema: SchemaOf,
 }
@@ -70,11 +70,11 @@ pub(super) enum Tag {
 }
 
 impl Tag {
-    /// Every group, in the order shown, with what it is about.
+    /// Every group, in the order of the document, with its description.
     pub(super) const ALL: [(Self, &'static str); 4] = [
-        (Self::Publishing, "Send messages to whoever should get them."),
-        (Self::Connections, "Look at connections, and end them."),
-        (Self::Topics, "Look at topics, and choose what a connection is subscribed to."),
+        (Self::Publishing, "Send messages to connections, users, roles and topics."),
+        (Self::Connections, "Show connections and close them."),
+        (Self::Topics, "List topics, and subscribe and unsubscribe connections."),
         (Self::Operations, "For those who run the server. Only the metrics need a key."),
     ];
 
@@ -87,22 +87,22 @@ impl Tag {
         }
     }
 
-    /// Whether its operations ask for the API key.
+    /// Whether its operations need the API key.
     pub(super) fn keyed(self) -> bool {
         self != Self::Operations
     }
 
-    /// Why any of its operations may be refused.
+    /// The error codes of all its operations.
     pub(super) fn refusals(self) -> &'static [ErrorCode] {
         if self.keyed() { &[ErrorCode::Unauthorized, ErrorCode::Internal, ErrorCode::Unavailable] } else { &[] }
     }
 }
 
-const CONNECTION: Place =
-    Place { name: "id", schema: Components::request::<ConnectionId>, description: "The connection." };
-const USER: Place =
-    Place { name: "id", schema: Components::request::<UserId>, description: "The user, percent-encoded." };
-const TOPIC: Place = Place {
+const CONNECTION: PathParam =
+    PathParam { name: "id", schema: Components::request::<ConnectionId>, description: "The connection." };
+const USER: PathParam =
+    PathParam { name: "id", schema: Components::request::<UserId>, description: "The user, percent-encoded." };
+const TOPIC: PathParam = PathParam {
     name: "topic",
     schema: Components::request::<Topic>,
     description: "The topic, percent-encoded: a `/` in it is `%2F`.",
@@ -112,15 +112,15 @@ const fn required(schema: SchemaOf) -> Option<Body> {
     Some(Body { schema, required: true })
 }
 
-const fn json(schema: SchemaOf) -> Answer {
-    Answer { media: &["application/json"], schema }
+const fn json(schema: SchemaOf) -> Response {
+    Response { media: &["application/json"], schema }
 }
 
 fn text(_: &mut Components) -> Value {
     json!({"type": "string"})
 }
 
-/// What most operations have in common.
+/// The defaults of most operations.
 const PLAIN: Operation = Operation {
     method: "get",
     path: "",
@@ -128,10 +128,10 @@ const PLAIN: Operation = Operation {
     tag: Tag::Operations,
     summary: "",
     description: "",
-    places: &[],
+    path_params: &[],
     query: None,
     body: None,
-    answer: Answer { media: &["text/plain"], schema: text },
+    response: Response { media: &["text/plain"], schema: text },
     refusals: &[],
 };
 
@@ -146,7 +146,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         description: "To everyone, a user, a role, one connection, a topic, or a list of these: the union, each \
                       connection once. With an `idempotency_key` the request can be repeated without harm.",
         body: required(Components::request::<PublishRequest>),
-        answer: json(Components::answer::<Receipt>),
+        response: json(Components::response::<Receipt>),
         refusals: &[BadRequest, Conflict, TooLarge, PayloadInvalid],
         ..PLAIN
     },
@@ -159,7 +159,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         description: "Each message has its own result, in the order of the request: a receipt, or a problem that \
                       does not affect the others.",
         body: required(Components::request::<BatchRequest>),
-        answer: json(Components::answer::<BatchResponse>),
+        response: json(Components::response::<BatchResponse>),
         refusals: &[BadRequest, TooLarge],
         ..PLAIN
     },
@@ -181,8 +181,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "getConnection",
         tag: Tag::Connections,
         summary: "Show a connection and its subscriptions",
-        places: &[CONNECTION],
-        answer: json(Components::answer::<ConnectionInfo>),
+        path_params: &[CONNECTION],
+        response: json(Components::response::<ConnectionInfo>),
         refusals: &[BadRequest, NotFound],
         ..PLAIN
     },
@@ -193,10 +193,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
         tag: Tag::Connections,
         summary: "Disconnect a connection",
         description: DISCONNECT,
-        places: &[CONNECTION],
+        path_params: &[CONNECTION],
         query: Some(Components::fields::<DisconnectRequest>),
         body: Some(Body { schema: Components::request::<DisconnectRequest>, required: false }),
-        answer: json(Components::answer::<Disconnected>),
+        response: json(Components::response::<Disconnected>),
         refusals: &[BadRequest, NotFound, TooLarge],
     },
     Operation {
@@ -205,8 +205,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         tag: Tag::Connections,
         summary: "List the connections of a user",
         description: "A user without connections has an empty list.",
-        places: &[USER],
-        answer: json(Components::answer::<ConnectionList>),
+        path_params: &[USER],
+        response: json(Components::response::<ConnectionList>),
         refusals: &[BadRequest],
         ..PLAIN
     },
@@ -217,10 +217,10 @@ pub(super) const OPERATIONS: &[Operation] = &[
         tag: Tag::Connections,
         summary: "Disconnect every connection of a user",
         description: DISCONNECT,
-        places: &[USER],
+        path_params: &[USER],
         query: Some(Components::fields::<DisconnectRequest>),
         body: Some(Body { schema: Components::request::<DisconnectRequest>, required: false }),
-        answer: json(Components::answer::<Disconnected>),
+        response: json(Components::response::<Disconnected>),
         refusals: &[BadRequest, TooLarge],
     },
     Operation {
@@ -231,7 +231,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         description: "In their order as text, with how many connections listen. `next` of one page is `after` of the \
                       one that follows.",
         query: Some(Components::fields::<TopicQuery>),
-        answer: json(Components::answer::<TopicPage>),
+        response: json(Components::response::<TopicPage>),
         refusals: &[BadRequest],
         ..PLAIN
     },
@@ -254,9 +254,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "subscribe",
         tag: Tag::Topics,
         summary: "Subscribe a connection to a topic",
-        description: "The client is told with `subscribed`. To repeat it changes nothing.",
-        places: &[CONNECTION, TOPIC],
-        answer: json(Components::answer::<SubscriptionChange>),
+        description: "The client receives `subscribed`. Repeating the request changes nothing.",
+        path_params: &[CONNECTION, TOPIC],
+        response: json(Components::response::<SubscriptionChange>),
         refusals: &[BadRequest, NotFound, LimitExceeded],
         ..PLAIN
     },
@@ -266,9 +266,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "unsubscribe",
         tag: Tag::Topics,
         summary: "End a connection's subscription to a topic",
-        description: "The client is told with `unsubscribed`. To repeat it changes nothing.",
-        places: &[CONNECTION, TOPIC],
-        answer: json(Components::answer::<SubscriptionChange>),
+        description: "The client receives `unsubscribed`. Repeating the request changes nothing.",
+        path_params: &[CONNECTION, TOPIC],
+        response: json(Components::response::<SubscriptionChange>),
         refusals: &[BadRequest, NotFound],
         ..PLAIN
     },
@@ -276,7 +276,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
         path: "/readyz",
         id: "ready",
-        summary: "Whether the server takes new connections",
+        summary: "Whether the server accepts new connections",
         refusals: &[Unavailable],
         ..PLAIN
     },
@@ -284,7 +284,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/metrics",
         id: "metrics",
         summary: "Metrics, in the text format of Prometheus",
-        answer: Answer { media: &["text/plain", "application/openmetrics-text"], schema: text },
+        response: Response { media: &["text/plain", "application/openmetrics-text"], schema: text },
         refusals: &[Unauthorized],
         ..PLAIN
     },
@@ -292,7 +292,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/api/openapi.json",
         id: "openapi",
         summary: "This document",
-        answer: json(|_| json!({"type": "object"})),
+        response: json(|_| json!({"type": "object"})),
         ..PLAIN
     },
 ];
@@ -307,11 +307,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_operation_has_two_refusals_of_one_status() {
+    fn no_operation_has_two_refusals_with_one_status() {
         for operation in OPERATIONS {
             let codes = operation.refusals.iter().chain(operation.tag.refusals());
             let statuses: BTreeSet<_> = codes.clone().map(|code| code.status()).collect();
-            assert_eq!(statuses.len(), codes.count(), "{}: one would take the other's place", operation.id);
+            assert_eq!(statuses.len(), codes.count(), "{}: one would replace the other", operation.id);
         }
     }
 }

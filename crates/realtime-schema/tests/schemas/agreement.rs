@@ -1,4 +1,4 @@
-//! What a schema accepts is what the type reads: a client that validates before it sends is not surprised.
+//! Schemas and types accept the same values, so that a client can validate before it sends.
 
 use std::sync::LazyLock;
 
@@ -31,7 +31,7 @@ fn every_example_is_read<T: DeserializeOwned>(name: &str) {
 }
 
 #[test]
-fn every_example_of_what_comes_in_is_read() {
+fn every_example_of_a_request_is_read() {
     every_example_is_read::<QueryParams>("query-params");
     every_example_is_read::<JwtClaims>("jwt-claims");
     every_example_is_read::<Topic>("topic");
@@ -41,7 +41,7 @@ fn every_example_of_what_comes_in_is_read() {
     every_example_is_read::<TopicQuery>("topic-query");
 }
 
-/// Text in which what is special to names is frequent.
+/// Text with many characters that have a meaning in names.
 fn text() -> impl Strategy<Value = String> {
     let special = prop::sample::select(vec![
         ":", "*", "**", "{sub}", "{", "}", "order", "a", " ", "\t", "\n", "\u{85}", "\u{a0}", "\u{ad}", "\u{61c}",
@@ -54,7 +54,7 @@ fn text() -> impl Strategy<Value = String> {
     ]
 }
 
-/// Segments joined by `:`. Short, for the length of a pattern is for the type alone to tell.
+/// Segments joined by `:`. Short, because only the type checks the length of a pattern.
 fn segments() -> impl Strategy<Value = String> {
     let segment = prop::sample::select(vec!["order", "*", "**", "{sub}", "", "1*", "{id}", "two words"]);
     prop::collection::vec(segment, 1..5).prop_map(|segments| segments.join(":"))
@@ -125,7 +125,7 @@ proptest! {
     }
 
     #[test]
-    fn a_close_code_is_a_number_of_the_type_that_is_described(
+    fn a_close_code_is_valid_by_its_schema_when_it_is_read(
         code in prop::sample::select(vec!["4000", "4063.0", "4.2e3", "4403", "4603", "4399.0", "null", "4000.5", "\"4000\"", "-4000"]),
     ) {
         static REQUEST: LazyLock<Validator> = LazyLock::new(|| validator(&schema("disconnect-request")));

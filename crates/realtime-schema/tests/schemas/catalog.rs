@@ -1,4 +1,4 @@
-//! Each schema explains itself, accepts its own examples and refuses what is broken.
+//! Each schema has a description, accepts its own examples and refuses broken ones.
 
 use std::collections::BTreeSet;
 
@@ -41,7 +41,7 @@ fn every_schema_is_valid_by_the_metaschema() {
     }
     let mut broken = schema("topic");
     broken["maxLength"] = json!("long");
-    assert!(jsonschema::meta::validate(&broken).is_err(), "the metaschema is really applied");
+    assert!(jsonschema::meta::validate(&broken).is_err(), "the metaschema is applied");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn every_part_of_a_schema_accepts_its_own_examples() {
     }
 }
 
-/// For each schema what to write into its first example, and where (RFC 6901), so that it is no longer valid.
+/// For each schema a path (RFC 6901) and a value that make its first example invalid.
 fn breakages() -> Vec<(&'static str, &'static str, Value)> {
     vec![
         ("welcome", "/payload/ping_ms", json!("soon")),
@@ -115,7 +115,7 @@ fn breakages() -> Vec<(&'static str, &'static str, Value)> {
 }
 
 #[test]
-fn a_broken_instance_of_every_schema_is_refused() {
+fn an_invalid_instance_of_every_schema_is_refused() {
     for (name, place, wrong) in breakages() {
         let schema = schema(name);
         let mut instance = examples(&schema)[0].clone();
@@ -123,28 +123,28 @@ fn a_broken_instance_of_every_schema_is_refused() {
             (Some(field), _) => *field = wrong,
             (None, Some(("", field))) => instance[field] = wrong,
             (None, Some((parent, field))) => instance.pointer_mut(parent).expect("a parent")[field] = wrong,
-            (None, None) => unreachable!("the whole is always there"),
+            (None, None) => unreachable!("the document itself always exists"),
         }
         assert!(!validator(&schema).is_valid(&instance), "{name} accepts {instance}");
     }
 }
 
 #[test]
-fn every_schema_has_its_broken_instance() {
+fn every_schema_has_an_invalid_instance() {
     let broken: BTreeSet<_> = breakages().into_iter().map(|(name, ..)| name).collect();
     let named: BTreeSet<_> = catalog().into_iter().map(|entry| entry.name).collect();
     assert_eq!(broken, named);
 }
 
 #[test]
-fn what_is_required_cannot_be_left_out() {
+fn a_required_field_cannot_be_left_out() {
     let mut left_out = 0;
     for CatalogEntry { name, schema } in catalog() {
         let validator = validator(&schema);
         for field in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
             let mut instance = examples(&schema)[0].clone();
             instance.as_object_mut().expect("an object").remove(field);
-            assert!(!validator.is_valid(&instance), "{name} does without `{field}`");
+            assert!(!validator.is_valid(&instance), "{name} accepts an instance without `{field}`");
             left_out += 1;
         }
     }

@@ -1,4 +1,4 @@
-//! What the JSON Schemas and the OpenAPI document promise to those who write clients from them.
+//! The promises of the JSON Schemas and the OpenAPI document to authors of clients.
 
 mod agreement;
 mod catalog;
@@ -14,7 +14,7 @@ fn schema(name: &str) -> Value {
     entry.unwrap_or_else(|| panic!("the catalog has no `{name}`")).schema
 }
 
-/// A validator that looks at formats too.
+/// A validator that also checks formats.
 fn validator(schema: &Value) -> Validator {
     jsonschema::options().should_validate_formats(true).build(schema).expect("a schema")
 }

@@ -1,4 +1,4 @@
-//! The OpenAPI document is whole: every reference leads somewhere, every operation has a name and its refusals.
+//! The OpenAPI document is complete: every reference resolves, every operation has a name and its refusals.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::validator;
 
-/// Every operation: its method, its path, and what is said of it.
+/// Every operation: its method, its path, and its description.
 fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
     let paths = document["paths"].as_object().expect("paths");
     paths
@@ -30,7 +30,7 @@ fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
     }
 }
 
-/// The references that lead nowhere.
+/// The references without a target.
 fn dangling(document: &Value) -> Vec<&str> {
     let mut found = BTreeSet::new();
     references(document, &mut found);
@@ -39,7 +39,7 @@ fn dangling(document: &Value) -> Vec<&str> {
     found.into_iter().filter(|reference| !leads(reference)).collect()
 }
 
-/// What a reference stands for.
+/// The target of a reference.
 fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value["$ref"].as_str() {
         Some(reference) => document.pointer(reference.trim_start_matches('#')).expect("a target"),
@@ -48,7 +48,7 @@ fn resolved<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
 }
 
 #[test]
-fn it_is_openapi_3_1_and_carries_the_version_of_the_server() {
+fn it_is_openapi_3_1_with_the_version_of_the_server() {
     let document = openapi("1.2.3");
     assert_eq!(document["openapi"], "3.1.0");
     assert_eq!(document["info"]["version"], "1.2.3");
@@ -63,7 +63,7 @@ fn every_reference_resolves_inside_the_document() {
 }
 
 #[test]
-fn the_paths_are_those_of_the_protocol() {
+fn the_paths_are_those_of_the_protocol_page() {
     let document = openapi("1.2.3");
     let found: Vec<_> = operations(&document).into_iter().map(|(method, path, _)| format!("{method} {path}")).collect();
     assert_eq!(
@@ -89,7 +89,7 @@ fn the_paths_are_those_of_the_protocol() {
 }
 
 #[test]
-fn every_operation_has_a_name_of_its_own_a_summary_and_a_known_tag() {
+fn every_operation_has_a_unique_name_a_summary_and_a_known_tag() {
     let document = openapi("1.2.3");
     let tags = document["tags"].as_array().expect("tags").iter();
     let tags: BTreeSet<_> = tags.filter_map(|tag| tag["name"].as_str()).collect();
@@ -133,7 +133,7 @@ fn the_query_of_topics_has_its_default_and_its_bounds() {
 }
 
 #[test]
-fn the_api_and_the_metrics_ask_for_a_key_and_the_rest_does_not() {
+fn only_the_api_and_the_metrics_need_a_key() {
     let document = openapi("1.2.3");
     assert_eq!(document["components"]["securitySchemes"]["apiKey"]["scheme"], "bearer");
     for (method, path, operation) in operations(&document) {
@@ -145,7 +145,7 @@ fn the_api_and_the_metrics_ask_for_a_key_and_the_rest_does_not() {
 }
 
 #[test]
-fn every_refusal_is_a_problem_whose_example_has_the_status_it_stands_under() {
+fn every_refusal_is_a_problem_with_an_example_of_its_status() {
     let document = openapi("1.2.3");
     let mut refusals = 0;
     for (method, path, operation) in operations(&document) {
@@ -164,7 +164,7 @@ fn every_refusal_is_a_problem_whose_example_has_the_status_it_stands_under() {
 }
 
 #[test]
-fn every_refusal_that_is_described_is_some_operations() {
+fn every_described_refusal_belongs_to_an_operation() {
     let document = openapi("1.2.3");
     let named = document["components"]["responses"].as_object().expect("responses");
     let mut used = BTreeSet::new();
@@ -192,7 +192,7 @@ fn every_example_of_a_component_is_valid_by_its_schema() {
     let schemas = document["components"]["schemas"].clone();
     let mut tried = 0;
     for (name, schema) in schemas.as_object().expect("schemas") {
-        // The document itself as a schema: its references are to places in it.
+        // The document itself is the schema, because its references point into it.
         document["$ref"] = format!("#/components/schemas/{name}").into();
         let validator = validator(&document);
         for example in schema["examples"].as_array().into_iter().flatten() {

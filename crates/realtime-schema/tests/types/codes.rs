@@ -1,14 +1,14 @@
-//! The two kinds of failure: the table of error codes, and closes whose range is the advice.
+//! The two kinds of failure: the table of error codes, and the ranges of close codes.
 
 use realtime_schema::{
-    CloseAdvice::{self, ComeBack, NewToken, StayAway},
+    CloseAdvice::{self, NewToken, Reconnect, Stop},
     CloseCode, Closing, CommandId, ErrorCode, ErrorReply, Gap, GapReason, Problem, Subscribed, SubscribedReason,
     Unsubscribed, UnsubscribedReason,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::json;
 
-use crate::{read, refusal, says, written};
+use crate::{assert_contains, read, refusal, written};
 
 /// The table of the protocol: the word, its HTTP status, whether to try again.
 const TABLE: [(&str, u16, bool); 14] = [
@@ -42,7 +42,7 @@ fn an_error_code_is_its_word_on_the_wire() {
     }
 }
 
-/// Reads `word` as an open list of words must: kept, written back as it came, and never taken for a known word.
+/// Asserts that `word` is read as an unknown word: kept, written back unchanged, and different from every known word.
 fn is_tolerated<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(word: &str, known: &[T]) {
     let json = json!(word);
     let read: T = read(&json.to_string());
@@ -51,7 +51,7 @@ fn is_tolerated<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(w
 }
 
 #[test]
-fn a_word_that_a_later_release_adds_is_kept_as_it_came() {
+fn a_word_that_a_later_release_adds_is_kept_unchanged() {
     for word in ["bad_luck", "", "Bad_Request", "é \"\n", &"x".repeat(1000)] {
         is_tolerated(word, ErrorCode::ALL);
         is_tolerated(word, GapReason::ALL);
@@ -59,7 +59,7 @@ fn a_word_that_a_later_release_adds_is_kept_as_it_came() {
         is_tolerated(word, UnsubscribedReason::ALL);
     }
     assert_eq!(ErrorCode::Other("forbidden".into()), ErrorCode::Forbidden, "words are compared, not variants");
-    says(&refusal::<ErrorCode>("7"), &["expected a string"]);
+    assert_contains(&refusal::<ErrorCode>("7"), &["expected a string"]);
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn the_reasons_are_those_of_the_protocol() {
 }
 
 #[test]
-fn a_reply_and_a_problem_say_the_same() {
+fn a_reply_and_a_problem_of_a_code_agree() {
     for code in ErrorCode::ALL {
         let reply = ErrorReply::new(Some(CommandId::Number(7)), code.clone(), "why");
         let problem = Problem::new(code.clone(), "why");
@@ -100,23 +100,23 @@ fn a_reply_and_a_problem_say_the_same() {
 
 /// The ranges of the protocol, each with its bounds.
 const RANGES: [(u16, u16, CloseAdvice); 13] = [
-    (1000, 1000, StayAway),
-    (1001, 1001, ComeBack),
-    (1002, 1003, StayAway),
-    (1006, 1006, ComeBack),
-    (1007, 1007, StayAway),
-    (1009, 1009, StayAway),
-    (1011, 1014, ComeBack),
-    (4000, 4199, StayAway),
-    (4200, 4399, ComeBack),
-    (4400, 4499, StayAway),
-    (4500, 4599, ComeBack),
+    (1000, 1000, Stop),
+    (1001, 1001, Reconnect),
+    (1002, 1003, Stop),
+    (1006, 1006, Reconnect),
+    (1007, 1007, Stop),
+    (1009, 1009, Stop),
+    (1011, 1014, Reconnect),
+    (4000, 4199, Stop),
+    (4200, 4399, Reconnect),
+    (4400, 4499, Stop),
+    (4500, 4599, Reconnect),
     (4600, 4699, NewToken),
-    (4700, 4999, StayAway),
+    (4700, 4999, Stop),
 ];
 
 #[test]
-fn the_range_of_a_close_code_is_the_advice() {
+fn the_range_of_a_close_code_defines_the_advice() {
     for (first, last, advice) in RANGES {
         for code in first..=last {
             assert_eq!(CloseCode(code).advice(), advice, "{code}");
@@ -125,24 +125,24 @@ fn the_range_of_a_close_code_is_the_advice() {
 }
 
 #[test]
-fn each_close_of_the_protocol_is_in_the_range_of_what_it_asks() {
+fn each_close_code_of_the_protocol_is_in_the_range_of_its_advice() {
     for (code, number, advice) in [
-        (CloseCode::NORMAL, 1000, StayAway),
-        (CloseCode::PROTOCOL, 1002, StayAway),
-        (CloseCode::UNSUPPORTED, 1003, StayAway),
-        (CloseCode::INVALID_TEXT, 1007, StayAway),
-        (CloseCode::TOO_LARGE, 1009, StayAway),
-        (CloseCode::BAD_FRAME, 4400, StayAway),
-        (CloseCode::FORBIDDEN, 4403, StayAway),
-        (CloseCode::UNKNOWN_ENDPOINT, 4404, StayAway),
-        (CloseCode::NO_SUBPROTOCOL, 4406, StayAway),
-        (CloseCode::REPLACED, 4409, StayAway),
-        (CloseCode::SERVER_FAULT, 4500, ComeBack),
-        (CloseCode::DRAINING, 4503, ComeBack),
-        (CloseCode::NO_PONG, 4508, ComeBack),
-        (CloseCode::STATE_LOST, 4509, ComeBack),
-        (CloseCode::TOO_SLOW, 4513, ComeBack),
-        (CloseCode::OVER_LIMIT, 4529, ComeBack),
+        (CloseCode::NORMAL, 1000, Stop),
+        (CloseCode::PROTOCOL, 1002, Stop),
+        (CloseCode::UNSUPPORTED, 1003, Stop),
+        (CloseCode::INVALID_TEXT, 1007, Stop),
+        (CloseCode::TOO_LARGE, 1009, Stop),
+        (CloseCode::BAD_FRAME, 4400, Stop),
+        (CloseCode::FORBIDDEN, 4403, Stop),
+        (CloseCode::UNKNOWN_ENDPOINT, 4404, Stop),
+        (CloseCode::NO_SUBPROTOCOL, 4406, Stop),
+        (CloseCode::REPLACED, 4409, Stop),
+        (CloseCode::SERVER_FAULT, 4500, Reconnect),
+        (CloseCode::DRAINING, 4503, Reconnect),
+        (CloseCode::NO_PONG, 4508, Reconnect),
+        (CloseCode::STATE_LOST, 4509, Reconnect),
+        (CloseCode::TOO_SLOW, 4513, Reconnect),
+        (CloseCode::OVER_LIMIT, 4529, Reconnect),
         (CloseCode::UNAUTHORIZED, 4601, NewToken),
         (CloseCode::REVOKED, 4603, NewToken),
         (CloseCode::EXPIRED, 4610, NewToken),
@@ -152,10 +152,10 @@ fn each_close_of_the_protocol_is_in_the_range_of_what_it_asks() {
 }
 
 #[test]
-fn closing_says_to_come_back_unless_the_code_says_to_stay_away() {
+fn a_closing_frame_says_to_reconnect_unless_the_code_forbids_it() {
     for code in (1000..=1015).chain(4000..=4999).map(CloseCode) {
         let closing = Closing::new(code, "why");
-        assert_eq!(closing.reconnect, code.advice() != StayAway, "{code:?}");
+        assert_eq!(closing.reconnect, code.advice() != Stop, "{code:?}");
         assert_eq!((closing.after_ms, closing.spread_ms), (0, 0));
     }
 }
@@ -164,5 +164,5 @@ fn closing_says_to_come_back_unless_the_code_says_to_stay_away() {
 fn a_close_code_is_a_number_on_the_wire() {
     assert_eq!(written(&CloseCode::DRAINING), json!(4503));
     assert_eq!(read::<CloseCode>("4999"), CloseCode(4999), "one added later is read");
-    says(&refusal::<CloseCode>("70000"), &["70000"]);
+    assert_contains(&refusal::<CloseCode>("70000"), &["70000"]);
 }

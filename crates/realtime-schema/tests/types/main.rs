@@ -1,4 +1,4 @@
-//! What the types read, what they refuse, and how the refusal names the field.
+//! The types: the values they accept, the values they refuse, and the field named by a refusal.
 
 mod codes;
 mod commands;
@@ -11,12 +11,12 @@ use realtime_schema::{Topic, UserId};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
-/// What is read from this JSON, which must be right.
+/// The value of this JSON, which must be valid.
 fn read<T: DeserializeOwned>(json: &str) -> T {
     serde_json::from_str(json).unwrap_or_else(|error| panic!("{json}: {error}"))
 }
 
-/// Why this JSON is refused, as it must be.
+/// The error of this JSON, which must be refused.
 fn refusal<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> String {
     match serde_json::from_str::<T>(json) {
         Ok(value) => panic!("{json} was read as {value:?}"),
@@ -24,9 +24,9 @@ fn refusal<T: DeserializeOwned + std::fmt::Debug>(json: &str) -> String {
     }
 }
 
-/// Asserts that `text` holds each of `parts`.
+/// Asserts that `text` contains each of `parts`.
 #[track_caller]
-fn says(text: &str, parts: &[&str]) {
+fn assert_contains(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "`{part}` is not in: {text}");
     }

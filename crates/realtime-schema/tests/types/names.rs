@@ -1,27 +1,27 @@
-//! Names: how long they may be, which characters they refuse, and what patterns and grants are made of.
+//! Names: their lengths, their refused characters, and the form of patterns and grants.
 
 use realtime_schema::{
     Audience, ClientId, FieldError, Grant, GrantAction, JwtClaims, MessageType, Permission, RESERVED_TYPES, Role,
     Route, Stream, StreamPattern, Topic, TopicPattern, UserId,
 };
 
-use crate::{read, refusal, says};
+use crate::{assert_contains, read, refusal};
 
 fn why(topic: &str) -> String {
     Topic::new(topic).expect_err(topic).to_string()
 }
 
 #[test]
-fn a_topic_has_1_to_255_characters_whatever_their_bytes() {
+fn a_topic_has_1_to_255_characters_of_any_byte_length() {
     for longest in ["a", "é", "😀"].map(|c| c.repeat(255)) {
         assert_eq!(Topic::new(&longest).expect("a topic").as_str(), longest);
-        says(&why(&format!("{longest}a")), &["topic: is 256 characters long", "at most 255"]);
+        assert_contains(&why(&format!("{longest}a")), &["topic: is 256 characters long", "at most 255"]);
     }
-    says(&why(""), &["topic: must not be empty", "1 to 255"]);
+    assert_contains(&why(""), &["topic: must not be empty", "1 to 255"]);
 }
 
 #[test]
-fn a_topic_is_taken_as_it_is() {
+fn a_topic_is_kept_unchanged() {
     for text in ["order:123", "a", ":", "a::b", "Ünï:çode", "a/b?c=d#e%20", "😀"] {
         assert_eq!(Topic::new(text).expect("a topic").as_str(), text);
     }
@@ -30,9 +30,9 @@ fn a_topic_is_taken_as_it_is() {
 }
 
 #[test]
-fn a_topic_refuses_white_space_and_the_signs_of_patterns() {
+fn a_topic_refuses_white_space_and_pattern_characters() {
     for bad in [' ', '\u{a0}', '\u{2003}', '\u{3000}', '*', '{', '}'] {
-        says(&why(&format!("order:{bad}")), &["topic: holds", &format!("{bad:?}")]);
+        assert_contains(&why(&format!("order:{bad}")), &["topic: contains", &format!("{bad:?}")]);
     }
 }
 
@@ -44,18 +44,21 @@ fn every_name_refuses_control_and_invisible_characters() {
     ] {
         let text = format!("a{bad}b");
         let code = format!("U+{:04X}", u32::from(bad));
-        says(&why(&text), &["topic: holds", &code]);
-        says(&UserId::new(&text).expect_err("a user").to_string(), &["user: holds", &code]);
-        says(&Role::new(&text).expect_err("a role").to_string(), &["role: holds", &code]);
-        says(&Permission::new(&text).expect_err("a permission").to_string(), &["permission: holds", &code]);
-        says(&ClientId::new(&text).expect_err("a client").to_string(), &["client: holds", &code]);
-        says(&MessageType::new(&text).expect_err("a type").to_string(), &["type: holds", &code]);
-        says(&TopicPattern::new(&text).expect_err("a pattern").to_string(), &["pattern: holds", &code]);
+        assert_contains(&why(&text), &["topic: contains", &code]);
+        assert_contains(&UserId::new(&text).expect_err("a user").to_string(), &["user: contains", &code]);
+        assert_contains(&Role::new(&text).expect_err("a role").to_string(), &["role: contains", &code]);
+        assert_contains(
+            &Permission::new(&text).expect_err("a permission").to_string(),
+            &["permission: contains", &code],
+        );
+        assert_contains(&ClientId::new(&text).expect_err("a client").to_string(), &["client: contains", &code]);
+        assert_contains(&MessageType::new(&text).expect_err("a type").to_string(), &["type: contains", &code]);
+        assert_contains(&TopicPattern::new(&text).expect_err("a pattern").to_string(), &["pattern: contains", &code]);
     }
 }
 
 #[test]
-fn names_other_than_topics_may_hold_spaces() {
+fn names_other_than_topics_may_contain_spaces() {
     assert_eq!(UserId::new("Alice B. {*}").expect("a user").as_str(), "Alice B. {*}");
     assert_eq!(MessageType::new("order updated").expect("a type").as_str(), "order updated");
 }
@@ -63,14 +66,17 @@ fn names_other_than_topics_may_hold_spaces() {
 #[test]
 fn a_client_has_64_characters_and_the_others_255() {
     assert!(ClientId::new("é".repeat(64)).is_ok());
-    says(&ClientId::new("é".repeat(65)).expect_err("a client").to_string(), &["client: is 65 characters", "64"]);
+    assert_contains(
+        &ClientId::new("é".repeat(65)).expect_err("a client").to_string(),
+        &["client: is 65 characters", "64"],
+    );
     for refused in [
         UserId::new("é".repeat(256)).map(drop),
         Role::new("é".repeat(256)).map(drop),
         Permission::new("é".repeat(256)).map(drop),
         MessageType::new("é".repeat(256)).map(drop),
     ] {
-        says(&refused.expect_err("too long").to_string(), &["is 256 characters long", "255"]);
+        assert_contains(&refused.expect_err("too long").to_string(), &["is 256 characters long", "255"]);
     }
     assert!(UserId::new("é".repeat(255)).is_ok());
 }
@@ -80,7 +86,7 @@ fn the_types_of_control_frames_are_reserved() {
     for reserved in RESERVED_TYPES.into_iter().chain(["rt.", "rt.later"]) {
         let error = MessageType::new(reserved).expect_err(reserved);
         assert_eq!(error.path, "/type");
-        says(&error.message, &[&format!("`{reserved}` is reserved"), "`rt.*`"]);
+        assert_contains(&error.message, &[&format!("`{reserved}` is reserved"), "`rt.*`"]);
     }
     for free in ["rt", "rta", "Welcome", "welcome2", "my.rt.", "order-updated"] {
         assert!(MessageType::new(free).is_ok(), "{free}");
@@ -114,7 +120,7 @@ fn a_pattern_is_made_of_whole_segments() {
     ] {
         let error = TopicPattern::new(bad).expect_err(bad);
         assert_eq!(error.path, "/pattern");
-        says(&error.message, &[segment, &format!("`{bad}`"), "a last `**`"]);
+        assert_contains(&error.message, &[segment, &format!("`{bad}`"), "a last `**`"]);
     }
     assert!(TopicPattern::new("").is_err());
     assert!(TopicPattern::new("é".repeat(255)).is_ok());
@@ -133,24 +139,24 @@ fn a_grant_is_an_action_and_a_pattern() {
 }
 
 #[test]
-fn a_grant_that_is_none_is_refused_with_the_actions_or_the_pattern_at_fault() {
+fn an_invalid_grant_is_refused_with_the_known_actions_or_the_wrong_pattern() {
     for unknown in ["order:*", "shout:order:*", "", "Subscribe:a", "subscribe :a"] {
         let error = unknown.parse::<Grant>().expect_err(unknown);
         assert_eq!(error.path, "/grants");
-        says(&error.message, &["ACTION:PATTERN", "subscribe, publish, history, presence"]);
+        assert_contains(&error.message, &["ACTION:PATTERN", "subscribe, publish, history, presence"]);
     }
     for (no_pattern, said) in
         [("subscribe", "must not be empty"), ("subscribe:", "must not be empty"), ("publish:a*", "`a*`")]
     {
         let error = no_pattern.parse::<Grant>().expect_err(no_pattern);
         assert_eq!(error.path, "/grants/pattern");
-        says(&error.message, &[said]);
+        assert_contains(&error.message, &[said]);
     }
-    says(&refusal::<JwtClaims>(r#"{"sub":"alice","grants":["shout:a"]}"#), &["grants: `shout:a`"]);
+    assert_contains(&refusal::<JwtClaims>(r#"{"sub":"alice","grants":["shout:a"]}"#), &["grants: `shout:a`"]);
 }
 
 #[test]
-fn a_refusal_seen_from_outside_has_the_whole_path() {
+fn an_error_inside_a_document_has_the_whole_path() {
     let inner = FieldError::new("topic", "is missing");
     assert_eq!(inner.path, "/topic");
     assert_eq!(inner.clone().under("to").path, "/to/topic");
@@ -180,18 +186,18 @@ fn a_stream_has_one_name_on_the_wire() {
         assert_eq!(read::<Stream>(&format!("{text:?}")), stream);
     }
     for wrong in ["", "order:123", "user:alice", "connection", "union", "All", "topic", "role"] {
-        says(
+        assert_contains(
             &wrong.parse::<Stream>().expect_err(wrong).to_string(),
             &["stream: `", "topic:TOPIC, role:ROLE, user or all"],
         );
     }
-    says(&"topic:".parse::<Stream>().expect_err("empty").to_string(), &["topic", "must not be empty"]);
-    says(&"topic:order:*".parse::<Stream>().expect_err("a pattern").to_string(), &["holds '*'"]);
-    says(&"role:".parse::<Stream>().expect_err("empty").to_string(), &["role", "must not be empty"]);
+    assert_contains(&"topic:".parse::<Stream>().expect_err("empty").to_string(), &["topic", "must not be empty"]);
+    assert_contains(&"topic:order:*".parse::<Stream>().expect_err("a pattern").to_string(), &["contains '*'"]);
+    assert_contains(&"role:".parse::<Stream>().expect_err("empty").to_string(), &["role", "must not be empty"]);
 }
 
 #[test]
-fn a_pattern_of_streams_says_which_kind_it_is_for() {
+fn a_pattern_of_streams_names_its_kind() {
     for text in ["all", "user", "role:*", "role:admin", "topic:order:*", "topic:user:{sub}:**", "topic:**"] {
         let pattern: StreamPattern = text.parse().unwrap_or_else(|error| panic!("{text}: {error}"));
         assert_eq!(pattern.to_string(), text);
@@ -208,12 +214,12 @@ fn a_pattern_of_streams_says_which_kind_it_is_for() {
         ("topic:", "must not be empty"),
         ("role:", "must not be empty"),
     ] {
-        says(&wrong.parse::<StreamPattern>().expect_err(wrong).to_string(), &["pattern: ", advice]);
+        assert_contains(&wrong.parse::<StreamPattern>().expect_err(wrong).to_string(), &["pattern: ", advice]);
     }
 }
 
 #[test]
-fn every_route_but_a_single_connection_is_a_stream() {
+fn every_route_except_a_single_connection_is_a_stream() {
     let role = Role::new("admin").expect("a role");
     let topic = Topic::new("order:123").expect("a topic");
     let connection = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id");

@@ -1,4 +1,4 @@
-//! Whatever comes in, nothing panics; whatever is valid comes out as it went in.
+//! No input makes a reader panic, and every valid value survives writing and reading.
 
 use proptest::{collection::vec, option, prelude::*};
 use realtime_schema::{
@@ -10,7 +10,7 @@ use realtime_schema::{
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 
-/// Reads `bytes` as every type that comes from outside.
+/// Reads `bytes` as every type of input.
 fn read_as_everything(bytes: &[u8]) {
     fn read<T: DeserializeOwned>(bytes: &[u8]) {
         drop(serde_json::from_slice::<T>(bytes));
@@ -42,7 +42,7 @@ fn read_as_everything(bytes: &[u8]) {
     }
 }
 
-/// JSON that is nearly what some type wants.
+/// JSON that is almost valid for some type.
 fn nearly() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
         any::<i64>().prop_map(Value::from),
@@ -69,7 +69,7 @@ fn nearly() -> impl Strategy<Value = Value> {
     })
 }
 
-fn comes_out_as_it_went_in<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
+fn survives_writing_and_reading<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(
     value: &T,
 ) -> Result<(), TestCaseError> {
     let text = serde_json::to_string(value).expect("JSON");
@@ -78,7 +78,7 @@ fn comes_out_as_it_went_in<T: Serialize + DeserializeOwned + PartialEq + std::fm
     Ok(())
 }
 
-/// Texts that names accept; without white space and the signs of patterns, so that topics do as well.
+/// Texts that are valid names; without white space and pattern characters, so that they are valid topics too.
 fn name(max: usize) -> impl Strategy<Value = String> {
     vec(prop::sample::select("aZ09-_.:/é世😀\"\\'<&".chars().collect::<Vec<_>>()), 1..=max)
         .prop_map(String::from_iter)
@@ -195,24 +195,24 @@ proptest! {
     }
 
     #[test]
-    fn a_time_comes_out_as_it_went_in(time in timestamp()) {
-        comes_out_as_it_went_in(&time)?;
+    fn a_time_survives_writing_and_reading(time in timestamp()) {
+        survives_writing_and_reading(&time)?;
         prop_assert_eq!(time.to_string().len(), "2026-11-23T13:00:00.123Z".len());
     }
 
     #[test]
     fn a_stream_has_one_name(stream in stream()) {
-        comes_out_as_it_went_in(&stream)?;
+        survives_writing_and_reading(&stream)?;
         prop_assert_eq!(stream.to_string().parse(), Ok(stream));
     }
 
     #[test]
-    fn an_envelope_comes_out_as_it_went_in(message in message(), node in any::<u128>()) {
-        comes_out_as_it_went_in(&Envelope::new(NodeId(uuid::Uuid::from_u128(node)), message))?;
+    fn an_envelope_survives_writing_and_reading(message in message(), node in any::<u128>()) {
+        survives_writing_and_reading(&Envelope::new(NodeId(uuid::Uuid::from_u128(node)), message))?;
     }
 
     #[test]
-    fn a_request_to_publish_comes_out_as_it_went_in(message in message(), key in option::of(any::<String>())) {
+    fn a_request_to_publish_survives_writing_and_reading(message in message(), key in option::of(any::<String>())) {
         let Message { to, kind, payload, timestamp, except_client, .. } = message;
         let request = PublishRequest {
             timestamp: Some(timestamp),
@@ -220,16 +220,16 @@ proptest! {
             except_client,
             ..PublishRequest::new(to, kind, payload)
         };
-        comes_out_as_it_went_in(&request)?;
+        survives_writing_and_reading(&request)?;
     }
 
     #[test]
-    fn claims_come_out_as_they_went_in(claims in claims()) {
-        comes_out_as_it_went_in(&claims)?;
+    fn claims_survive_writing_and_reading(claims in claims()) {
+        survives_writing_and_reading(&claims)?;
     }
 
     #[test]
-    fn a_record_comes_out_as_it_went_in(
+    fn a_record_survives_writing_and_reading(
         id in connection_id(),
         user in user(),
         roles in vec(role(), 0..4),
@@ -238,11 +238,11 @@ proptest! {
         count in any::<u32>(),
     ) {
         let metadata = json!({"count": count}).as_object().expect("an object").clone();
-        comes_out_as_it_went_in(&Connection { id, user, roles, client, metadata, created_at })?;
+        survives_writing_and_reading(&Connection { id, user, roles, client, metadata, created_at })?;
     }
 
     #[test]
-    fn a_receipt_comes_out_as_it_went_in(
+    fn a_receipt_survives_writing_and_reading(
         id in any::<u128>(),
         delivered in any::<u64>(),
         other_nodes in any::<bool>(),
@@ -250,7 +250,7 @@ proptest! {
         position in option::of(position()),
     ) {
         let id = MessageId(uuid::Uuid::from_u128(id));
-        comes_out_as_it_went_in(&Receipt { id, delivered, other_nodes, position, duplicate })?;
+        survives_writing_and_reading(&Receipt { id, delivered, other_nodes, position, duplicate })?;
     }
 
     #[test]
@@ -261,7 +261,7 @@ proptest! {
     }
 }
 
-/// What the eye does not see and the protocol refuses.
+/// Characters that are not visible and that the protocol refuses.
 fn hidden(c: char) -> bool {
     matches!(u32::from(c), 0xAD | 0x61C | 0x180E | 0x200B..=0x200F | 0x2028..=0x202E | 0x2060..=0x206F | 0xFEFF)
 }

@@ -105,7 +105,7 @@ fn closing(query: DisconnectRequest, body: Option<DisconnectRequest>) -> Result<
     let code = CloseCode(asked.code.unwrap_or(CloseCode::FORBIDDEN.0));
     if !(matches!(code, CloseCode::FORBIDDEN | CloseCode::REVOKED) || matches!(code.0, 4000..=4399)) {
         let problem = format!(
-            "is {}; give 4403 (the client stays away), 4603 (revoked: it needs a new token), 4000 to 4199 (of your own: stays away) or 4200 to 4399 (of your own: comes back)",
+            "is {}; give 4403 (the client does not reconnect), 4603 (revoked: it needs a new token), 4000 to 4199 (your own: it does not reconnect) or 4200 to 4399 (your own: it reconnects)",
             code.0
         );
         return Err(ApiError::field(FieldError::new("code", problem)));
