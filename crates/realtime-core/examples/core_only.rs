@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         println!("effect of the session: {effect:?}");
         if let Effect::Run(Run::Subscribe { topic }) = effect {
             table.subscribe(id, &topic, Origin::Client)?;
-            let outcome = SubscribeOutcome::Done;
+            let outcome = SubscribeOutcome::Subscribed;
             session.handle(now, Input::Subscribed(outcome), &mut effects);
         }
     }

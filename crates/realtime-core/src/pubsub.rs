@@ -81,7 +81,7 @@ impl ConnectionTopics {
     /// # Errors
     /// The limit is reached.
     pub fn add(&mut self, topic: &Topic, origin: Origin, join: impl FnOnce() -> Topic) -> Result<bool, TopicLimit> {
-        let Err(place) = self.find(topic) else { return Ok(false) };
+        let Err(index) = self.find(topic) else { return Ok(false) };
         if self.as_slice().len() >= self.limit as usize {
             return Err(TopicLimit(self.limit));
         }
@@ -91,11 +91,11 @@ impl ConnectionTopics {
             Held::One(first) => {
                 let mut many = Vec::with_capacity(2);
                 many.push(first);
-                many.insert(place, new);
+                many.insert(index, new);
                 Held::Many(Box::new(Sorted(many)))
             }
             Held::Many(mut many) => {
-                many.0.insert(place, new);
+                many.0.insert(index, new);
                 Held::Many(many)
             }
         };
@@ -104,11 +104,11 @@ impl ConnectionTopics {
 
     /// Removes `topic`; false if it was not subscribed.
     pub fn remove(&mut self, topic: &Topic) -> bool {
-        let Ok(place) = self.find(topic) else { return false };
+        let Ok(index) = self.find(topic) else { return false };
         self.held = match std::mem::replace(&mut self.held, Held::None) {
             Held::None | Held::One(_) => Held::None,
             Held::Many(mut many) => {
-                many.0.remove(place);
+                many.0.remove(index);
                 match many.0.len() {
                     1 => many.0.pop().map_or(Held::None, Held::One),
                     len => {

@@ -98,7 +98,7 @@ pub enum Input {
 #[non_exhaustive]
 pub enum SubscribeOutcome {
     /// The connection is subscribed, now or already before.
-    Done,
+    Subscribed,
     /// The connection has ended meanwhile.
     NotConnected,
     /// The connection has reached its limit of topics.

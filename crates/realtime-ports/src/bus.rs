@@ -51,11 +51,11 @@ pub trait MessageBus: Send + Sync {
     /// Publishes several envelopes in their order, with a result for each. A bus that can deliver them together
     /// should: each recipient is then visited once.
     async fn publish_batch(&self, envelopes: Vec<Arc<Envelope>>) -> Vec<Result<Published, BusError>> {
-        let mut answers = Vec::with_capacity(envelopes.len());
+        let mut results = Vec::with_capacity(envelopes.len());
         for envelope in envelopes {
-            answers.push(self.publish(envelope).await);
+            results.push(self.publish(envelope).await);
         }
-        answers
+        results
     }
 }
 

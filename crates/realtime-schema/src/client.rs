@@ -132,7 +132,7 @@ pub enum Action {
         /// The new token.
         token: String,
     },
-    /// A command of the application's own. The application answers with the `result` of the `ack`, or with an `error`.
+    /// A command of the application's own. The reply is an `ack` with the application's `result`, or an `error`.
     #[schemars(title = "CallCommand")]
     Call {
         /// Which of the application's commands it is.

@@ -1,7 +1,7 @@
 //! The HTTP API's lists: connections, topics, and the subscribers of a topic, each in pages.
 //!
-//! A page begins after a cursor and is in the order of the cursor. Something that exists while all pages are read is on
-//! exactly one of them, whatever comes and goes meanwhile.
+//! A page begins after a cursor and is sorted by the cursor. An entry that exists while all pages are read is on exactly
+//! one of them, even if other entries are added or removed meanwhile.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -27,7 +27,7 @@ fn page_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Erro
     }
 }
 
-/// Which connections to list. With several filters, all of them must match.
+/// The query of a list of connections. With several filters, all of them must match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = ConnectionQuery { user: Some(Connection::example().user), ..ConnectionQuery::default() })]
@@ -41,7 +41,7 @@ pub struct ConnectionQuery {
     /// Only connections that are subscribed to this topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<Topic>,
-    /// Only connections whose id comes after this one: the `next` of the page before.
+    /// Only connections whose id sorts after this one: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<ConnectionId>,
     /// The most connections on the page: 1 to 1,000.
@@ -57,23 +57,23 @@ impl Default for ConnectionQuery {
     }
 }
 
-/// One page of connections, in the order of their ids, which is the order in which they were made.
+/// One page of connections, sorted by id, which is the order of their creation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = ConnectionPage { connections: vec![Connection::example()], next: Some(Connection::example().id) })]
 pub struct ConnectionPage {
     /// The connections on this node.
     pub connections: Vec<Connection>,
-    /// What to give as `after` for the next page. Absent on the last.
+    /// The `after` of the next page. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<ConnectionId>,
 }
 
-/// Which subscribers of a topic to list.
+/// The query of a list of a topic's subscribers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = SubscriberQuery { after: Some(Connection::example().id), ..SubscriberQuery::default() })]
 pub struct SubscriberQuery {
-    /// Only connections whose id comes after this one: the `next` of the page before.
+    /// Only connections whose id sorts after this one: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<ConnectionId>,
     /// The most subscribers on the page: 1 to 1,000.
@@ -96,7 +96,7 @@ pub struct Subscriber {
     /// The record of the connection.
     #[serde(flatten)]
     pub connection: Connection,
-    /// Who asked for the subscription.
+    /// The origin of the subscription.
     pub origin: Origin,
 }
 
@@ -106,13 +106,13 @@ impl Subscriber {
     }
 }
 
-/// One page of a topic's subscribers, in the order of their connections' ids.
+/// One page of a topic's subscribers, sorted by connection id.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = SubscriberPage { subscribers: vec![Subscriber::example()], next: Some(Connection::example().id) })]
 pub struct SubscriberPage {
     /// The subscribers on this node.
     pub subscribers: Vec<Subscriber>,
-    /// What to give as `after` for the next page. Absent on the last.
+    /// The `after` of the next page. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<ConnectionId>,
 }
@@ -123,7 +123,7 @@ pub struct SubscriberPage {
 pub struct TopicInfo {
     /// The topic.
     pub topic: Topic,
-    /// How many connections of this node are subscribed.
+    /// Number of connections of this node that are subscribed.
     pub subscribers: u64,
 }
 
@@ -133,7 +133,7 @@ impl TopicInfo {
     }
 }
 
-/// Which topics to list.
+/// The query of a list of topics.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(example = TopicQuery { prefix: "order:".into(), ..TopicQuery::default() })]
@@ -141,7 +141,7 @@ pub struct TopicQuery {
     /// Only topics that begin with this text. A `*` in it has no special meaning.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub prefix: String,
-    /// Only topics that come after this one: the `next` of the page before.
+    /// Only topics that sort after this one: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Topic>,
     /// The most topics on the page: 1 to 1,000.
@@ -162,13 +162,13 @@ impl Default for TopicQuery {
     }
 }
 
-/// One page of topics, in their order as text.
+/// One page of topics, sorted as text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = TopicPage { topics: vec![TopicInfo::example()], next: Some(TopicInfo::example().topic) })]
 pub struct TopicPage {
     /// The topics.
     pub topics: Vec<TopicInfo>,
-    /// What to give as `after` for the next page. Absent on the last.
+    /// The `after` of the next page. Absent on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<Topic>,
 }

@@ -126,7 +126,7 @@ pub struct Ack {
     /// The stream's current position, after `subscribe` to a topic with history.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<StreamPosition>,
-    /// What the application answered, after `call`.
+    /// The application's result, after `call`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Payload>,
 }

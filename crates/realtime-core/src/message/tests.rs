@@ -82,9 +82,9 @@ fn all_errors_of_a_request_are_returned_at_once() {
     assert_eq!(validate(&fine, 7), Ok(()));
     let bad = PublishRequest { idempotency_key: Some("é".repeat(129)), ..request(Route::All) };
     let errors = validate(&bad, 6).expect_err("two mistakes");
-    let said: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    let messages: Vec<_> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(
-        said,
+        messages,
         [
             "payload: is 7 bytes; at most 6 are allowed",
             "idempotency_key: is 129 characters long; give 1 to 128, or leave it out"

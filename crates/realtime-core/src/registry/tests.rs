@@ -126,8 +126,8 @@ proptest! {
                     if let Some(at) = at {
                         model[at].0.roles = roles.into_iter().collect();
                     }
-                    let answer = registry.update(id(n), change).map(|new| (*new).clone());
-                    prop_assert_eq!(answer, at.map(|at| model[at].0.clone()));
+                    let updated = registry.update(id(n), change).map(|new| (*new).clone());
+                    prop_assert_eq!(updated, at.map(|at| model[at].0.clone()));
                 }
                 Step::Metadata(n, value) => {
                     let metadata: Metadata = [("k".to_owned(), json!(value))].into_iter().collect();

@@ -22,7 +22,7 @@ impl HookFailure {
         match self {
             Self::Failed => ErrorReply::new(id, ErrorCode::Internal, "the application failed to carry out this call"),
             Self::TimedOut => {
-                let message = "the application did not answer this call in time; it may have been carried out";
+                let message = "the application did not reply to this call in time; it may have been carried out";
                 ErrorReply { after_ms: Some(1_000), ..ErrorReply::new(id, ErrorCode::Unavailable, message) }
             }
         }
@@ -48,7 +48,7 @@ impl Session {
         effects: &mut Vec<Effect>,
     ) {
         let Some(id) = self.finish(PendingKind::Hook) else { return };
-        let answer = match handled {
+        let reply = match handled {
             Ok(Handled::Ack(result)) => id.map(|id| Control::Ack(Ack { result: Some(result), ..Ack::new(id) })),
             Ok(Handled::Error(reply)) => id.map(|id| Control::Error(ErrorReply { id: Some(id), ..*reply })),
             Err(failure) if message.call().is_some() => id.map(|id| Control::Error(failure.reply(Some(id)))),
@@ -56,12 +56,12 @@ impl Session {
             Ok(Handled::Pass) | Err(_) => return self.decoded(message.into_decoded(), effects),
         };
         // A client that gave its command no id expects no reply.
-        effects.extend(answer.map(Effect::Send));
+        effects.extend(reply.map(Effect::Send));
     }
 
     /// The reply to a call that no hook handled.
     pub(super) fn not_handled(id: Option<CommandId>, effects: &mut Vec<Effect>) {
-        let message = "no handler of this server answers this `call`; check its `name`";
+        let message = "no handler of this server handles this `call`; check its `name`";
         effects.push(error(ErrorReply::new(id, ErrorCode::UnknownAction, message)));
     }
 }

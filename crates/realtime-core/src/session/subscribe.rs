@@ -37,7 +37,7 @@ impl Session {
     pub(super) fn subscribed(&mut self, outcome: SubscribeOutcome, effects: &mut Vec<Effect>) {
         let Some(id) = self.finish(PendingKind::Subscribe) else { return };
         match outcome {
-            SubscribeOutcome::Done => Self::ack(id, effects),
+            SubscribeOutcome::Subscribed => Self::ack(id, effects),
             // The connection is closing: no reply can reach the client.
             SubscribeOutcome::NotConnected => {}
             SubscribeOutcome::LimitExceeded { limit } => {

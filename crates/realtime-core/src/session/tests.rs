@@ -119,7 +119,7 @@ fn a_granted_topic_is_subscribed_and_then_acknowledged() {
     let mut world = World::new(&claims(&["subscribe:order:*"], None));
     let asked = world.receive(r#"{"action":"subscribe","id":7,"topic":"order:1"}"#);
     assert_eq!(asked, [Effect::Run(Run::Subscribe { topic: topic("order:1") })]);
-    assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Done)), [ack(7)]);
+    assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Subscribed)), [ack(7)]);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn a_position_without_history_gets_a_gap_before_anything_else() {
 fn a_command_without_an_id_is_carried_out_without_a_reply() {
     let mut world = World::new(&claims(&["subscribe:**"], None));
     world.receive(r#"{"action":"subscribe","topic":"a"}"#);
-    assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Done)), []);
+    assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Subscribed)), []);
     world.receive(r#"{"action":"unsubscribe","topic":"a"}"#);
     assert_eq!(world.handle(Input::Unsubscribed), []);
     assert_eq!(world.receive(r#"{"action":"ping"}"#), []);
@@ -236,10 +236,10 @@ fn a_refresh_renews_the_expiry_the_roles_and_the_grants() {
         has("given", Origin::Server),
         has("news:today", Origin::Client),
     ];
-    let told = world.handle(Input::Regranted { roles: renewed.roles.clone(), subscriptions });
+    let effects = world.handle(Input::Regranted { roles: renewed.roles.clone(), subscriptions });
     let ack = Ack { token_expires_in_ms: Some(95_000), roles: Some(renewed.roles), ..Ack::new(CommandId::Number(1)) };
     assert_eq!(
-        told,
+        effects,
         [Effect::Run(Run::Revoke { topic: topic("a") }), Effect::Send(Control::Ack(ack))],
         "lost subscriptions end first; those of the server and of the open namespace stay"
     );
@@ -272,16 +272,16 @@ fn too_many_commands_get_errors_then_the_connection_is_closed() {
     assert!(error(&over).message.contains("limits.messages_per_second"));
     assert_eq!(world.at(100).receive(r#"{"action":"ping","id":1}"#), [ack(1)], "a client that waits is served");
 
-    let mut answered = 0;
+    let mut replies = 0;
     let closed = loop {
         let effects = world.receive("{}");
         if matches!(effects.as_slice(), [Effect::Close(_)]) {
             break effects;
         }
         assert_eq!(error(&effects).code, ErrorCode::RateLimited);
-        answered += 1;
+        replies += 1;
     };
-    assert_eq!(answered, 5);
+    assert_eq!(replies, 5);
     assert_eq!(closing(&closed).code, CloseCode::OVER_LIMIT);
 }
 
@@ -342,8 +342,8 @@ fn one_command_is_pending_at_a_time_and_its_reply_has_its_id() {
     assert_eq!((&error(&early).code, &error(&early).id), (&ErrorCode::RateLimited, &id(2)));
     assert_eq!(world.handle(Input::Unsubscribed), [], "the outcome of a command that was never sent is ignored");
     assert_eq!(world.receive(r#"{"action":"ping","id":3}"#), [ack(3)], "a ping needs no operation");
-    assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Done)), [ack(1)]);
-    assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Done)), [], "a second outcome is ignored");
+    assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Subscribed)), [ack(1)]);
+    assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Subscribed)), [], "a second outcome is ignored");
 }
 
 #[test]
@@ -351,7 +351,7 @@ fn only_a_refresh_may_change_the_expiry() {
     let mut world = World::new(&claims(&["subscribe:**"], Some(WALL_S + 10)));
     world.receive(r#"{"action":"subscribe","id":1,"topic":"a"}"#);
     assert!(!world.session.is_refreshing());
-    world.handle(Input::Subscribed(SubscribeOutcome::Done));
+    world.handle(Input::Subscribed(SubscribeOutcome::Subscribed));
     world.receive(r#"{"action":"refresh","id":2,"token":"t2"}"#);
     assert!(world.session.is_refreshing());
     world.verified(Err(Refusal::unauthorized("no")));

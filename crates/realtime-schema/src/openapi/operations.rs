@@ -172,7 +172,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
                       all of them must match. `next` of one page is `after` of the one that follows; a connection \
                       that exists while all pages are read is on exactly one of them.",
         query: Some(Components::fields::<ConnectionQuery>),
-        answer: json(Components::answer::<ConnectionPage>),
+        response: json(Components::response::<ConnectionPage>),
         refusals: &[BadRequest],
         ..PLAIN
     },
@@ -242,9 +242,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         summary: "List the connections that are subscribed to a topic",
         description: "In the order of their ids. `next` of one page is `after` of the one that follows. A topic \
                       without subscribers has an empty list.",
-        places: &[TOPIC],
+        path_params: &[TOPIC],
         query: Some(Components::fields::<SubscriberQuery>),
-        answer: json(Components::answer::<SubscriberPage>),
+        response: json(Components::response::<SubscriberPage>),
         refusals: &[BadRequest],
         ..PLAIN
     },
@@ -297,8 +297,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
 ];
 
-const DISCONNECT: &str = "The client is told with `closing`, then with the close code, whose range says whether it \
-                          comes back. `code` and `reason` are given in the query or in a body.";
+const DISCONNECT: &str = "The client receives `closing`, then the close code, whose range defines whether it \
+                          reconnects. `code` and `reason` are given in the query or in a body.";
 
 #[cfg(test)]
 mod tests {

@@ -97,7 +97,7 @@ proptest! {
     fn an_audience_is_valid_by_its_schema_when_it_is_read(
         routes in prop::collection::vec(
             prop::sample::select(vec![
-                json!("all"), json!("nobody"), json!({"user": "alice"}), json!({"role": ""}), json!({"topic": "a b"}),
+                json!("all"), json!("group"), json!({"user": "alice"}), json!({"role": ""}), json!({"topic": "a b"}),
                 json!({"connection": "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e"}), json!({"connection": "7"}), json!({}),
                 json!({"all": null}), json!({"user": "alice", "role": "admin"}), json!(null), json!(["all"]),
             ]),

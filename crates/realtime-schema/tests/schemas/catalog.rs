@@ -93,7 +93,7 @@ fn breakages() -> Vec<(&'static str, &'static str, Value)> {
         ("topic", "", json!("order:*")),
         ("connection", "/id", json!("7")),
         ("subscription", "/origin", json!("chance")),
-        ("message", "/to", json!("nobody")),
+        ("message", "/to", json!("group")),
         ("envelope", "/v", json!("1")),
         ("publish-request", "/to", json!([])),
         ("receipt", "/delivered", json!(-2)),
@@ -116,10 +116,10 @@ fn breakages() -> Vec<(&'static str, &'static str, Value)> {
 
 #[test]
 fn an_invalid_instance_of_every_schema_is_refused() {
-    for (name, place, wrong) in breakages() {
+    for (name, pointer, wrong) in breakages() {
         let schema = schema(name);
         let mut instance = examples(&schema)[0].clone();
-        match (instance.pointer_mut(place), place.rsplit_once('/')) {
+        match (instance.pointer_mut(pointer), pointer.rsplit_once('/')) {
             (Some(field), _) => *field = wrong,
             (None, Some(("", field))) => instance[field] = wrong,
             (None, Some((parent, field))) => instance.pointer_mut(parent).expect("a parent")[field] = wrong,

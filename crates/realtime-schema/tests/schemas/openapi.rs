@@ -35,8 +35,9 @@ fn dangling(document: &Value) -> Vec<&str> {
     let mut found = BTreeSet::new();
     references(document, &mut found);
     assert!(found.len() > 20, "{found:?}");
-    let leads = |reference: &&str| reference.strip_prefix('#').and_then(|place| document.pointer(place)).is_some();
-    found.into_iter().filter(|reference| !leads(reference)).collect()
+    let resolves =
+        |reference: &&str| reference.strip_prefix('#').and_then(|pointer| document.pointer(pointer)).is_some();
+    found.into_iter().filter(|reference| !resolves(reference)).collect()
 }
 
 /// The target of a reference.
@@ -149,14 +150,17 @@ fn every_refusal_is_a_problem_with_an_example_of_its_status() {
     let document = openapi("1.2.3");
     let mut refusals = 0;
     for (method, path, operation) in operations(&document) {
-        let answers = operation["responses"].as_object().expect("responses");
-        assert!(answers.contains_key("200"), "{method} {path}");
-        for (status, answer) in answers.iter().filter(|(status, _)| *status != "200") {
-            let answer = resolved(&document, answer);
-            let problem = &answer["content"]["application/problem+json"];
+        let responses = operation["responses"].as_object().expect("responses");
+        assert!(responses.contains_key("200"), "{method} {path}");
+        for (status, response) in responses.iter().filter(|(status, _)| *status != "200") {
+            let response = resolved(&document, response);
+            let problem = &response["content"]["application/problem+json"];
             assert_eq!(problem["schema"]["$ref"], "#/components/schemas/Problem", "{method} {path} {status}");
             assert_eq!(problem["example"]["status"].to_string(), *status, "{method} {path}");
-            assert!(answer["description"].as_str().is_some_and(|text| text.ends_with('.')), "{method} {path} {status}");
+            assert!(
+                response["description"].as_str().is_some_and(|text| text.ends_with('.')),
+                "{method} {path} {status}"
+            );
             refusals += 1;
         }
     }

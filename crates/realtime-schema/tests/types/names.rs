@@ -145,12 +145,12 @@ fn an_invalid_grant_is_refused_with_the_known_actions_or_the_wrong_pattern() {
         assert_eq!(error.path, "/grants");
         assert_contains(&error.message, &["ACTION:PATTERN", "subscribe, publish, history, presence"]);
     }
-    for (no_pattern, said) in
+    for (invalid, message) in
         [("subscribe", "must not be empty"), ("subscribe:", "must not be empty"), ("publish:a*", "`a*`")]
     {
-        let error = no_pattern.parse::<Grant>().expect_err(no_pattern);
+        let error = invalid.parse::<Grant>().expect_err(invalid);
         assert_eq!(error.path, "/grants/pattern");
-        assert_contains(&error.message, &[said]);
+        assert_contains(&error.message, &[message]);
     }
     assert_contains(&refusal::<JwtClaims>(r#"{"sub":"alice","grants":["shout:a"]}"#), &["grants: `shout:a`"]);
 }

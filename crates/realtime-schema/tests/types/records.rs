@@ -154,7 +154,7 @@ fn an_event_of_a_later_release_is_read_by_its_name() {
 
 #[test]
 fn a_forged_envelope_is_refused() {
-    for (place, wrong) in [
+    for (pointer, wrong) in [
         ("/node", json!("me")),
         ("/v", json!(-1)),
         ("/event", json!({})),
@@ -165,7 +165,7 @@ fn a_forged_envelope_is_refused() {
         ("/event/published/timestamp", json!("now")),
     ] {
         let mut forged = envelope();
-        *forged.pointer_mut(place).expect("a field") = wrong;
+        *forged.pointer_mut(pointer).expect("a field") = wrong;
         refusal::<Envelope>(&forged.to_string());
     }
 }

@@ -73,7 +73,7 @@ pub(super) fn run(
 
 fn subscribed(joined: Result<bool, SubscribeError>) -> Input {
     let outcome = match joined {
-        Ok(_) => SubscribeOutcome::Done,
+        Ok(_) => SubscribeOutcome::Subscribed,
         Err(SubscribeError::NotConnected) => SubscribeOutcome::NotConnected,
         Err(SubscribeError::LimitExceeded { limit }) => SubscribeOutcome::LimitExceeded { limit },
         Err(_) => SubscribeOutcome::Unavailable,
