@@ -129,6 +129,28 @@ impl Browser {
         text.as_str().expect("a text").to_owned()
     }
 
+    /// Shows the page on a screen of this size, in CSS pixels.
+    pub async fn resize(&mut self, width: u32, height: u32) {
+        let screen = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false});
+        self.call("Emulation.setDeviceMetricsOverride", screen).await;
+    }
+
+    /// Shows the page to a person who prefers dark colours, or light ones.
+    pub async fn prefer_dark(&mut self, dark: bool) {
+        let value = if dark { "dark" } else { "light" };
+        let features = json!([{"name": "prefers-color-scheme", "value": value}]);
+        self.call("Emulation.setEmulatedMedia", json!({"features": features})).await;
+    }
+
+    /// A picture of the page as a PNG file, encoded as base64.
+    ///
+    /// # Panics
+    /// The browser takes none.
+    pub async fn screenshot(&mut self) -> String {
+        let picture = self.call("Page.captureScreenshot", json!({"format": "png"})).await;
+        picture["data"].as_str().expect("a picture").to_owned()
+    }
+
     /// What went wrong on the page, as its console would show.
     pub fn trouble(&self) -> &[String] {
         &self.trouble
