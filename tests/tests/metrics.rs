@@ -56,6 +56,10 @@ async fn limits_stand_beside_their_gauges_and_the_process_tells_of_itself() {
     assert_eq!(value(&text, "realtime_limit{name=\"connections\"}"), 77.0);
     assert_eq!(value(&text, "realtime_limit{name=\"queue_bytes\"}"), 1_048_576.0);
     assert_eq!(value(&text, "realtime_queued_bytes"), 0.0);
+    let _alice = world.connect("alice").await;
+    let text = world.get("/metrics").await.text;
+    assert_eq!(value(&text, "realtime_limit{name=\"http_sockets\"}"), 4096.0);
+    assert_eq!(value(&text, "realtime_http_sockets"), 1.0, "the scraper's own socket, and not the WebSocket");
     assert_eq!(value(&text, "realtime_draining"), 0.0);
     assert!(text.contains("realtime_build_info{version=\""), "{text}");
     if cfg!(target_os = "linux") {

@@ -103,3 +103,12 @@ async fn a_compressed_body_or_another_type_is_refused_with_what_to_send() {
         assert_eq!(status, 200, "{good}: {problem}");
     }
 }
+
+#[tokio::test]
+async fn a_body_that_arrives_too_slowly_is_refused_with_408() {
+    let world = World::with(|config| config.api.timeout = realtime_server::Span::secs(1)).await;
+    let head = format!("POST /api/v1/publish HTTP/1.1\r\nHost: a\r\n{KEY}Content-Length: 100\r\n\r\n{{\"to\":");
+    let (status, problem) = raw(&world, head.as_bytes()).await;
+    assert_eq!((status, &problem["status"], &problem["retry"]), (408, &408.into(), &true.into()), "{problem}");
+    assert!(problem["detail"].as_str().is_some_and(|detail| detail.contains("api.timeout")), "{problem}");
+}

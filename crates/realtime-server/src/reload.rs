@@ -54,7 +54,7 @@ impl Reloader {
     /// Blocks the thread while it reads files.
     ///
     /// Applied are: the keys and rules for tokens (`auth`), the keys of backends (`api.keys`, `api.keys_file`), `metrics`,
-    /// `namespaces` and `delivery`, `server.allowed_origins`, `liveness`, `reconnect`, `log.level`, and those of `limits`
+    /// `namespaces` and `delivery`, `server.allowed_origins`, `liveness`, `reconnect`, `log.level`, `log.connections`, and those of `limits`
     /// that concern WebSockets: a connection keeps the limits that it was told in its `welcome`.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use std::{
 };
 
 use axum::{Router, body::Body, http::Request};
-use realtime_adapters::front::{self, AcceptorConfig, Listener, RequestBody, TlsCertificate, TlsListener};
+use realtime_adapters::front::{self, AcceptorConfig, Listener, RequestBody, Slots, TlsCertificate, TlsListener};
 use realtime_ports::ConnectionHandler;
 use realtime_service::{BuildError, Service};
 use tokio::{
@@ -156,14 +156,14 @@ impl Server {
         let mut acceptor = app.config.acceptor();
         acceptor.reserved_paths = base_path::probes(&app.config.server.base_path);
         let listener = app.config.proxy_protocol(listener);
-        let (operators, served) = (acceptor.clone(), router(app.clone()));
+        let (operators, served, slots) = (acceptor.clone(), router(app.clone()), app.http_slots.clone());
         let tls = certificate.is_some();
         let mut accept = match certificate {
-            None => tokio::spawn(serve(listener, acceptor, served, accepting.clone())),
+            None => tokio::spawn(serve(listener, acceptor, slots, served, accepting.clone())),
             Some(certificate) => {
                 tokio::spawn(certificate.clone().watch(CERTIFICATE_INTERVAL, accepting.clone()));
                 let listener = TlsListener::new(listener, certificate, app.config.tls.handshake_timeout.0);
-                tokio::spawn(serve(listener, acceptor, served, accepting.clone()))
+                tokio::spawn(serve(listener, acceptor, slots, served, accepting.clone()))
             }
         };
         tracing::info!(tls, address = %local, "serving");
@@ -171,7 +171,8 @@ impl Server {
         let watching = CancellationToken::new();
         let _stop_watching = watching.clone().drop_guard();
         if let Some((listener, local)) = admin {
-            tokio::spawn(serve(listener, operators, admin_router(app.clone()), watching));
+            let slots = Slots::new(&operators);
+            tokio::spawn(serve(listener, operators, slots, admin_router(app.clone()), watching));
             tracing::info!(address = %local, "serving metrics and health");
         }
         tokio::select! {
@@ -192,7 +193,7 @@ impl Server {
 }
 
 /// Serves `router` on `listener` until `shutdown` is cancelled.
-async fn serve<L>(listener: L, config: AcceptorConfig, router: Router, shutdown: CancellationToken)
+async fn serve<L>(listener: L, config: AcceptorConfig, slots: Slots, router: Router, shutdown: CancellationToken)
 where
     L: Listener,
 {
@@ -205,7 +206,7 @@ where
             router.oneshot(request).await.unwrap_or_else(|never| match never {})
         }
     };
-    front::serve(listener, config, handler, shutdown).await;
+    front::serve_with_slots(listener, config, slots, handler, shutdown).await;
 }
 
 /// How often the files of the certificate are looked at.

@@ -32,6 +32,8 @@ pub struct Admission {
     pub(crate) claims: JwtClaims,
     pub(crate) client: Option<ClientId>,
     pub(crate) ping: PingMode,
+    /// For the log; nothing keeps it afterwards.
+    pub(crate) address: Option<IpAddr>,
     pub(crate) permit: Permit,
 }
 
@@ -144,7 +146,8 @@ impl Admissions {
             return Err(self.over_limit(RefusalReason::UserLimit, "limits.connections_per_user", max));
         }
         let query = &request.query;
-        Ok(Admission { client: query.client.clone(), ping: query.ping.unwrap_or_default(), claims, permit })
+        let (client, ping) = (query.client.clone(), query.ping.unwrap_or_default());
+        Ok(Admission { client, ping, address: request.remote, claims, permit })
     }
 
     /// Takes a permit, counted for the address.

@@ -12,6 +12,7 @@ mod close;
 mod driver;
 mod effects;
 mod hooks;
+mod log;
 mod mailbox;
 mod opening;
 mod running;

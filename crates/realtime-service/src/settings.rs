@@ -39,6 +39,8 @@ pub struct Settings {
     pub drain_rate: u32,
     /// Maximum duration of one hook of the application.
     pub hook_timeout: Duration,
+    /// Whether each connection is logged, at `info`, when it begins and when it ends.
+    pub log_connections: bool,
     /// Name and version of the server, for `welcome`.
     pub server: String,
 }
@@ -99,6 +101,7 @@ impl Default for Settings {
             reconnect: Reconnect { min_ms: 250, max_ms: 30_000, spread_ms: 1_000 },
             drain_rate: 500,
             hook_timeout: Duration::from_secs(5),
+            log_connections: true,
             server: concat!("realtime/", env!("CARGO_PKG_VERSION")).into(),
         }
     }

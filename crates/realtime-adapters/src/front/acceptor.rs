@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(75);
 ///
 /// The handler gets the address of the client as the listener knows it: the other end of the socket, or the one that
 /// the PROXY protocol names.
-pub async fn serve<L, H, F, B>(mut listener: L, config: AcceptorConfig, handler: H, shutdown: CancellationToken)
+pub async fn serve<L, H, F, B>(listener: L, config: AcceptorConfig, handler: H, shutdown: CancellationToken)
 where
     L: Listener,
     H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + Sync + 'static,
@@ -32,6 +32,23 @@ where
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {
     let slots = Slots::new(&config);
+    serve_with_slots(listener, config, slots, handler, shutdown).await;
+}
+
+/// The same with slots that were made before, from the same `config`: the caller can read how many are in use.
+pub async fn serve_with_slots<L, H, F, B>(
+    mut listener: L,
+    config: AcceptorConfig,
+    slots: Slots,
+    handler: H,
+    shutdown: CancellationToken,
+) where
+    L: Listener,
+    H: Fn(Request<RequestBody>, SocketAddr) -> F + Clone + Send + Sync + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let connections = Arc::new(Connections::new(config, slots.clone(), handler, shutdown.clone()));
     let tasks = TaskTracker::new();
     let accept_errors = RateLimitedLog::default();

@@ -17,12 +17,13 @@ mod slots;
 #[cfg(feature = "tls")]
 mod tls;
 
-pub use acceptor::serve;
+pub use acceptor::{serve, serve_with_slots};
 pub use config::AcceptorConfig;
 pub(crate) use deadlines::DeadlineStream;
 pub use in_flight::RequestBody;
 pub use listener::{AcceptedSocket, Listener};
 pub use proxy_protocol::{ProxiedSocket, ProxyProtocol};
 pub use rate_limited_log::RateLimitedLog;
+pub use slots::Slots;
 #[cfg(feature = "tls")]
 pub use tls::{TlsCertificate, TlsError, TlsFiles, TlsListener, TlsSocket};

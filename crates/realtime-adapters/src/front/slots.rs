@@ -29,10 +29,11 @@ impl OverLimit {
     }
 }
 
-/// The slots of a listener.
+/// The slots of a listener: so many sockets may speak HTTP at once. Cloning makes another handle to them.
 #[derive(Clone, Debug)]
-pub(super) struct Slots {
+pub struct Slots {
     total: Arc<Semaphore>,
+    max: usize,
     addresses: Arc<Addresses>,
 }
 
@@ -58,15 +59,24 @@ pub(super) struct AddressSlot {
 }
 
 impl Slots {
-    pub(super) fn new(config: &AcceptorConfig) -> Self {
+    /// As many as `config` allows.
+    pub fn new(config: &AcceptorConfig) -> Self {
+        let max = config.max_http_sockets.clamp(1, Semaphore::MAX_PERMITS);
         Self {
-            total: Arc::new(Semaphore::new(config.max_http_sockets.clamp(1, Semaphore::MAX_PERMITS))),
+            total: Arc::new(Semaphore::new(max)),
+            max,
             addresses: Arc::new(Addresses {
                 counts: Mutex::default(),
                 max: config.max_http_sockets_per_address.max(1),
                 unlimited: config.proxies.clone(),
             }),
         }
+    }
+
+    /// Number of slots that are in use: sockets that speak HTTP, and those of which nothing has arrived yet. A WebSocket
+    /// has given its slot back.
+    pub fn in_use(&self) -> usize {
+        self.max.saturating_sub(self.total.available_permits())
     }
 
     /// A slot for a socket whose other end is `peer`.
@@ -125,12 +135,15 @@ mod tests {
     #[test]
     fn one_address_can_not_take_all_slots_and_a_slot_that_is_given_back_can_be_taken_again() {
         let slots = slots(3, 2, &[]);
+        assert_eq!(slots.in_use(), 0);
         let first = slots.take(from("192.0.2.1")).expect("a slot");
         let _second = slots.take(from("::ffff:192.0.2.1")).expect("the same address, in its other form");
         assert_eq!(slots.take(from("192.0.2.1")).expect_err("a third"), OverLimit::Address);
         let _other = slots.take(from("192.0.2.2")).expect("another address");
         assert_eq!(slots.take(from("192.0.2.3")).expect_err("a fourth in all"), OverLimit::Total);
+        assert_eq!(slots.in_use(), 3, "a refused socket uses none");
         drop(first);
+        assert_eq!(slots.in_use(), 2);
         slots.take(from("192.0.2.1")).expect("given back");
         assert!(slots.addresses.counts.lock().expect("no panic").len() <= 2, "an address without sockets is forgotten");
     }

@@ -1,5 +1,6 @@
 //! `[log]`: what is logged, and how.
 
+use realtime_service::Settings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
@@ -14,11 +15,14 @@ pub struct LogConfig {
     pub level: String,
     /// `text` for people, `json` for machines: one object per line.
     pub format: LogFormat,
+    /// Logs each connection at `info` when it begins, with its user and address, and when it ends, with its close
+    /// code, who ended it (`client`, `server` or `network`) and its duration.
+    pub connections: bool,
 }
 
 impl Default for LogConfig {
     fn default() -> Self {
-        Self { level: "info".into(), format: LogFormat::Text }
+        Self { level: "info".into(), format: LogFormat::Text, connections: true }
     }
 }
 
@@ -34,6 +38,10 @@ pub enum LogFormat {
 }
 
 impl LogConfig {
+    pub(super) fn apply(&self, settings: &mut Settings) {
+        settings.log_connections = self.connections;
+    }
+
     pub(super) fn check(&self, problems: &mut Problems) {
         if let Err(error) = EnvFilter::try_new(&self.level) {
             problems.add("log.level", format!("{error}; use error, warn, info, debug or trace"));

@@ -136,6 +136,7 @@ impl Config {
         self.server.allowed_origins = new.server.allowed_origins;
         self.api.take_reloadable(new.api);
         self.limits.take_reloadable(&new.limits);
+        self.log.connections = new.log.connections;
         if level {
             self.log.level = new.log.level;
         }
@@ -150,6 +151,7 @@ impl Config {
     pub(crate) fn settings(&self) -> Result<Settings, ConfigError> {
         let mut problems = Problems::default();
         let mut settings = Settings::default();
+        self.log.apply(&mut settings);
         self.auth.apply(&mut settings, &mut problems);
         self.api.apply(&mut settings);
         self.limits.apply(&mut settings);

@@ -1,13 +1,16 @@
 //! Request bodies: JSON of a bounded size.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::Relaxed},
+};
 
 use axum::{
     body::{Bytes, HttpBody, to_bytes},
     extract::{FromRequest, Request},
     http::{HeaderMap, header},
 };
-use realtime_schema::{ErrorCode, FieldError};
+use realtime_schema::{ErrorCode, FieldError, Problem};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
@@ -43,6 +46,26 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for OptionalJsonBody<T> {
     }
 }
 
+/// Whether the body of a request has begun and not ended, for the code that gives up at a deadline.
+#[derive(Clone, Debug, Default)]
+pub(super) struct BodyArriving(Arc<AtomicBool>);
+
+impl BodyArriving {
+    pub(super) fn get(&self) -> bool {
+        self.0.load(Relaxed)
+    }
+
+    fn set(&self, arriving: bool) {
+        self.0.store(arriving, Relaxed);
+    }
+}
+
+/// The response to a request whose body did not arrive in time (RFC 9110 section 15.5.9): nothing was done.
+pub(super) fn too_slow() -> ApiError {
+    let detail = "the body did not arrive within api.timeout; nothing was done";
+    ApiError::from(Problem { status: 408, retry: true, ..Problem::new(ErrorCode::BadRequest, detail) })
+}
+
 /// Reads a body of JSON. One that is too large, compressed or of another type is refused before it has arrived.
 async fn body(request: Request, app: &App) -> Result<Bytes, ApiError> {
     let max = app.config.api.max_body_bytes;
@@ -55,7 +78,11 @@ async fn body(request: Request, app: &App) -> Result<Bytes, ApiError> {
         check_encoding(request.headers())?;
         check_type(request.headers())?;
     }
-    to_bytes(request.into_body(), max).await.map_err(|error| {
+    let arriving = request.extensions().get::<BodyArriving>().cloned().unwrap_or_default();
+    arriving.set(true);
+    let whole = to_bytes(request.into_body(), max).await;
+    arriving.set(false);
+    whole.map_err(|error| {
         if std::error::Error::source(&error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>()) {
             too_large()
         } else {

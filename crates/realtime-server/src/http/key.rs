@@ -13,15 +13,25 @@ use realtime_schema::{ErrorCode, Problem};
 use secrecy::{ExposeSecret, SecretString};
 use subtle::{Choice, ConstantTimeEq};
 
-use super::{App, Remote, error::ApiError, start_of_path};
+use super::{
+    App, Remote,
+    body::{self, BodyArriving},
+    error::ApiError,
+    start_of_path,
+};
 
 /// Admits a request that has one of the keys, for at most `api.timeout`.
-pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
+pub(super) async fn guard(State(app): State<Arc<App>>, mut request: Request, next: Next) -> Response {
     if !is_known(request.headers(), &app.live.load().api_keys) {
         return refuse(&app, &request, "send `Authorization: Bearer <key>` with one of api.keys");
     }
     let limit = app.config.api.timeout.0;
+    let arriving = BodyArriving::default();
+    request.extensions_mut().insert(arriving.clone());
     tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        if arriving.get() {
+            return body::too_slow().into_response();
+        }
         let detail = "the request took longer than api.timeout; it may have been done or not";
         ApiError::from(Problem { after_ms: Some(1_000), ..Problem::new(ErrorCode::Unavailable, detail) })
             .into_response()

@@ -27,7 +27,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use realtime_adapters::{jwt::Issuers, ws::Handshake};
+use realtime_adapters::{front::Slots, jwt::Issuers, ws::Handshake};
 use realtime_core::auth::{Refusal, RefusalReason};
 use realtime_schema::ErrorCode;
 use realtime_service::{Service, endpoint};
@@ -51,6 +51,8 @@ pub(crate) struct App {
     /// Set once the server is to stop.
     pub(crate) stopping: AtomicBool,
     pub(crate) verifier: Arc<Issuers>,
+    /// The sockets of the public port that speak HTTP.
+    pub(crate) http_slots: Slots,
     metrics: metrics::Metrics,
     client_addresses: ClientAddresses,
 }
@@ -63,10 +65,13 @@ impl App {
         dev: Option<Dev>,
     ) -> Result<Self, ConfigError> {
         let client_addresses = ClientAddresses::new(&config.server);
-        let metrics = metrics::Metrics::new(service.clone(), verifier.clone(), &config, &client_addresses);
+        let http_slots = Slots::new(&config.acceptor());
+        let metrics =
+            metrics::Metrics::new(service.clone(), verifier.clone(), &config, &client_addresses, http_slots.clone());
         Ok(Self {
             live: ArcSwap::from_pointee(Live::new(config.clone(), dev.is_some())?),
             reloading: tokio::sync::Mutex::new(()),
+            http_slots,
             metrics,
             client_addresses,
             stopping: AtomicBool::new(false),

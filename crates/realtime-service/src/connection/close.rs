@@ -16,6 +16,17 @@ pub(super) enum End {
     Gone,
 }
 
+impl End {
+    /// Who or what ended the connection, for the log.
+    pub(super) fn by(&self) -> &'static str {
+        match self {
+            Self::Ours(_) => "server",
+            Self::Theirs(_) => "client",
+            Self::Gone => "network",
+        }
+    }
+}
+
 /// Sends `closing`, closes, and waits for the peer to close too. Returns the code of the close, if there was one.
 ///
 /// A reader that was slow has `write_timeout` to take the `closing` frame, as it has for any other.

@@ -10,7 +10,10 @@ use realtime_core::{
 use realtime_ports::{Socket, WebSocketConnection};
 use realtime_schema::{Closing, Connection, ConnectionId};
 
-use super::close::{End, close};
+use super::{
+    close::{End, close},
+    log,
+};
 use crate::{
     admission::{Admission, Permit},
     drain,
@@ -29,7 +32,7 @@ pub(super) struct Opened {
 
 /// Records and registers a connection that was admitted.
 pub(super) fn open(node: &Node, id: ConnectionId, admission: Admission) -> Result<Opened, Refusal> {
-    let Admission { claims, client, ping, permit } = admission;
+    let Admission { claims, client, ping, address, permit } = admission;
     let outbound = Arc::new(Outbound::new(id, client.clone(), node.queues.load_full()));
     let (now, wall) = (node.clock.monotonic(), node.clock.now());
     let connection = Arc::new(record(id, &claims, client, wall));
@@ -47,7 +50,7 @@ pub(super) fn open(node: &Node, id: ConnectionId, admission: Admission) -> Resul
         outbound.close(drain::closing(node));
     }
     add(&node.metrics.connections_total, 1);
-    tracing::debug!(connection = %connection.id, user = %connection.user, "connected");
+    log::connected(node, &connection, address);
     Ok(Opened { connection, session, outbound, permit })
 }
 

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use super::{
     close::{End, close},
     driver::{Driver, SlowStep},
-    hooks,
+    hooks, log,
     slow_reader::SlowReader,
 };
 
@@ -36,9 +36,10 @@ impl<S: Socket> Driver<S> {
 
     async fn end(&mut self, end: End) {
         self.forget();
+        let ended_by = end.by();
         let code = close(&self.node, &mut self.socket, end).await;
         self.node.metrics.closes.record(code);
-        tracing::debug!(connection = %self.connection.id, code = code.map(|code| code.0), "disconnected");
+        log::disconnected(&self.node, &self.connection, code, ended_by);
         hooks::closed(&self.node, &self.connection, code).await;
     }
 

@@ -14,7 +14,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use prometheus_client::{encoding::text::encode, metrics::info::Info, registry::Registry};
-use realtime_adapters::jwt::Issuers;
+use realtime_adapters::{front::Slots, jwt::Issuers};
 use realtime_schema::ErrorCode;
 use realtime_service::Service;
 
@@ -30,14 +30,20 @@ pub(crate) struct Metrics {
 }
 
 impl Metrics {
-    pub(crate) fn new(service: Service, verifier: Arc<Issuers>, config: &Config, addresses: &ClientAddresses) -> Self {
+    pub(crate) fn new(
+        service: Service,
+        verifier: Arc<Issuers>,
+        config: &Config,
+        addresses: &ClientAddresses,
+        http_slots: Slots,
+    ) -> Self {
         let mut registry = Registry::default();
         registry.register_collector(Box::new(process::Process::new()));
         let ours = registry.sub_registry_with_prefix("realtime");
         let build =
             [("version", env!("CARGO_PKG_VERSION")), ("commit", env!("BUILD_COMMIT")), ("rustc", env!("BUILD_RUSTC"))];
         ours.register("build", "The build of the server.", Info::new(build.to_vec()));
-        ours.register_collector(Box::new(service::Figures::new(service, config)));
+        ours.register_collector(Box::new(service::Figures::new(service, http_slots, config)));
         ours.register_collector(Box::new(keys::KeyMetrics(verifier)));
         addresses.register(ours);
         Self { requests: Requests::registered(ours), registry }

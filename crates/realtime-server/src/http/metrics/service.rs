@@ -11,6 +11,7 @@ use prometheus_client::{
     encoding::{DescriptorEncoder, EncodeMetric},
     metrics::{MetricType, counter::ConstCounter, gauge::ConstGauge},
 };
+use realtime_adapters::front::Slots;
 use realtime_service::Service;
 
 use crate::config::Config;
@@ -22,6 +23,7 @@ const QUEUES_FRESH_FOR: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Figures {
     service: Service,
+    http_slots: Slots,
     /// Limits that are not the service's own.
     server_limits: [(&'static str, usize); 2],
     /// The last sum over all queues, and when it was computed.
@@ -29,10 +31,10 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    pub(super) fn new(service: Service, config: &Config) -> Self {
+    pub(super) fn new(service: Service, http_slots: Slots, config: &Config) -> Self {
         let server_limits =
             [("http_sockets", config.limits.http_sockets), ("api_max_body_bytes", config.api.max_body_bytes)];
-        Self { service, server_limits, queued: Mutex::default() }
+        Self { service, http_slots, server_limits, queued: Mutex::default() }
     }
 
     /// The bytes that wait in the queues of all connections. Looking at all of them costs about a tenth of a
@@ -75,6 +77,11 @@ impl Collector for Figures {
             ("connections", "Connections now.", m.connections),
             ("topics", "Topics with at least one subscriber now.", m.topics),
             ("subscriptions", "Subscriptions now.", m.subscriptions),
+            (
+                "http_sockets",
+                "Sockets that speak HTTP now, without those of WebSockets; their limit is limits.http_sockets.",
+                self.http_slots.in_use() as u64,
+            ),
             ("queued_bytes", "Bytes that wait in the queues of all connections.", self.queued_bytes()),
             ("draining", "1 while this node is draining, else 0.", self.service.is_draining().into()),
         ];
