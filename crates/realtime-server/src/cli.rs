@@ -186,6 +186,15 @@ fn ignored_line(draft: &Draft) -> Option<String> {
 
 impl Serve {
     fn run(self) -> Outcome {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+        let outcome = runtime.block_on(self.serve());
+        // A file that is still being read does not hold up the end.
+        runtime.shutdown_background();
+        outcome
+    }
+
+    /// Reads the config and starts the log.
+    fn load(&self) -> Result<(Config, Option<LogLevel>), ConfigError> {
         let draft = self.read()?;
         let ignored = ignored_line(&draft);
         let config = self.checked(draft)?;
@@ -196,18 +205,22 @@ impl Serve {
         if let Some(files) = open_files::raise() {
             tracing::debug!(files, "raised the limit of open files");
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        let outcome = runtime.block_on(self.serve(config, log));
-        // A file that is still being read does not hold up the end.
-        runtime.shutdown_background();
-        outcome
+        Ok((config, log))
     }
 
-    async fn serve(self, config: Config, log: Option<LogLevel>) -> Outcome {
+    async fn serve(self) -> Outcome {
+        // Before anything else: a SIGHUP without a handler ends the process.
         let mut signals = Signals::listen()?;
-        let bind = async { if self.dev { Server::bind_dev(config).await } else { Server::bind(config).await } };
-        let server = tokio::select! {
-            bound = bind => bound?,
+        let serve = Arc::new(self);
+        let start = async {
+            let reads = serve.clone();
+            // A file that does not end must not keep SIGTERM from ending the process.
+            let (config, log) = spawn_blocking(move || reads.load()).await??;
+            let bound = if serve.dev { Server::bind_dev(config).await } else { Server::bind(config).await };
+            Ok::<_, Box<dyn Error>>((bound?, log))
+        };
+        let (server, log) = tokio::select! {
+            started = start => started?,
             () = signals.stop() => return Ok(()),
         };
         if let Some(dev) = server.dev() {
@@ -220,7 +233,6 @@ impl Serve {
             Some(log) => server.reloader().with_log(log),
             None => server.reloader(),
         };
-        let serve = Arc::new(self);
         let reload = move || {
             let (serve, reloader) = (serve.clone(), reloader.clone());
             async move {

@@ -65,6 +65,11 @@ impl Signals {
                 () = finished(&mut running) => running = std::mem::take(&mut again).then(|| tokio::spawn(reload())),
             }
         }
+        // Only its notifications end here: a thread that reads files does not stop, and holds up nothing.
+        if let Some(reload) = running {
+            reload.abort();
+            drop(reload.await);
+        }
         notify(Change::Stopping);
         shutdown.cancel();
         while let Request::Reload = self.next().await {

@@ -116,5 +116,5 @@ async fn a_port_that_is_taken_is_named_with_what_to_do() {
     let second = timeout(PATIENCE, command.output()).await.expect("an end in time").expect("it runs");
     assert_eq!(second.status.code(), Some(1));
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
-    assert!(said.contains(taken) && said.contains("--listen"), "{said}");
+    assert!(said.contains(taken) && said.contains("server.listen"), "{said}");
 }

@@ -1,12 +1,17 @@
 //! What an operator sees who changes the config of a server that runs, and who runs it under systemd.
 #![cfg(unix)]
 
-use std::{net::SocketAddr, path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
 
 use futures_util::StreamExt;
 use tempfile::TempDir;
 use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
     net::{TcpStream, UnixDatagram},
     process::{Child, ChildStderr, Command},
     time::timeout,
@@ -258,6 +263,84 @@ async fn a_file_that_does_not_end_holds_up_neither_requests_nor_the_end() {
     assert!(notification(&socket).await.starts_with("RELOADING=1"));
     assert_eq!(timeout(TIMEOUT, server.publish(OLD_KEY)).await, Ok(200));
     server.ends_well().await;
+}
+
+/// Opens a named pipe for writing, which waits until the server has opened it for reading.
+async fn writer(path: &Path) -> tokio::fs::File {
+    let pipe = timeout(TIMEOUT, tokio::fs::OpenOptions::new().write(true).open(path)).await;
+    pipe.expect("the server reads it in time").expect("the pipe is open")
+}
+
+/// Starts a server whose config is a named pipe, and returns it when it waits for the config.
+async fn waits_for_its_config(folder: &Path) -> (Child, tokio::fs::File) {
+    let path = folder.join("realtime.toml");
+    assert!(Command::new("mkfifo").arg(&path).status().await.expect("mkfifo runs").success());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-server"));
+    command.args(["serve", "--listen", "127.0.0.1:0", "--config"]).arg(&path).env_clear();
+    let child = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().expect("the binary starts");
+    let config = writer(&path).await;
+    (child, config)
+}
+
+async fn signal(child: &Child, name: &str) {
+    let pid = child.id().expect("it runs").to_string();
+    assert!(Command::new("kill").args([name, &pid]).status().await.expect("kill runs").success());
+}
+
+#[tokio::test]
+async fn a_reload_during_the_start_does_not_end_the_server() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut child, mut pipe) = waits_for_its_config(folder.path()).await;
+    signal(&child, "-HUP").await;
+    // A key that is too short, so that the server ends by itself once it has read all.
+    pipe.write_all(config(OLD_SECRET, "short", "").as_bytes()).await.expect("the server still reads");
+    pipe.flush().await.expect("the server still reads");
+    drop(pipe);
+    let ended = timeout(TIMEOUT, child.wait()).await.expect("an end in time").expect("its end");
+    assert_eq!(ended.code(), Some(2), "it has read its config, and no signal ended it");
+}
+
+#[tokio::test]
+async fn a_server_that_waits_for_its_config_can_be_stopped() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (mut child, _pipe) = waits_for_its_config(folder.path()).await;
+    signal(&child, "-TERM").await;
+    let ended = timeout(TIMEOUT, child.wait()).await.expect("an end in time").expect("its end");
+    assert_eq!(ended.code(), Some(0));
+}
+
+#[tokio::test]
+async fn nothing_is_sent_to_systemd_after_that_the_server_is_stopping() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (keys, notify) = (folder.path().join("keys"), folder.path().join("notify"));
+    std::fs::write(&keys, OLD_KEY).expect("a file");
+    let socket = UnixDatagram::bind(&notify).expect("a socket");
+    let env = [
+        ("REALTIME_AUTH__HMAC_SECRET", OLD_SECRET),
+        ("REALTIME_API__KEYS_FILE", keys.to_str().expect("plain text")),
+        ("NOTIFY_SOCKET", notify.to_str().expect("plain text")),
+    ];
+    let mut server = Server::start("", &env).await;
+    assert_eq!(notification(&socket).await, "READY=1\n");
+    // It does not read the close frame, so the server waits for it while the reload ends.
+    let mut client = server.connect(OLD_SECRET, None).await.expect("admitted");
+    std::fs::remove_file(&keys).expect("removed");
+    assert!(Command::new("mkfifo").arg(&keys).status().await.expect("mkfifo runs").success());
+    server.signal("-HUP").await;
+    assert!(notification(&socket).await.starts_with("RELOADING=1"));
+    let mut pipe = writer(&keys).await;
+    server.signal("-TERM").await;
+    assert_eq!(notification(&socket).await, "STOPPING=1\n");
+    pipe.write_all(b"short").await.expect("the server still reads");
+    pipe.flush().await.expect("the server still reads");
+    drop(pipe);
+    server.logged("nothing was reloaded").await;
+    while let Some(Ok(_)) = client.next().await {}
+    let ended = timeout(TIMEOUT, server.child.wait()).await.expect("an end in time").expect("its end");
+    assert_eq!(ended.code(), Some(0));
+    let mut buffer = [0; 256];
+    let later = socket.try_recv(&mut buffer).map(|length| String::from_utf8_lossy(&buffer[..length]).into_owned());
+    assert!(later.is_err(), "{later:?}");
 }
 
 #[tokio::test]
