@@ -205,6 +205,9 @@ async fn a_numeric_user_is_refused_with_what_to_set_and_accepted_where_it_is_set
     for given in [json!(4.5), json!(1e300)] {
         refuses(integers.clone(), json!({"sub": given}), "claim `sub` is not a whole number").await;
     }
+    for given in [json!(-7), json!(i64::MIN)] {
+        refuses(integers.clone(), json!({"sub": given}), "claim `sub` is a negative number").await;
+    }
     for given in [json!(true), json!([42]), json!({"id": 42})] {
         refuses(integers.clone(), json!({"sub": given}), "claim `sub` is not a string").await;
     }

@@ -24,6 +24,8 @@ pub(super) enum ClaimProblem {
     NumericSubject,
     #[error("is not a whole number")]
     NotAWholeNumber,
+    #[error("is a negative number; a user that is a number is 0 or more")]
+    NegativeNumber,
     #[error("is not a number of seconds")]
     NotSeconds,
     #[error("is not between 1970 and 9999; it counts seconds, not milliseconds")]

@@ -120,7 +120,8 @@ impl ClaimPaths {
         let user = match value {
             Value::String(user) => UserId::new(user.as_str()),
             Value::Number(_) if !self.integer_subject => return Err(ClaimProblem::NumericSubject.of(path)),
-            Value::Number(number) if number.is_i64() || number.is_u64() => UserId::new(number.to_string()),
+            Value::Number(number) if number.is_u64() => UserId::new(number.to_string()),
+            Value::Number(number) if number.is_i64() => return Err(ClaimProblem::NegativeNumber.of(path)),
             Value::Number(_) => return Err(ClaimProblem::NotAWholeNumber.of(path)),
             _ => return Err(ClaimProblem::NotAString.of(path)),
         };

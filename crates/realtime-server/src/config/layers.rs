@@ -178,7 +178,7 @@ impl Draft {
         for fault in faults {
             match fault {
                 Fault::Type { key, what } => self.add(key, what),
-                Fault::Unknown { key, nearest } => {
+                Fault::Unknown { key, nearest, siblings } => {
                     let shown = match key.rsplit_once('.').unwrap_or(("", &key)) {
                         (section, name) if name.chars().count() > MAX_SHOWN_KEY_CHARS => {
                             join(section, "(a key too long to show)")
@@ -186,7 +186,7 @@ impl Draft {
                         _ => key.clone(),
                     };
                     let place = self.places.of(&key);
-                    self.problems.push(Problem { place, ..no_such(&shown, nearest) });
+                    self.problems.push(Problem { place, ..no_such(&shown, nearest, &siblings) });
                 }
             }
         }
@@ -211,7 +211,7 @@ impl Draft {
                 if is_service_link(rest, &text) {
                     self.service_links.push(name);
                 } else {
-                    self.problems.push(no_such(&name, meant(&key, known).map(|path| variable(&path))));
+                    self.problems.push(no_such(&name, meant(&key, known).map(|path| variable(&path)), &[]));
                 }
                 continue;
             };
@@ -256,11 +256,15 @@ pub(super) fn variable(path: &str) -> String {
     format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
 }
 
-fn no_such(key: &str, nearest: Option<String>) -> Problem {
-    let hint = nearest.map_or_else(
-        || "`realtime-server config-reference` lists every setting".to_owned(),
-        |nearest| format!("did you mean `{nearest}`?"),
-    );
+/// The problem of an unknown key, with the nearest that exists, or else all `siblings`.
+fn no_such(key: &str, nearest: Option<String>, siblings: &[String]) -> Problem {
+    let hint = match (nearest, siblings) {
+        (Some(nearest), _) => format!("did you mean `{nearest}`?"),
+        (None, [first @ .., last]) if !first.is_empty() => {
+            format!("the keys here are `{}` and `{last}`", first.join("`, `"))
+        }
+        (None, _) => "`realtime-server config-reference` lists every setting".to_owned(),
+    };
     Problem::new(key, format!("there is no such setting; {hint}"))
 }
 

@@ -43,11 +43,11 @@ impl LogConfig {
     }
 
     pub(super) fn check(&self, problems: &mut Problems) {
-        if let Err(error) = EnvFilter::try_new(&self.level) {
-            problems.add("log.level", format!("{error}; use error, warn, info, debug or trace"));
-        } else if self.level.split(',').any(is_unknown_level) {
-            // The filter takes any other word for the name of a module, and would silence everything else.
-            let what = format!("`{}` is no level; use error, warn, info, debug, trace or off", self.level);
+        // The filter takes any other word for the name of a module, and would silence everything else. The value is not
+        // repeated: it may be a secret.
+        if EnvFilter::try_new(&self.level).is_err() || self.level.split(',').any(is_unknown_level) {
+            let what = "is neither a level nor a filter by module; use error, warn, info, debug, trace or off, or a \
+                        filter such as `info,realtime_service=debug`";
             problems.add("log.level", what);
         }
     }

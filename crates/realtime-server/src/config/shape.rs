@@ -15,8 +15,10 @@ pub(super) enum Shape {
     Table(BTreeMap<String, Shape>),
     /// A list of one kind.
     List(Box<Shape>),
-    /// A text, a path, an address or a word.
+    /// A text, a path or an address.
     Text,
+    /// One of several words.
+    Word,
     /// A time span.
     Span,
     /// A text that is never shown.
@@ -38,6 +40,8 @@ pub(super) enum Fault {
         key: String,
         /// The nearest one that exists.
         nearest: Option<String>,
+        /// The keys that exist there, in an entry of a list.
+        siblings: Vec<String>,
     },
     /// A value of another type.
     Type {
@@ -71,10 +75,11 @@ impl Shape {
             Some("boolean") => Self::Boolean,
             Some("string") if schema["writeOnly"] == true => Self::Secret,
             Some("string") if schema["format"] == "time span" => Self::Span,
+            Some("string") if schema["enum"].is_array() => Self::Word,
             Some("string") => Self::Text,
             // A word of several, each with its own description.
             _ if schema["oneOf"].as_array().is_some_and(|words| words.iter().all(|word| word["type"] == "string")) => {
-                Self::Text
+                Self::Word
             }
             _ => Self::Any,
         }
@@ -114,7 +119,7 @@ impl Shape {
     /// The value that a text from the environment stands for.
     pub(super) fn parse(&self, text: &str) -> Result<Value, String> {
         match self {
-            Self::Text | Self::Span | Self::Secret | Self::Any => Ok(Value::String(text.to_owned())),
+            Self::Text | Self::Word | Self::Span | Self::Secret | Self::Any => Ok(Value::String(text.to_owned())),
             Self::Integer => {
                 text.trim().parse().map(Value::Integer).map_err(|_| format!("`{text}` is not a whole number"))
             }
@@ -144,7 +149,15 @@ impl Shape {
                 let entries = table.into_iter().filter_map(|(name, value)| {
                     let path = join(key, &name);
                     let Some(inner) = keys.get(&name) else {
-                        faults.push(Fault::Unknown { nearest: nearest(&plain(&path), known), key: path });
+                        // An entry of a list is not one of the sections, so its own keys are all that is meant.
+                        let siblings: Vec<_> =
+                            if key.ends_with(']') { keys.keys().cloned().collect() } else { Vec::new() };
+                        let nearest = if siblings.is_empty() {
+                            nearest(&plain(&path), known)
+                        } else {
+                            nearest(&name, &siblings).map(|sibling| join(&plain(key), &sibling))
+                        };
+                        faults.push(Fault::Unknown { nearest, siblings, key: path });
                         return None;
                     };
                     Some((name, inner.fitting(value, &path, known, faults)?))
@@ -159,7 +172,7 @@ impl Shape {
                 });
                 Some(Value::Array(entries.collect()))
             }
-            (Self::Text | Self::Span | Self::Secret, value @ Value::String(_))
+            (Self::Text | Self::Word | Self::Span | Self::Secret, value @ Value::String(_))
             | (Self::Integer, value @ Value::Integer(_))
             | (Self::Boolean, value @ Value::Boolean(_))
             | (Self::Any, value) => Some(value),
@@ -180,15 +193,17 @@ impl Shape {
             Self::Integer => Value::Integer(1),
             Self::Boolean => Value::Boolean(false),
             Self::Span => Value::String("1s".into()),
-            // The only text that is required is a namespace's pattern.
-            Self::Text => Value::String("all".into()),
-            Self::Secret | Self::Any => Value::String("x".repeat(64)),
+            // The only text that is required is a namespace's pattern. Every other setting of a namespace fits a topic.
+            Self::Text => Value::String("topic:placeholder".into()),
+            Self::Word | Self::Secret | Self::Any => Value::String("x".repeat(64)),
         }
     }
 
     fn shown(&self, value: &Value) -> String {
         match value {
-            Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_) if self.is_secret() => {
+            Value::String(_) | Value::Integer(_) | Value::Float(_) | Value::Boolean(_)
+                if self.is_secret() || matches!(self, Self::Text | Self::Word) =>
+            {
                 format!("{} (not shown: it may be a secret)", kind(value))
             }
             Value::String(text) => format!("the text {text:?}"),
@@ -202,10 +217,10 @@ impl Shape {
             Self::Table(_) => "a section with its own keys",
             Self::List(inner) => match **inner {
                 Self::Table(_) => "a list of tables",
-                Self::Text | Self::Secret => "a list of texts, such as [\"…\"]",
+                Self::Text | Self::Word | Self::Secret => "a list of texts, such as [\"…\"]",
                 _ => "a list",
             },
-            Self::Text | Self::Secret => "a text in quotes",
+            Self::Text | Self::Word | Self::Secret => "a text in quotes",
             Self::Span => "a time span in quotes and with a unit, such as \"25s\"",
             Self::Integer => "a whole number",
             Self::Boolean => "`true` or `false`",
@@ -261,7 +276,8 @@ pub(super) fn plain(path: &str) -> String {
     plain
 }
 
-/// The known key that `key` is most like, if it is at all like one: as a whole, or by its last part alone.
+/// The known key that `key` is most like, if it is at all like one: as a whole, or by its last part alone. The sections
+/// around it are none.
 pub(super) fn nearest(key: &str, known: &[String]) -> Option<String> {
     fn last(path: &str) -> &str {
         path.rsplit('.').next().unwrap_or(path)
@@ -273,6 +289,7 @@ pub(super) fn nearest(key: &str, known: &[String]) -> Option<String> {
     };
     known
         .iter()
+        .filter(|path| !key.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.')))
         .map(|path| (likeness(path), path))
         .filter(|(likeness, _)| *likeness > 0.84)
         .max_by(|a, b| a.0.total_cmp(&b.0))

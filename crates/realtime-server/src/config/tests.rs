@@ -36,7 +36,7 @@ fn a_short_secret_a_short_api_key_and_an_unknown_algorithm_are_refused() {
     assert!(found[1].starts_with("api.keys[0]: "), "{found:?}");
     config = usable();
     config.auth.hmac_algorithm = "none".into();
-    assert!(problems(&config)[0].starts_with("auth.hmac_algorithm: `none` is not a supported algorithm"));
+    assert!(problems(&config)[0].starts_with("auth.hmac_algorithm: is not a supported algorithm: it is an unsigned"));
 }
 
 #[test]

@@ -96,9 +96,19 @@ fn remove(root: &mut Value, steps: &[Segment]) -> bool {
     parent(root, &steps[..=last], true).and_then(Value::as_table_mut).is_some_and(|table| table.remove(key).is_some())
 }
 
+/// Lists the words that a setting knows, from serde's list of them. The given one is not repeated: it may be a secret.
+fn not_one_of(words: &str) -> String {
+    let words = words.trim_start_matches("one of ");
+    let words = words.rsplit_once(", ").map_or(words.to_owned(), |(first, last)| format!("{first} or {last}"));
+    format!("is not one of its values; use {words}")
+}
+
 /// What serde says of a value, where it names what it expected as Rust does.
 fn in_words(message: &str) -> String {
     let Some((found, expected)) = message.rsplit_once(", expected ") else { return message.to_owned() };
+    if found.starts_with("unknown variant ") {
+        return not_one_of(expected);
+    }
     let expected = match expected {
         "usize" | "u64" => "a whole number, 0 or more",
         "u32" => "a whole number from 0 to 4294967295",

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 pub struct ClaimSettings {
     /// The user: the first of these claims that the token has.
     pub subject: Vec<String>,
-    /// Accepts a whole number as the user, in decimal digits. The user `7` and the number 7 are then the same user.
+    /// Accepts a whole number, 0 or more, as the user, in decimal digits. The user `7` and the number 7 are then the
+    /// same user.
     pub integer_subject: bool,
     /// Lists of roles: arrays, or strings with spaces between the entries. All of those that the token has are taken
     /// together.

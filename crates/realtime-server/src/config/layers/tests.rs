@@ -206,6 +206,39 @@ keys = \"one\"
 }
 
 #[test]
+fn an_unknown_key_of_a_namespace_is_reported_with_the_keys_that_it_can_have() {
+    let (_folder, path) = file("[[namespaces]]\npattern = \"all\"\nstray = 1");
+    let found = problems(Config::load(Some(&path), [], []));
+    let keys = "the keys here are `overflow`, `pattern` and `subscribe`";
+    assert_eq!(found, [format!("namespaces[0].stray (line 3): there is no such setting; {keys}")]);
+    let (_folder, path) = file("auth.stray = 1");
+    let found = problems(Config::load(Some(&path), [], []));
+    assert!(!found[0].contains("`auth`"), "the section itself is no suggestion: {found:?}");
+}
+
+#[test]
+fn a_namespace_without_a_pattern_is_one_fault() {
+    let (_folder, path) = file("[[namespaces]]\nsubscribe = \"authenticated\"");
+    let found = problems(Draft::read(Some(&path), [], []).expect("TOML").checked(|_| {}));
+    let of_namespaces: Vec<_> = found.iter().filter(|problem| problem.starts_with("namespaces")).collect();
+    assert_eq!(of_namespaces, ["namespaces[0].pattern (line 1): is required"]);
+}
+
+#[test]
+fn a_word_that_a_setting_does_not_know_is_reported_with_those_that_it_does() {
+    for (text, said) in [
+        ("metrics.access = \"all\"", "metrics.access (line 1): is not one of its values; use `key` or `open`"),
+        (
+            "delivery.overflow = \"wait\"",
+            "delivery.overflow (line 1): is not one of its values; use `close`, `drop` or `latest`",
+        ),
+    ] {
+        let (_folder, path) = file(text);
+        assert_eq!(problems(Config::load(Some(&path), [], [])), [said]);
+    }
+}
+
+#[test]
 fn a_broken_file_is_named_by_line_and_its_contents_are_not_repeated() {
     let (_folder, path) = file("[auth]\nhmac_secret = \"not closed and secret");
     let error = Config::load(Some(&path), [], []).expect_err("not TOML").to_string();

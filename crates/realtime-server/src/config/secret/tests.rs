@@ -62,6 +62,29 @@ fn no_error_repeats_a_secret() {
         fs::write(&path, &text).expect("a file");
         silent(&said(Some(&path), &[]), &text);
     }
+    // A key in the position of a word.
+    for setting in [
+        "metrics.access",
+        "log.level",
+        "log.format",
+        "delivery.overflow",
+        "auth.hmac_algorithm",
+        "auth.public_key_algorithm",
+        "auth.jwks.rsa_algorithm",
+    ] {
+        for shape in [format!("\"{HEX}\""), format!("\"{HEX}, expected `open`\""), NUMBER.to_owned()] {
+            let text = format!("{setting} = {shape}\n");
+            fs::write(&path, &text).expect("a file");
+            silent(&said(Some(&path), &[]), &text);
+        }
+        let env = [(variable(setting), HEX.to_owned())];
+        silent(&said(None, &env), &format!("{env:?}"));
+    }
+    for word in ["subscribe", "overflow"] {
+        let text = format!("[[namespaces]]\npattern = \"all\"\n{word} = \"{HEX}\"\n");
+        fs::write(&path, &text).expect("a file");
+        silent(&said(Some(&path), &[]), &text);
+    }
     for (section, key) in [
         ("auth", "hmac_secret"),
         ("auth", "hmac_secretes"),
