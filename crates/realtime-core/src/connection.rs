@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use realtime_schema::{ClientId, Connection, ConnectionId, JwtClaims, Role, Timestamp, UserId};
+use realtime_schema::{ClientId, Connection, ConnectionId, JwtClaims, Role, Timestamp, TokenInfo, UserId};
 use serde_json::{Map, Value};
 
 /// The application's own data of a connection.
@@ -15,6 +15,14 @@ pub struct ConnectionUpdate {
     pub roles: Option<Vec<Role>>,
     /// The new metadata, if it changes.
     pub metadata: Option<Metadata>,
+    /// What the new token says of itself, if the token changes.
+    pub token: Option<Option<Box<TokenInfo>>>,
+}
+
+/// What a token says of itself, for the record: nothing without a `jti` and an `iat`.
+pub fn token_info(claims: &JwtClaims) -> Option<Box<TokenInfo>> {
+    let JwtClaims { jti, iat, exp, .. } = claims;
+    (jti.is_some() || iat.is_some()).then(|| Box::new(TokenInfo { jti: jti.clone(), iat: *iat, exp: *exp }))
 }
 
 /// The record of a connection that was admitted with `claims`.
@@ -22,7 +30,15 @@ pub fn record(id: ConnectionId, claims: &JwtClaims, client: Option<ClientId>, no
     let mut roles = claims.roles.clone();
     roles.sort_unstable();
     roles.dedup();
-    Connection { id, user: claims.sub.clone(), roles, client, metadata: claims.metadata.clone(), created_at: now }
+    Connection {
+        id,
+        user: claims.sub.clone(),
+        roles,
+        client,
+        metadata: claims.metadata.clone(),
+        created_at: now,
+        token: token_info(claims),
+    }
 }
 
 /// The record with `change` applied.
@@ -36,6 +52,9 @@ pub fn updated(connection: &Connection, change: ConnectionUpdate) -> Connection 
     }
     if let Some(metadata) = change.metadata {
         new.metadata = metadata;
+    }
+    if let Some(token) = change.token {
+        new.token = token;
     }
     new
 }
@@ -131,9 +150,22 @@ mod tests {
     #[test]
     fn an_update_changes_only_the_given_fields() {
         let before = connection(1, "alice", &["admin"]);
-        let after = updated(&before, ConnectionUpdate { roles: Some(vec![role("staff")]), metadata: None });
+        let after = updated(&before, ConnectionUpdate { roles: Some(vec![role("staff")]), ..Default::default() });
         assert_eq!(after.roles, vec![role("staff")]);
         assert_eq!(after, Connection { roles: after.roles.clone(), ..before });
+    }
+
+    #[test]
+    fn a_record_holds_nothing_of_a_token_that_says_nothing_of_itself() {
+        let token = |jti: Option<&str>, iat| {
+            let alice = JwtClaims::new(UserId::new("alice").expect("a user"));
+            let claims = JwtClaims { jti: jti.map(str::to_owned), iat, exp: Some(9), ..alice };
+            record(ConnectionId(uuid::Uuid::nil()), &claims, None, Timestamp::EPOCH).token
+        };
+        assert_eq!(token(None, None), None);
+        let known = TokenInfo { jti: Some("t1".into()), iat: Some(7), exp: Some(9) };
+        assert_eq!(token(Some("t1"), Some(7)), Some(Box::new(known)));
+        assert!(size_of::<Connection>() <= 112, "it has {} bytes", size_of::<Connection>());
     }
 
     #[test]

@@ -25,7 +25,8 @@
 //! - [`codec`] decodes a client's text and encodes frames, each once; a [`client_message`] is the message as an
 //!   application's hook receives it.
 //! - [`session`] is the state machine of one connection; the example `core_only` drives it by hand.
-//! - [`auth`] and [`policy`] decide who may connect and subscribe; [`limits`] counts.
+//! - [`auth`] and [`policy`] decide who may connect and subscribe, and [`revocation`] who may not any more; [`limits`]
+//!   counts.
 //! - [`registry`] and [`pubsub`] find the recipients of a message.
 
 pub mod address;
@@ -44,6 +45,7 @@ pub mod page;
 pub mod policy;
 pub mod pubsub;
 pub mod registry;
+pub mod revocation;
 pub mod session;
 pub mod topic;
 

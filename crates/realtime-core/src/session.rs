@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use realtime_schema::{
     Ack, ClientLimits, CloseCode, Closing, Command, CommandId, Connection, Control, ErrorReply, Grant, JwtClaims,
-    PingMode, Reconnect, Role, Subscription, Timestamp, Topic, UserId,
+    PingMode, Reconnect, Role, Subscription, Timestamp, TokenInfo, Topic, UserId,
 };
 
 use crate::{
@@ -145,10 +145,12 @@ pub enum Run {
         /// The token.
         token: String,
     },
-    /// Put new roles on the record; the outcome is [`Input::Regranted`].
+    /// Put the new token's roles on the record, and what it says of itself; the outcome is [`Input::Regranted`].
     Regrant {
         /// The roles.
         roles: Vec<Role>,
+        /// What the token says of itself.
+        token: Option<Box<TokenInfo>>,
     },
     /// End a subscription that is no longer granted. No outcome.
     Revoke {

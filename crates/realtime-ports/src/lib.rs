@@ -52,7 +52,7 @@ pub use connection::{SendError, SocketVisitor, WebSocketConnection};
 pub use handler::{ConnectionHandler, HookContext, HookError};
 pub use pubsub::{PubSubManager, PubSubStats, SubscribeError};
 pub use registry::{ConnectionRegistry, RegisterError, Selection};
-pub use service::{PublishError, RealtimeService};
+pub use service::{PublishError, RealtimeService, RevokeError};
 pub use socket::{Incoming, Socket, SocketError};
 pub use verifier::{JwtVerifier, VerifyError};
 

@@ -1,12 +1,12 @@
 //! The operations that an application calls.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use realtime_core::auth::{ConnectRequest, Refusal};
 use realtime_schema::{
     Audience, Closing, Connection, ConnectionId, FieldError, MessageType, Origin, Payload, PublishRequest, Receipt,
-    Role, Route, Topic, UserId,
+    RevocationRequest, Revoked, Role, Route, Topic, UserId,
 };
 
 use crate::{bus::BusError, connection::WebSocketConnection, pubsub::SubscribeError};
@@ -27,6 +27,31 @@ pub trait RealtimeService: Send + Sync {
 
     /// Ends every subscription of a connection, unregisters it and closes its socket. False if it is unknown.
     async fn disconnect(&self, id: ConnectionId, closing: Closing) -> bool;
+
+    /// Refuses a token, a user, or all tokens issued before a time, and closes the connections that they have: with 4403
+    /// those of a user, else with 4603. Kept in memory until it ends.
+    ///
+    /// # Errors
+    /// A field is invalid, or `limits.revocations` is reached; then nothing has changed.
+    async fn revoke(&self, request: RevocationRequest) -> Result<Revoked, RevokeError>;
+
+    /// Closes a connection, and refuses its client for `block_for`: its token, which is every connection with the same
+    /// `jti`, or its user if the token has none. `None` if the connection is unknown.
+    ///
+    /// # Errors
+    /// `limits.revocations` is reached; then nothing has changed.
+    async fn block_connection(
+        &self,
+        id: ConnectionId,
+        block_for: Duration,
+        closing: Closing,
+    ) -> Result<Option<Revoked>, RevokeError>;
+
+    /// Closes the connections of a user, and refuses the user for `block_for`, whatever the token.
+    ///
+    /// # Errors
+    /// `limits.revocations` is reached; then nothing has changed.
+    async fn block_user(&self, user: UserId, block_for: Duration, closing: Closing) -> Result<Revoked, RevokeError>;
 
     /// Subscribes a connection on the server's behalf and notifies it; false if it was subscribed already.
     ///
@@ -109,4 +134,19 @@ pub enum PublishError {
     /// The bus failed.
     #[error(transparent)]
     Bus(#[from] BusError),
+}
+
+/// Why nothing was revoked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RevokeError {
+    /// A field holds what it must not.
+    #[error("the revocation is not valid")]
+    Invalid(Vec<FieldError>),
+    /// As many revocations are kept as may be. None of them is dropped for a new one.
+    #[error("limits.revocations is {limit}, and so many are kept; remove some, or raise the limit")]
+    Full {
+        /// `limits.revocations`.
+        limit: usize,
+    },
 }

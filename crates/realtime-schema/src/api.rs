@@ -1,6 +1,6 @@
 //! The HTTP API for backends: bodies of requests and responses.
 
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
@@ -8,7 +8,6 @@ use crate::{
     connection::{Connection, Subscription},
     field_error::FieldError,
     id::MessageId,
-    integer,
     message::{Audience, Message, Payload},
     stream::StreamPosition,
     text::{ClientId, MessageType},
@@ -193,37 +192,6 @@ impl ConnectionInfo {
 pub struct ConnectionList {
     /// The connections on this node, oldest first.
     pub connections: Vec<ConnectionInfo>,
-}
-
-/// The close of a disconnect; all fields are optional.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "an object with `code` and `reason`")]
-#[schemars(example = DisconnectRequest { code: Some(4000), reason: Some("account closed".into()) })]
-pub struct DisconnectRequest {
-    /// The close code: 4403 by default; an application's own 4000–4199 (the client does not reconnect) or 4200–4399 (it reconnects), or 4603 (revoked).
-    #[serde(default, deserialize_with = "integer::optional", skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "close_codes")]
-    pub code: Option<u16>,
-    /// The reason, sent to the client: at most 100 characters.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(length(max = 100))]
-    pub reason: Option<String>,
-}
-
-fn close_codes(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({"anyOf": [
-        {"type": "integer", "minimum": 4000, "maximum": 4399},
-        {"type": "integer", "enum": [4403, 4603]},
-        {"type": "null"},
-    ]})
-}
-
-/// The number of closed connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[schemars(example = Disconnected { disconnected: 1 })]
-pub struct Disconnected {
-    /// The number.
-    pub disconnected: u64,
 }
 
 /// Whether a request changed a subscription.

@@ -30,6 +30,24 @@ pub struct Connection {
     pub metadata: Map<String, Value>,
     /// The time at which it was accepted.
     pub created_at: Timestamp,
+    /// What its token says of itself, if it says anything. Never sent to other clients.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    // In a box, so that a token that says nothing costs the record no more than a pointer.
+    pub token: Option<Box<TokenInfo>>,
+}
+
+/// What a token says of itself, to recognize it when it is revoked (RFC 7519 section 4.1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct TokenInfo {
+    /// Its own id.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jti: Option<String>,
+    /// Seconds since 1970 at which it was issued.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub iat: Option<i64>,
+    /// Seconds since 1970 at which it expires.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exp: Option<i64>,
 }
 
 impl Connection {
@@ -41,6 +59,7 @@ impl Connection {
             client: Some(ClientId::new("tab-7f3a").expect("a client")),
             metadata: Map::new(),
             created_at: Timestamp::from_millis(1_795_438_800_123),
+            token: Some(Box::new(TokenInfo { jti: Some("7f3a".into()), iat: None, exp: Some(1_795_442_400) })),
         }
     }
 }

@@ -56,3 +56,7 @@ id! {
     /// One running node.
     NodeId, "node"
 }
+id! {
+    /// One revocation.
+    RevocationId, "revocation"
+}

@@ -32,6 +32,7 @@ mod client;
 mod code;
 mod connection;
 mod contract;
+mod disconnect;
 mod envelope;
 mod field_error;
 mod id;
@@ -43,25 +44,28 @@ mod open_words;
 mod openapi;
 mod query;
 mod reason;
+mod revocation;
 mod server;
 mod stream;
 mod stream_pattern;
 mod text;
+mod time_span;
 mod timestamp;
 mod topic;
 
 pub use api::{
-    BatchRequest, BatchResponse, BatchResult, ConnectionInfo, ConnectionList, DisconnectRequest, Disconnected, Problem,
-    PublishRequest, Receipt, SubscriptionChange,
+    BatchRequest, BatchResponse, BatchResult, ConnectionInfo, ConnectionList, Problem, PublishRequest, Receipt,
+    SubscriptionChange,
 };
 pub use catalog::{CatalogEntry, catalog};
 pub use claims::JwtClaims;
 pub use client::{Action, Command, CommandId};
 pub use code::{CloseAdvice, CloseCode, ErrorCode};
-pub use connection::{Connection, Origin, Subscription};
+pub use connection::{Connection, Origin, Subscription, TokenInfo};
+pub use disconnect::{DisconnectRequest, Disconnected};
 pub use envelope::{Envelope, Event};
 pub use field_error::FieldError;
-pub use id::{ConnectionId, MessageId, NodeId};
+pub use id::{ConnectionId, MessageId, NodeId, RevocationId};
 pub use limits::ClientLimits;
 pub use listing::{
     ConnectionPage, ConnectionQuery, Subscriber, SubscriberPage, SubscriberQuery, TopicInfo, TopicPage, TopicQuery,
@@ -70,6 +74,7 @@ pub use message::{Audience, Message, Payload, Route};
 pub use openapi::openapi;
 pub use query::{PingMode, QueryParams};
 pub use reason::{GapReason, SubscribedReason, UnsubscribedReason};
+pub use revocation::{Revocation, RevocationPage, RevocationQuery, RevocationRequest, Revoked};
 pub use server::{
     Ack, BEARER_PROTOCOL, Closing, Control, ErrorReply, Gap, PROTOCOL, Ping, Presence, Reconnect, Subscribed,
     Unsubscribed, Welcome,
@@ -77,5 +82,6 @@ pub use server::{
 pub use stream::{Stream, StreamPosition};
 pub use stream_pattern::StreamPattern;
 pub use text::{CallName, ClientId, MessageType, Permission, RESERVED_TYPES, Role, UserId};
+pub use time_span::TimeSpan;
 pub use timestamp::Timestamp;
 pub use topic::{Grant, GrantAction, Topic, TopicPattern};

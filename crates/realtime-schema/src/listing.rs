@@ -16,11 +16,12 @@ use crate::{
 /// The most entries on a page.
 const MAX_LIMIT: u16 = 1000;
 
-fn default_limit() -> u16 {
+pub(crate) fn default_limit() -> u16 {
     100
 }
 
-fn page_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
+/// Reads a page's limit, which is in range.
+pub(crate) fn page_limit<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u16, D::Error> {
     match u16::deserialize(deserializer)? {
         limit @ 1..=MAX_LIMIT => Ok(limit),
         other => Err(de::Error::custom(format!("limit: {other} is not from 1 to {MAX_LIMIT}"))),

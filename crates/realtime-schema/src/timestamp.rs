@@ -29,6 +29,12 @@ impl Timestamp {
         self.0
     }
 
+    /// The instant `duration` later; the last that can be shown if it is beyond.
+    #[must_use]
+    pub fn after(self, duration: std::time::Duration) -> Self {
+        Self::from_millis(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+
     /// Whole seconds since the start of 1970, like a token's NumericDate (RFC 7519 section 2).
     pub fn as_secs(self) -> i64 {
         self.0.div_euclid(1000)

@@ -190,15 +190,17 @@ async fn a_faulty_config_changes_nothing_and_all_its_faults_are_logged() {
 #[tokio::test]
 async fn a_setting_that_needs_a_restart_is_named_and_the_rest_is_applied() {
     let mut server = Server::start(&config(OLD_SECRET, OLD_KEY, ""), &[]).await;
-    let rest = "timeout = \"3s\"\n[log]\nformat = \"json\"\n[limits]\nconnections_per_user = 1\nhttp_sockets = 9\n";
+    let rest = "timeout = \"3s\"\n[server]\nadmin_listen = \"127.0.0.1:0\"\n[log]\nformat = \"json\"\n[limits]\n\
+                connections_per_user = 1\nhttp_sockets = 9\n";
     server.write(&config(OLD_SECRET, OLD_KEY, rest));
     server.signal("-HUP").await;
     let log = server.logged("reloaded the config").await;
     let restart = log.iter().find(|line| line.contains("need a restart")).expect("a warning");
-    for setting in ["api.timeout", "log.format", "limits.http_sockets"] {
+    for setting in ["api.timeout", "log.format", "limits.http_sockets", "server.admin_listen"] {
         assert!(restart.contains(setting), "{restart}");
     }
     assert!(log.last().expect("the line").contains("limits.connections_per_user"), "{log:#?}");
+    assert!(!log.last().expect("the line").contains("server.admin_listen"), "{log:#?}");
     let mut first = server.connect(OLD_SECRET, None).await.expect("admitted");
     assert!(received(&mut first).await.contains("welcome"));
     assert!(!is_admitted(server.connect(OLD_SECRET, None).await).await, "a second one is over the new limit");

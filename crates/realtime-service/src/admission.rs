@@ -19,7 +19,7 @@ use realtime_schema::{ClientId, JwtClaims, PingMode};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 
-use crate::{intern::Names, metrics::Metrics, settings::LiveSettings};
+use crate::{intern::Names, metrics::Metrics, revocations::Revocations, settings::LiveSettings};
 
 mod permits;
 
@@ -60,6 +60,7 @@ pub(crate) struct Admissions {
     verifier: Arc<dyn JwtVerifier>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
+    revocations: Arc<Revocations>,
     names: Names,
     permits: Arc<Permits>,
     draining: AtomicBool,
@@ -77,6 +78,7 @@ impl Admissions {
         verifier: Arc<dyn JwtVerifier>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
+        revocations: Arc<Revocations>,
     ) -> Self {
         let verifications = settings.load().admission.verifications.clamp(1, Semaphore::MAX_PERMITS);
         Self {
@@ -84,6 +86,7 @@ impl Admissions {
             verifier,
             clock,
             metrics,
+            revocations,
             names: Names::default(),
             permits: Arc::default(),
             draining: AtomicBool::new(false),
@@ -171,7 +174,7 @@ impl Admissions {
         Refusal::new(reason, message).after(self.settings.load().reconnect.max_ms)
     }
 
-    /// The claims of `token`, verified, and authorized by the policy. Bounded in number and time.
+    /// The claims of `token`, verified, authorized by the policy, and not revoked. Bounded in number and time.
     pub(crate) async fn verified(&self, token: &str) -> Result<JwtClaims, Refusal> {
         let settings = self.settings.load_full();
         let verify = async {
@@ -184,6 +187,7 @@ impl Admissions {
             Err(_) => return Err(unavailable("tokens can't be verified in time now; try again")),
         };
         settings.admission.policy.authorize(&claims, self.clock.now())?;
+        self.revocations.check(&claims)?;
         Ok(claims)
     }
 

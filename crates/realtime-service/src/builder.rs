@@ -18,6 +18,7 @@ use crate::{
     node::{Hooks, Node},
     outbound::OutboundShared,
     publish::{Publisher, PublisherParts},
+    revocations::Revocations,
     service::Service,
     settings::Settings,
     subscriptions::Subscriptions,
@@ -133,11 +134,15 @@ impl ServiceBuilder {
             metrics: metrics.clone(),
             hub,
         });
+        let revocations = Arc::new(Revocations::new(settings.clone(), clock.clone(), ids.clone()));
+        let admissions =
+            Admissions::new(settings.clone(), verifier, clock.clone(), metrics.clone(), revocations.clone());
         Ok(Service(Arc::new(Node {
             id,
             sessions,
             queues,
-            admissions: Admissions::new(settings.clone(), verifier, clock.clone(), metrics.clone()),
+            admissions,
+            revocations,
             connections: Connections::new(registry, subscriptions.clone()),
             hooks: self.handler.map(|handler| Hooks { handler, service: |node| Arc::new(Service(node)) }),
             settings,

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use realtime_core::connection::ConnectionUpdate;
 use realtime_ports::{ConnectionRegistry, RegisterError, Selection, WebSocketConnection};
-use realtime_schema::{Closing, Connection, ConnectionId, ConnectionInfo, UserId};
+use realtime_schema::{Closing, Connection, ConnectionId, ConnectionInfo, Role, TokenInfo, UserId};
 
 use crate::subscriptions::Subscriptions;
 
@@ -54,10 +55,28 @@ impl Connections {
         self.registry.visit(&Selection::All, &mut close);
     }
 
-    /// Replaces the roles of a connection; returns the new record.
-    pub(crate) fn set_roles(&self, id: ConnectionId, roles: Vec<realtime_schema::Role>) -> Option<Arc<Connection>> {
-        let change = realtime_core::connection::ConnectionUpdate { roles: Some(roles), metadata: None };
+    /// Puts what a new token says on the record of a connection; returns the new record.
+    pub(crate) fn refresh(
+        &self,
+        id: ConnectionId,
+        roles: Vec<Role>,
+        token: Option<Box<TokenInfo>>,
+    ) -> Option<Arc<Connection>> {
+        let change = ConnectionUpdate { roles: Some(roles), token: Some(token), ..ConnectionUpdate::default() };
         self.registry.update(id, change)
+    }
+
+    /// The record of a connection.
+    pub(crate) fn record(&self, id: ConnectionId) -> Option<Arc<Connection>> {
+        self.registry.get(id).map(|(connection, _)| connection)
+    }
+
+    /// The records of those connections in `selection` that `wanted` returns true for. Looks at each: cold.
+    pub(crate) fn select(&self, selection: &Selection, wanted: impl Fn(&Connection) -> bool) -> Vec<Arc<Connection>> {
+        let mut ids = Vec::new();
+        let mut note = |socket: &Arc<dyn WebSocketConnection>| ids.push(socket.id());
+        self.registry.visit(selection, &mut note);
+        ids.into_iter().filter_map(|id| self.record(id)).filter(|connection| wanted(connection)).collect()
     }
 
     /// A connection and its subscriptions.

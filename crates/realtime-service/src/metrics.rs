@@ -44,10 +44,18 @@ macro_rules! counters {
             pub topics: u64,
             /// Subscriptions now.
             pub subscriptions: u64,
+            /// Revocations that have not ended.
+            pub revocations: u64,
         }
 
         impl Metrics {
-            pub(crate) fn snapshot(&self, admitted: usize, connections: usize, topics: PubSubStats) -> MetricsSnapshot {
+            pub(crate) fn snapshot(
+                &self,
+                admitted: usize,
+                connections: usize,
+                topics: PubSubStats,
+                revocations: usize,
+            ) -> MetricsSnapshot {
                 let [writes_total, frames_out_total, bytes_out_total] = self.writes.sums();
                 MetricsSnapshot {
                     $($name: self.$name.load(Relaxed),)*
@@ -60,6 +68,7 @@ macro_rules! counters {
                     connections: connections as u64,
                     topics: topics.topics as u64,
                     subscriptions: topics.subscriptions as u64,
+                    revocations: revocations as u64,
                 }
             }
         }

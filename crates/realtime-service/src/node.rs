@@ -10,7 +10,8 @@ use realtime_schema::NodeId;
 
 use crate::{
     admission::Admissions, connections::Connections, control::ControlFrames, metrics::Metrics,
-    outbound::OutboundShared, publish::Publisher, settings::LiveSettings, subscriptions::Subscriptions,
+    outbound::OutboundShared, publish::Publisher, revocations::Revocations, settings::LiveSettings,
+    subscriptions::Subscriptions,
 };
 
 /// The application's hooks.
@@ -37,6 +38,7 @@ pub(crate) struct Node {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) control: ControlFrames,
     pub(crate) admissions: Admissions,
+    pub(crate) revocations: Arc<Revocations>,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) connections: Connections,
     pub(crate) publisher: Publisher,

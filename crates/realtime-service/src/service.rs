@@ -4,14 +4,15 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use realtime_core::auth::{ConnectRequest, Refusal, RefusalReason};
-use realtime_ports::{PublishError, RealtimeService, Socket, SubscribeError, WebSocketConnection};
+use realtime_ports::{PublishError, RealtimeService, RevokeError, Socket, SubscribeError, WebSocketConnection};
 use realtime_schema::{
     Closing, Connection, ConnectionId, ConnectionInfo, ConnectionPage, ConnectionQuery, Origin, PublishRequest,
-    Receipt, SubscriberPage, SubscriberQuery, Topic, TopicInfo, UserId,
+    Receipt, Revocation, RevocationId, RevocationRequest, Revoked, SubscriberPage, SubscriberQuery, Topic, TopicInfo,
+    UserId,
 };
 
 use crate::{
-    admission::Admission, connection, drain, metrics::MetricsSnapshot, node::Node, reload, settings::Settings,
+    admission::Admission, connection, drain, metrics::MetricsSnapshot, node::Node, reload, revoke, settings::Settings,
 };
 
 /// The real-time layer of one node. Cloning makes another handle to it.
@@ -41,8 +42,8 @@ impl Service {
 
     /// The counters now.
     pub fn metrics(&self) -> MetricsSnapshot {
-        let node = &self.0;
-        node.metrics.snapshot(node.admissions.held(), node.connections.count(), node.subscriptions.stats())
+        let Node { admissions, connections, subscriptions, revocations, metrics, .. } = &*self.0;
+        metrics.snapshot(admissions.held(), connections.count(), subscriptions.stats(), revocations.count())
     }
 
     /// The bytes that wait in the queues of all connections. Visits every connection: call it at most once a second.
@@ -114,6 +115,17 @@ impl Service {
     pub fn topics(&self, prefix: &str, after: Option<Topic>, limit: usize) -> Vec<TopicInfo> {
         self.0.subscriptions.topics(prefix, after, limit)
     }
+
+    /// Up to `limit` revocations that have not ended, oldest first, from the first one after `after`.
+    /// [`RealtimeService::revoke`] adds one.
+    pub fn revocations(&self, after: Option<RevocationId>, limit: usize) -> Vec<Revocation> {
+        self.0.revocations.page(after, limit)
+    }
+
+    /// Ends a revocation, and returns it; `None` if it is unknown or has ended.
+    pub fn remove_revocation(&self, id: RevocationId) -> Option<Revocation> {
+        self.0.revocations.remove(id)
+    }
 }
 
 #[async_trait]
@@ -128,6 +140,23 @@ impl RealtimeService for Service {
 
     async fn disconnect(&self, id: ConnectionId, closing: Closing) -> bool {
         self.0.connections.disconnect(id, closing)
+    }
+
+    async fn revoke(&self, request: RevocationRequest) -> Result<Revoked, RevokeError> {
+        revoke::revoke(&self.0, request)
+    }
+
+    async fn block_connection(
+        &self,
+        id: ConnectionId,
+        block_for: Duration,
+        closing: Closing,
+    ) -> Result<Option<Revoked>, RevokeError> {
+        revoke::block_connection(&self.0, id, block_for, closing)
+    }
+
+    async fn block_user(&self, user: UserId, block_for: Duration, closing: Closing) -> Result<Revoked, RevokeError> {
+        revoke::block_user(&self.0, user, block_for, closing)
     }
 
     async fn subscribe(&self, id: ConnectionId, topic: &Topic, origin: Origin) -> Result<bool, SubscribeError> {

@@ -33,6 +33,8 @@ pub struct Settings {
     pub liveness: LivenessSettings,
     /// What may be published, and how retries are recognized.
     pub publishing: PublishingSettings,
+    /// How many revocations are kept, and how long.
+    pub revocations: RevocationSettings,
     /// When clients should reconnect.
     pub reconnect: Reconnect,
     /// Reconnects per second that a drain spreads its clients to.
@@ -90,6 +92,23 @@ pub struct PublishingSettings {
     pub idempotency_keys: usize,
 }
 
+/// How many revocations are kept, and how long.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RevocationSettings {
+    /// Maximum revocations that have not ended. Another one is refused; none is dropped for it.
+    pub max: usize,
+    /// How long a revocation is kept that names no end, and whose token's expiry is unknown: at least the longest
+    /// lifetime of a token, or a revoked token would be admitted again.
+    pub duration: Duration,
+}
+
+impl Default for RevocationSettings {
+    fn default() -> Self {
+        Self { max: 10_000, duration: Duration::from_secs(24 * 3600) }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -98,6 +117,7 @@ impl Default for Settings {
             namespaces: Namespaces::default(),
             liveness: LivenessSettings::default(),
             publishing: PublishingSettings::default(),
+            revocations: RevocationSettings::default(),
             reconnect: Reconnect { min_ms: 250, max_ms: 30_000, spread_ms: 1_000 },
             drain_rate: 500,
             hook_timeout: Duration::from_secs(5),

@@ -102,7 +102,7 @@ fn random_changes_by_many_threads_leave_no_index_entry_behind() {
                         }
                         2 => {
                             let roles = Some(vec![role(dice(4))]);
-                            registry.update(id(n), ConnectionUpdate { roles, metadata: None });
+                            registry.update(id(n), ConnectionUpdate { roles, ..ConnectionUpdate::default() });
                         }
                         3 | 4 => drop(pubsub.unsubscribe(id(n), &topic(dice(10)))),
                         5 => pubsub.visit(&topic(dice(10)), &mut |_: &Arc<dyn WebSocketConnection>| {}),

@@ -62,12 +62,12 @@ fn new_roles_change_the_index_and_new_metadata_does_not() {
     let mut registry = Registry::new();
     registry.register(connection(1, 1, &[1, 2]), 1);
     let roles = Some(vec![role(3), role(2)]);
-    let new = registry.update(id(1), ConnectionUpdate { roles, metadata: None }).expect("registered");
+    let new = registry.update(id(1), ConnectionUpdate { roles, ..ConnectionUpdate::default() }).expect("registered");
     assert_eq!(new.roles, [role(2), role(3)]);
     assert!(registry.of_role(&role(1)).is_empty());
     assert_eq!((tags(registry.of_role(&role(2))), tags(registry.of_role(&role(3)))), (vec![1], vec![1]));
     let metadata: Metadata = json!({"plan": "gold"}).as_object().cloned().expect("an object");
-    registry.update(id(1), ConnectionUpdate { roles: None, metadata: Some(metadata.clone()) });
+    registry.update(id(1), ConnectionUpdate { metadata: Some(metadata.clone()), ..ConnectionUpdate::default() });
     let found = registry.get(id(1)).expect("registered");
     assert_eq!((&found.record.metadata, found.record.roles.len()), (&metadata, 2));
     assert!(registry.update(id(9), ConnectionUpdate::default()).is_none());
@@ -121,7 +121,7 @@ proptest! {
                 }
                 Step::Roles(n, roles) => {
                     let roles: BTreeSet<_> = roles.into_iter().map(role).collect();
-                    let change = ConnectionUpdate { roles: Some(roles.iter().cloned().collect()), metadata: None };
+                    let change = ConnectionUpdate { roles: Some(roles.iter().cloned().collect()), ..ConnectionUpdate::default() };
                     let at = known(n, &model);
                     if let Some(at) = at {
                         model[at].0.roles = roles.into_iter().collect();
@@ -134,7 +134,7 @@ proptest! {
                     if let Some(at) = known(n, &model) {
                         model[at].0.metadata = metadata.clone();
                     }
-                    registry.update(id(n), ConnectionUpdate { roles: None, metadata: Some(metadata) });
+                    registry.update(id(n), ConnectionUpdate { metadata: Some(metadata), ..ConnectionUpdate::default() });
                 }
             }
             let expect = |wanted: &dyn Fn(&Connection) -> bool| {

@@ -7,7 +7,7 @@ use realtime_schema::{
 };
 
 use super::{Effect, Pending, PendingKind, Run, Session, error, welcome::millis};
-use crate::auth::Refusal;
+use crate::{auth::Refusal, connection::token_info};
 
 impl Session {
     pub(super) fn refresh(&mut self, id: Option<CommandId>, token: String, effects: &mut Vec<Effect>) {
@@ -25,9 +25,10 @@ impl Session {
         let refusal = match outcome {
             Ok(claims) if claims.sub == self.user => {
                 self.expires_at = self.expiry(&claims, now, wall);
+                let token = token_info(&claims);
                 self.grants = claims.grants.into();
                 let pending = Pending { id, kind: PendingKind::Refresh };
-                return self.run(pending, Run::Regrant { roles: claims.roles }, effects);
+                return self.run(pending, Run::Regrant { roles: claims.roles, token }, effects);
             }
             Ok(_) => ErrorReply::new(
                 id,

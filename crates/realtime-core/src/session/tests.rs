@@ -227,7 +227,7 @@ fn a_refresh_renews_the_expiry_the_roles_and_the_grants() {
     let admin = "admin".parse().expect("a role");
     let renewed = JwtClaims { roles: vec![admin], ..claims(&["subscribe:b"], Some(WALL_S + 100)) };
     let regrant = world.at(5_000).verified(Ok(renewed.clone()));
-    assert_eq!(regrant, [Effect::Run(Run::Regrant { roles: renewed.roles.clone() })]);
+    assert_eq!(regrant, [Effect::Run(Run::Regrant { roles: renewed.roles.clone(), token: None })]);
 
     let has = |name: &str, origin| Subscription { topic: topic(name), origin };
     let subscriptions = vec![

@@ -138,7 +138,8 @@ pub fn new_roles_change_where_a_connection_is_found<R: ConnectionRegistry>(regis
     register(registry, 1, "alice", &["admin", "staff"]);
     register(registry, 2, "bob", &["admin"]);
     let roles = Some(vec![role("staff"), role("audit"), role("audit")]);
-    let new = registry.update(id(1), ConnectionUpdate { roles, metadata: None }).expect("it is registered");
+    let new =
+        registry.update(id(1), ConnectionUpdate { roles, ..ConnectionUpdate::default() }).expect("it is registered");
     assert_eq!(new.roles, [role("audit"), role("staff")], "the new record has each new role once");
     assert_eq!(registry.get(id(1)).map(|(record, _)| record), Some(new), "the new record is what is found");
     assert_eq!(of_role(registry, "admin"), [id(2)], "the removed role finds only the others");
@@ -153,10 +154,10 @@ pub fn new_roles_change_where_a_connection_is_found<R: ConnectionRegistry>(regis
 pub fn an_update_of_one_field_keeps_the_other<R: ConnectionRegistry>(registry: &R) {
     register(registry, 1, "alice", &["admin"]);
     let metadata: Metadata = [("plan".to_owned(), "gold".into())].into_iter().collect();
-    let change = ConnectionUpdate { roles: None, metadata: Some(metadata.clone()) };
+    let change = ConnectionUpdate { metadata: Some(metadata.clone()), ..ConnectionUpdate::default() };
     let new = registry.update(id(1), change.clone()).expect("it is registered");
     assert_eq!((&new.metadata, &new.roles[..]), (&metadata, &[role("admin")][..]), "only the metadata is new");
-    let roles = ConnectionUpdate { roles: Some(vec![]), metadata: None };
+    let roles = ConnectionUpdate { roles: Some(vec![]), ..ConnectionUpdate::default() };
     let new = registry.update(id(1), roles).expect("it is registered");
     assert_eq!((&new.metadata, new.roles.len()), (&metadata, 0), "only the roles are new");
     assert_eq!(of_role(registry, "admin"), [], "a removed role finds no connection");
@@ -226,7 +227,7 @@ pub fn busy_threads_leave_no_entry_behind<R: ConnectionRegistry>(registry: &R) {
                         0 => drop(registry.unregister(id(n))),
                         1 => {
                             let roles = Some(vec![role(ROLES[dice.below(3)]), role(ROLES[dice.below(3)])]);
-                            registry.update(id(n), ConnectionUpdate { roles, metadata: None });
+                            registry.update(id(n), ConnectionUpdate { roles, ..ConnectionUpdate::default() });
                         }
                         2 => {
                             of_role(registry, ROLES[dice.below(3)]);

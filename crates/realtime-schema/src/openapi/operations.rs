@@ -9,7 +9,8 @@ use crate::{
     ErrorCode::{
         self, BadRequest, Conflict, LimitExceeded, NotFound, PayloadInvalid, TooLarge, Unauthorized, Unavailable,
     },
-    PublishRequest, Receipt, SubscriberPage, SubscriberQuery, SubscriptionChange, Topic, TopicPage, TopicQuery, UserId,
+    PublishRequest, Receipt, Revocation, RevocationId, RevocationPage, RevocationQuery, RevocationRequest, Revoked,
+    SubscriberPage, SubscriberQuery, SubscriptionChange, Topic, TopicPage, TopicQuery, UserId,
 };
 
 impl Operation {
@@ -66,15 +67,17 @@ pub(super) enum Tag {
     Publishing,
     Connections,
     Topics,
+    Revocations,
     Operations,
 }
 
 impl Tag {
     /// Every group, in the order of the document, with its description.
-    pub(super) const ALL: [(Self, &'static str); 4] = [
+    pub(super) const ALL: [(Self, &'static str); 5] = [
         (Self::Publishing, "Send messages to connections, users, roles and topics."),
         (Self::Connections, "Show connections and close them."),
         (Self::Topics, "List topics, and subscribe and unsubscribe connections."),
+        (Self::Revocations, "Refuse users and tokens for a time."),
         (Self::Operations, "For those who run the server. Only the metrics need a key."),
     ];
 
@@ -83,6 +86,7 @@ impl Tag {
             Self::Publishing => "publishing",
             Self::Connections => "connections",
             Self::Topics => "topics",
+            Self::Revocations => "revocations",
             Self::Operations => "operations",
         }
     }
@@ -102,6 +106,8 @@ const CONNECTION: PathParam =
     PathParam { name: "id", schema: Components::request::<ConnectionId>, description: "The connection." };
 const USER: PathParam =
     PathParam { name: "id", schema: Components::request::<UserId>, description: "The user, percent-encoded." };
+const REVOCATION: PathParam =
+    PathParam { name: "id", schema: Components::request::<RevocationId>, description: "The revocation." };
 const TOPIC: PathParam = PathParam {
     name: "topic",
     schema: Components::request::<Topic>,
@@ -197,7 +203,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         query: Some(Components::fields::<DisconnectRequest>),
         body: Some(Body { schema: Components::request::<DisconnectRequest>, required: false }),
         response: json(Components::response::<Disconnected>),
-        refusals: &[BadRequest, NotFound, TooLarge],
+        refusals: &[BadRequest, NotFound, TooLarge, LimitExceeded],
     },
     Operation {
         path: "/api/v1/users/{id}/connections",
@@ -221,7 +227,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         query: Some(Components::fields::<DisconnectRequest>),
         body: Some(Body { schema: Components::request::<DisconnectRequest>, required: false }),
         response: json(Components::response::<Disconnected>),
-        refusals: &[BadRequest, TooLarge],
+        refusals: &[BadRequest, TooLarge, LimitExceeded],
     },
     Operation {
         path: "/api/v1/topics",
@@ -272,6 +278,42 @@ pub(super) const OPERATIONS: &[Operation] = &[
         refusals: &[BadRequest, NotFound],
         ..PLAIN
     },
+    Operation {
+        method: "post",
+        path: "/api/v1/revocations",
+        id: "revoke",
+        tag: Tag::Revocations,
+        summary: "Refuse a token, a user, or all tokens issued before a time",
+        description: "Connections of them are closed at once. A second revocation of the same extends the first: the \
+                      later end counts. Revocations are kept in memory: a restart forgets them.",
+        body: required(Components::request::<RevocationRequest>),
+        response: json(Components::response::<Revoked>),
+        refusals: &[BadRequest, TooLarge, LimitExceeded],
+        ..PLAIN
+    },
+    Operation {
+        path: "/api/v1/revocations",
+        id: "listRevocations",
+        tag: Tag::Revocations,
+        summary: "List the revocations that have not ended",
+        description: "Oldest first. `next` of one page is `after` of the one that follows.",
+        query: Some(Components::fields::<RevocationQuery>),
+        response: json(Components::response::<RevocationPage>),
+        refusals: &[BadRequest],
+        ..PLAIN
+    },
+    Operation {
+        method: "delete",
+        path: "/api/v1/revocations/{id}",
+        id: "removeRevocation",
+        tag: Tag::Revocations,
+        summary: "End a revocation",
+        description: "Returns the revocation that was removed.",
+        path_params: &[REVOCATION],
+        response: json(Components::response::<Revocation>),
+        refusals: &[BadRequest, NotFound],
+        ..PLAIN
+    },
     Operation { path: "/healthz", id: "health", summary: "Whether the process is alive", ..PLAIN },
     Operation {
         path: "/readyz",
@@ -298,7 +340,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
 ];
 
 const DISCONNECT: &str = "The client receives `closing`, then the close code, whose range defines whether it \
-                          reconnects. `code` and `reason` are given in the query or in a body.";
+                          reconnects. `code`, `reason` and `block_for` are given in the query or in a body.";
 
 #[cfg(test)]
 mod tests {

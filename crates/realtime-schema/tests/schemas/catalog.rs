@@ -107,6 +107,11 @@ fn breakages() -> Vec<(&'static str, &'static str, Value)> {
         ("connection-page", "/connections/0/user", json!("")),
         ("subscriber-query", "/limit", json!(0)),
         ("subscriber-page", "/subscribers/0/origin", json!(7)),
+        ("revocation-request", "/until", json!("tomorrow")),
+        ("revocation", "/id", json!("1")),
+        ("revoked", "/disconnected", json!(-1)),
+        ("revocation-query", "/limit", json!(0)),
+        ("revocation-page", "/revocations", json!([{}])),
         ("topic-query", "/limit", json!(1001)),
         ("topic-page", "/topics/0/subscribers", json!("two")),
         ("subscription-change", "/changed", json!("yes")),
@@ -184,7 +189,14 @@ fn a_client_ignores_fields_that_a_later_server_adds() {
 
 #[test]
 fn a_misspelt_field_of_a_request_is_refused() {
-    for name in ["client-command", "publish-request", "batch-request", "disconnect-request", "topic-query"] {
+    for name in [
+        "client-command",
+        "publish-request",
+        "batch-request",
+        "disconnect-request",
+        "topic-query",
+        "revocation-request",
+    ] {
         let schema = schema(name);
         let mut misspelt = examples(&schema)[0].clone();
         misspelt["topik"] = json!("order:123");

@@ -4,8 +4,8 @@ use proptest::{collection::vec, option, prelude::*};
 use realtime_schema::{
     Audience, BatchRequest, ClientId, CommandId, Connection, ConnectionId, DisconnectRequest, Envelope, Grant,
     GrantAction, JwtClaims, Message, MessageId, MessageType, NodeId, Payload, Problem, PublishRequest, QueryParams,
-    Receipt, Role, Route, Stream, StreamPosition, Subscription, Timestamp, Topic, TopicPattern, TopicQuery, UserId,
-    Welcome,
+    Receipt, Role, Route, Stream, StreamPosition, Subscription, Timestamp, TokenInfo, Topic, TopicPattern, TopicQuery,
+    UserId, Welcome,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
@@ -236,9 +236,11 @@ proptest! {
         client in option::of(client()),
         created_at in timestamp(),
         count in any::<u32>(),
+        iat in option::of(any::<i64>()),
     ) {
         let metadata = json!({"count": count}).as_object().expect("an object").clone();
-        survives_writing_and_reading(&Connection { id, user, roles, client, metadata, created_at })?;
+        let token = iat.map(|iat| Box::new(TokenInfo { iat: Some(iat), jti: Some("7f3a".into()), exp: None }));
+        survives_writing_and_reading(&Connection { id, user, roles, client, metadata, created_at, token })?;
     }
 
     #[test]

@@ -70,6 +70,12 @@ pub struct LimitsConfig {
     pub queue_bytes: u64,
     /// Largest payload that is published, in bytes. Over it: `too_large`.
     pub max_publish_bytes: usize,
+    /// Maximum revocations of users and tokens that are kept in memory. Over it: `limit_exceeded`; none is dropped for a
+    /// new one.
+    pub revocations: usize,
+    /// How long a revocation is kept that names no end, and whose token's expiry is unknown. At least the longest
+    /// lifetime of your tokens: afterwards a revoked token would be accepted again.
+    pub revocation_duration: Span,
 }
 
 impl Default for LimitsConfig {
@@ -100,6 +106,8 @@ impl Default for LimitsConfig {
             queue_messages: client.queue_messages,
             queue_bytes: client.queue_bytes,
             max_publish_bytes: settings.publishing.max_bytes,
+            revocations: settings.revocations.max,
+            revocation_duration: settings.revocations.duration.into(),
         }
     }
 }
@@ -122,6 +130,7 @@ impl LimitsConfig {
             ("limits.queue_messages", self.queue_messages.into()),
             ("limits.queue_bytes", self.queue_bytes),
             ("limits.max_publish_bytes", count(self.max_publish_bytes)),
+            ("limits.revocations", count(self.revocations)),
         ]);
         problems.waits(&[
             ("limits.header_timeout", self.header_timeout),
@@ -130,6 +139,9 @@ impl LimitsConfig {
             ("limits.upgrade_timeout", self.upgrade_timeout),
             ("limits.verify_timeout", self.verify_timeout),
         ]);
+        if self.revocation_duration.0.is_zero() {
+            problems.add("limits.revocation_duration", "is 0; give the longest lifetime of your tokens");
+        }
         if self.header_bytes < 8192 {
             problems.add("limits.header_bytes", "is under 8192, which the HTTP library needs");
         }
@@ -174,6 +186,8 @@ impl LimitsConfig {
         self.queue_messages = new.queue_messages;
         self.queue_bytes = new.queue_bytes;
         self.max_publish_bytes = new.max_publish_bytes;
+        self.revocations = new.revocations;
+        self.revocation_duration = new.revocation_duration;
     }
 
     pub(super) fn apply(&self, settings: &mut Settings) {
@@ -192,6 +206,8 @@ impl LimitsConfig {
         settings.admission.verifications = self.verifications;
         settings.admission.verify_timeout = self.verify_timeout.0;
         settings.publishing.max_bytes = self.max_publish_bytes;
+        settings.revocations.max = self.revocations;
+        settings.revocations.duration = self.revocation_duration.0;
     }
 
     /// The WebSocket endpoint's part; which pages may connect stands in `[server]`.

@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use realtime_ports::{BusError, PublishError, SubscribeError};
+use realtime_ports::{BusError, PublishError, RevokeError, SubscribeError};
 use realtime_schema::{ErrorCode, FieldError, Problem};
 
 /// What a handler returns.
@@ -57,6 +57,16 @@ impl From<PublishError> for ApiError {
                 Problem { after_ms: Some(1_000), ..Problem::new(ErrorCode::Unavailable, detail) }.into()
             }
             _ => Self::new(ErrorCode::Internal, detail),
+        }
+    }
+}
+
+impl From<RevokeError> for ApiError {
+    fn from(error: RevokeError) -> Self {
+        match error {
+            RevokeError::Invalid(errors) => Self::fields(errors),
+            RevokeError::Full { .. } => Self::new(ErrorCode::LimitExceeded, error.to_string()),
+            _ => Self::new(ErrorCode::Internal, error.to_string()),
         }
     }
 }

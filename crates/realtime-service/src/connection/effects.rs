@@ -50,9 +50,13 @@ pub(super) fn run(
                 Some(Input::Verified { outcome, wall: node.clock.now() })
             }))
         }
-        Run::Regrant { roles } => {
-            if let Some(updated) = node.connections.set_roles(me, roles) {
+        Run::Regrant { roles, token } => {
+            if let Some(updated) = node.connections.refresh(me, roles, token) {
                 *connection = updated;
+            }
+            // Revoked after it was verified, and before it was on the record.
+            if let Some(closing) = node.revocations.closing(connection) {
+                node.connections.disconnect(me, closing);
             }
             let (roles, subscriptions) = (connection.roles.clone(), node.subscriptions.of(me));
             Outcome::Now(Input::Regranted { roles, subscriptions })

@@ -49,6 +49,10 @@ pub(super) fn open(node: &Node, id: ConnectionId, admission: Admission) -> Resul
         // Admitted before the drain began, and registered after it had closed every connection.
         outbound.close(drain::closing(node));
     }
+    if let Some(closing) = node.revocations.closing(&connection) {
+        // Revoked after it was verified, and before it was registered.
+        node.connections.disconnect(id, closing);
+    }
     add(&node.metrics.connections_total, 1);
     log::connected(node, &connection, address);
     Ok(Opened { connection, session, outbound, permit })

@@ -6,7 +6,8 @@ use axum::{Json, extract::State};
 use realtime_ports::RealtimeService;
 use realtime_schema::{
     CloseCode, Closing, ConnectionId, ConnectionInfo, ConnectionList, ConnectionPage, ConnectionQuery,
-    DisconnectRequest, Disconnected, ErrorCode, FieldError, Origin, SubscriptionChange, Topic, UserId,
+    DisconnectRequest, Disconnected, ErrorCode, FieldError, Origin, Revoked, SubscriptionChange, TimeSpan, Topic,
+    UserId,
 };
 
 use super::blocking;
@@ -48,11 +49,16 @@ pub(super) async fn disconnect(
     QueryParams(query): QueryParams<DisconnectRequest>,
     OptionalJsonBody(body): OptionalJsonBody<DisconnectRequest>,
 ) -> ApiResult<Disconnected> {
-    let closing = closing(query, body)?;
-    if !app.service.disconnect(connection_id(&id)?, closing).await {
+    let (id, asked) = (connection_id(&id)?, body.unwrap_or(query));
+    let closing = closing(&asked)?;
+    if let Some(TimeSpan(block_for)) = asked.block_for {
+        let revoked = app.service.block_connection(id, block_for, closing).await?;
+        return revoked.map(blocked).ok_or_else(not_connected);
+    }
+    if !app.service.disconnect(id, closing).await {
         return Err(not_connected());
     }
-    Ok(Json(Disconnected { disconnected: 1 }))
+    Ok(Json(Disconnected { disconnected: 1, revocation: None }))
 }
 
 pub(super) async fn disconnect_user(
@@ -61,13 +67,21 @@ pub(super) async fn disconnect_user(
     QueryParams(query): QueryParams<DisconnectRequest>,
     OptionalJsonBody(body): OptionalJsonBody<DisconnectRequest>,
 ) -> ApiResult<Disconnected> {
-    let closing = closing(query, body)?;
+    let asked = body.unwrap_or(query);
+    let closing = closing(&asked)?;
     let mut disconnected = 0;
     let user = UserId::new(user).map_err(ApiError::field)?;
+    if let Some(TimeSpan(block_for)) = asked.block_for {
+        return Ok(blocked(app.service.block_user(user, block_for, closing).await?));
+    }
     for info in app.service.connections_of(&user) {
         disconnected += u64::from(app.service.disconnect(info.connection.id, closing.clone()).await);
     }
-    Ok(Json(Disconnected { disconnected }))
+    Ok(Json(Disconnected { disconnected, revocation: None }))
+}
+
+fn blocked(Revoked { revocation, disconnected }: Revoked) -> Json<Disconnected> {
+    Json(Disconnected { disconnected, revocation: Some(revocation) })
 }
 
 pub(super) async fn subscribe(
@@ -99,9 +113,11 @@ fn not_connected() -> ApiError {
     ApiError::new(ErrorCode::NotFound, "no such connection on this node")
 }
 
-/// How to close, from the body or else from the query.
-fn closing(query: DisconnectRequest, body: Option<DisconnectRequest>) -> Result<Closing, ApiError> {
-    let asked = body.unwrap_or(query);
+/// How to close.
+fn closing(asked: &DisconnectRequest) -> Result<Closing, ApiError> {
+    if asked.block_for.is_some_and(|TimeSpan(block_for)| block_for.as_millis() == 0) {
+        return Err(ApiError::field(FieldError::new("block_for", "must be longer than zero")));
+    }
     let code = CloseCode(asked.code.unwrap_or(CloseCode::FORBIDDEN.0));
     if !(matches!(code, CloseCode::FORBIDDEN | CloseCode::REVOKED) || matches!(code.0, 4000..=4399)) {
         let problem = format!(
@@ -110,7 +126,7 @@ fn closing(query: DisconnectRequest, body: Option<DisconnectRequest>) -> Result<
         );
         return Err(ApiError::field(FieldError::new("code", problem)));
     }
-    let reason = asked.reason.unwrap_or_else(|| "disconnected by an operator".to_owned());
+    let reason = asked.reason.clone().unwrap_or_else(|| "disconnected by an operator".to_owned());
     if reason.chars().count() > MAX_REASON_CHARS {
         let problem = format!("is longer than {MAX_REASON_CHARS} characters");
         return Err(ApiError::field(FieldError::new("reason", problem)));

@@ -2,6 +2,7 @@
 
 mod connections;
 mod publish;
+mod revocations;
 mod topics;
 
 use std::sync::Arc;
@@ -9,7 +10,7 @@ use std::sync::Arc;
 use axum::{
     Router,
     middleware::from_fn_with_state,
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
 use realtime_schema::ErrorCode;
 
@@ -24,6 +25,8 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/connections/{id}", get(connections::connection).delete(connections::disconnect))
         .route("/connections/{id}/topics/{topic}", put(connections::subscribe).delete(connections::unsubscribe))
         .route("/users/{id}/connections", get(connections::connections_of).delete(connections::disconnect_user))
+        .route("/revocations", get(revocations::list).post(revocations::revoke))
+        .route("/revocations/{id}", delete(revocations::remove))
         .route("/topics", get(topics::topics))
         .route("/topics/{topic}/subscribers", get(topics::subscribers))
         .fallback(async || ApiError::new(ErrorCode::NotFound, "unknown path; /api/openapi.json lists them all"))

@@ -59,6 +59,7 @@ impl Figures {
             ("connections", admission.connections),
             ("connections_per_user", admission.connections_per_user),
             ("connections_per_address", admission.connections_per_address),
+            ("revocations", settings.revocations.max),
         ];
         let counts = counts.into_iter().chain(self.server_limits).map(|(name, limit)| (name, limit as u64));
         let of_a_client = [
@@ -82,6 +83,7 @@ impl Collector for Figures {
                 "Sockets that speak HTTP now, without those of WebSockets; their limit is limits.http_sockets.",
                 self.http_slots.in_use() as u64,
             ),
+            ("revocations", "Revocations of users and tokens that have not ended.", m.revocations),
             ("queued_bytes", "Bytes that wait in the queues of all connections.", self.queued_bytes()),
             ("draining", "1 while this node is draining, else 0.", self.service.is_draining().into()),
         ];
