@@ -277,7 +277,7 @@ pub(super) fn plain(path: &str) -> String {
 }
 
 /// The known key that `key` is most like, if it is at all like one: as a whole, or by its last part alone. The sections
-/// around it are none.
+/// around it are none. Of several that are equally like it, the first, as for a key that has only its section left out.
 pub(super) fn nearest(key: &str, known: &[String]) -> Option<String> {
     fn last(path: &str) -> &str {
         path.rsplit('.').next().unwrap_or(path)
@@ -289,6 +289,7 @@ pub(super) fn nearest(key: &str, known: &[String]) -> Option<String> {
     };
     known
         .iter()
+        .rev()
         .filter(|path| !key.strip_prefix(path.as_str()).is_some_and(|rest| rest.starts_with('.')))
         .map(|path| (likeness(path), path))
         .filter(|(likeness, _)| *likeness > 0.84)
