@@ -1,6 +1,7 @@
 //! Keys from an address: cached, rotated, kept when the address fails, and never fetched as often as a client wants.
 #![cfg(feature = "jwks")]
 
+mod jwks_support;
 mod jwt_support;
 
 use std::{
@@ -12,6 +13,7 @@ use std::{
 };
 
 use jsonwebtoken::jwk::Jwk;
+use jwks_support::{DEADLINE, Issuer, Response};
 use jwt_support::{accepted, claims, hs256, library, refused, sign, signing_key, verifying_key};
 use realtime_adapters::jwt::{Algorithm, JwksConfig, JwksSource, JwtConfig, KeySet, TokenVerifier};
 use realtime_ports::{JwtVerifier, VerifyError};
@@ -22,104 +24,6 @@ use tokio::{
     sync::watch,
     time::timeout,
 };
-
-/// Longer than any wait here takes; a wait that reaches it has failed.
-const DEADLINE: Duration = Duration::from_secs(10);
-
-#[derive(Clone)]
-enum Response {
-    Body(String),
-    Status(u16),
-    RedirectTo(String),
-    /// More than any limit, with `Content-Length` or without.
-    Huge {
-        with_length: bool,
-    },
-    /// Headers, and then nothing until the client closes.
-    Silence,
-    /// The body, once the gate opens.
-    After(watch::Receiver<bool>, String),
-}
-
-/// An issuer that serves a JWK Set and counts the requests.
-struct Issuer {
-    url: String,
-    response: Arc<Mutex<Response>>,
-    requests: Arc<AtomicUsize>,
-    arrivals: watch::Receiver<usize>,
-}
-
-impl Issuer {
-    async fn serving(response: Response) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/keys", listener.local_addr().unwrap());
-        let response = Arc::new(Mutex::new(response));
-        let requests = Arc::new(AtomicUsize::new(0));
-        let (arrived, arrivals) = watch::channel(0);
-        let (responses, count) = (Arc::clone(&response), Arc::clone(&requests));
-        tokio::spawn(async move {
-            while let Ok((socket, _)) = listener.accept().await {
-                let number = count.fetch_add(1, Ordering::SeqCst) + 1;
-                let response = responses.lock().unwrap().clone();
-                let _ = arrived.send(number);
-                tokio::spawn(respond(socket, response));
-            }
-        });
-        Self { url, response, requests, arrivals }
-    }
-
-    fn now_responds(&self, response: Response) {
-        *self.response.lock().unwrap() = response;
-    }
-
-    fn requests(&self) -> usize {
-        self.requests.load(Ordering::SeqCst)
-    }
-
-    async fn has_received(&mut self, number: usize) {
-        timeout(DEADLINE, self.arrivals.wait_for(|requests| *requests >= number)).await.unwrap().unwrap();
-    }
-
-    /// Timers that never fire during a test, unless it says otherwise.
-    fn config(&self) -> JwksConfig {
-        JwksConfig { refresh: Duration::from_secs(3600), ..JwksConfig::new(&self.url) }
-    }
-
-    async fn verifier(&self, config: JwksConfig) -> TokenVerifier {
-        let source = JwksSource::start(config).await.unwrap();
-        TokenVerifier::with_address(JwtConfig::default(), KeySet::new(), source).unwrap()
-    }
-}
-
-async fn respond(mut socket: TcpStream, response: Response) {
-    let mut request = Vec::new();
-    while !request.ends_with(b"\r\n\r\n") {
-        match socket.read_u8().await {
-            Ok(byte) => request.push(byte),
-            Err(_) => return,
-        }
-    }
-    let head = |status: u16, more: &str| format!("HTTP/1.1 {status} -\r\nconnection: close\r\n{more}\r\n");
-    let whole = |body: &str| head(200, &format!("content-length: {}\r\n", body.len())) + body;
-    let text = match response {
-        Response::Body(body) => whole(&body),
-        Response::Status(status) => head(status, "content-length: 0\r\n"),
-        Response::RedirectTo(url) => head(302, &format!("location: {url}\r\ncontent-length: 0\r\n")),
-        Response::Huge { with_length: true } => head(200, "content-length: 10000000\r\n") + &" ".repeat(1000),
-        Response::Huge { with_length: false } => head(200, "") + &" ".repeat(10_000_000),
-        Response::Silence => {
-            let _ = socket.write_all(head(200, "content-length: 100\r\n").as_bytes()).await;
-            // Until the client closes.
-            let _ = socket.read_u8().await;
-            return;
-        }
-        Response::After(mut gate, body) => {
-            let _ = gate.wait_for(|open| *open).await;
-            whole(&body)
-        }
-    };
-    let _ = socket.write_all(text.as_bytes()).await;
-}
 
 fn jwk(algorithm: Algorithm, kid: Option<&str>) -> Value {
     let mut jwk = Jwk::from_encoding_key(&signing_key(algorithm), library(algorithm)).unwrap();
