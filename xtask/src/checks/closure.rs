@@ -7,17 +7,19 @@ use crate::{
     workspace::{Built, Workspace},
 };
 
-/// The schema and the core do no I/O, read no clock, draw no random number and take no lock.
+/// The schema, the core and the ports do no I/O, read no clock, draw no random number and take no lock.
 ///
 /// What they may depend on is listed here; what they may call of the standard library is in their `clippy.toml`.
 pub(super) const PURITY: Check = Check {
     name: "purity",
-    protects: "realtime-core and realtime-schema are built from nothing that has I/O, clocks, randomness or tasks",
+    protects: "realtime-schema, -core and -ports are built from nothing that has I/O, clocks, randomness or tasks",
     run: |workspace| {
         let mut report = Report::default();
         for name in ["realtime-schema", "realtime-core"] {
             look(workspace, &["-p", name, "-e", "normal", "--all-features"], foreign, &mut report);
         }
+        // Without the mocks, which only tests build.
+        look(workspace, &["-p", "realtime-ports", "-e", "normal", "--no-default-features"], foreign, &mut report);
         report
     },
 };
@@ -35,8 +37,8 @@ pub(super) const BACKENDS: Check = Check {
 
 /// Everything that the pure crates may be built from, macros included. Read a crate's source before you add it.
 const CLOSURE: &str = "\
-    bytes dyn-clone itoa jiff jiff-core memchr proc-macro2 quote realtime-core realtime-schema ref-cast
-    ref-cast-impl schemars schemars_derive serde serde_core serde_derive serde_derive_internals serde_json syn
+    async-trait bytes dyn-clone itoa jiff jiff-core memchr proc-macro2 quote realtime-core realtime-ports
+    realtime-schema ref-cast ref-cast-impl schemars schemars_derive serde serde_core serde_derive serde_derive_internals serde_json syn
     thiserror thiserror-impl unicode-ident uuid zmij";
 
 /// Features that give a crate of the list a clock, a file system or a random number.

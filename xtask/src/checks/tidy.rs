@@ -18,7 +18,7 @@ pub(super) const CHECK: Check = Check {
 const LONGEST: usize = 400;
 
 /// Files that are longer today, with their lines: none may grow, and an entry goes when its file is short enough.
-const LONGER: &[(&str, usize)] = &[("crates/realtime-adapters/src/ws/origins.rs", 411)];
+const LONGER: &[(&str, usize)] = &[];
 
 fn run(workspace: &Workspace) -> Report {
     let read = |file: &Path| fs::read_to_string(file).unwrap_or_default();
