@@ -3,11 +3,8 @@
 
 mod jwt_support;
 
-use std::time::Duration;
-
-use jsonwebtoken::{Header, encode};
-use jwt_support::{accepted, claims, hs256, now, refused, signing_key, verifier};
-use realtime_adapters::jwt::{Algorithm, ClaimPaths, JwtConfig, KeyError, KeySet, TokenVerifier};
+use jwt_support::{claims, hs256, refused, verifier};
+use realtime_adapters::jwt::{ClaimPaths, JwtConfig};
 use realtime_ports::{JwtVerifier, VerifyError};
 use realtime_schema::JwtClaims;
 use serde_json::{Value, json};

@@ -4,13 +4,7 @@
 mod jwks_support;
 mod jwt_support;
 
-use std::{
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use jsonwebtoken::jwk::Jwk;
 use jwks_support::{DEADLINE, Issuer, Response};
@@ -18,12 +12,7 @@ use jwt_support::{accepted, claims, hs256, library, refused, sign, signing_key, 
 use realtime_adapters::jwt::{Algorithm, JwksConfig, JwksSource, JwtConfig, KeySet, TokenVerifier};
 use realtime_ports::{JwtVerifier, VerifyError};
 use serde_json::{Value, json};
-use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
-    sync::watch,
-    time::timeout,
-};
+use tokio::{sync::watch, time::timeout};
 
 fn jwk(algorithm: Algorithm, kid: Option<&str>) -> Value {
     let mut jwk = Jwk::from_encoding_key(&signing_key(algorithm), library(algorithm)).unwrap();

@@ -4,9 +4,7 @@
 mod jwt_support;
 
 use jsonwebtoken::{EncodingKey, Header, encode, jwk::Jwk};
-use jwt_support::{
-    OTHER_SECRET, SECRET, accepted, claims, hs256, library, pem, refused, sign, signing_key, verifying_key,
-};
+use jwt_support::{accepted, claims, hs256, library, pem, refused, sign, signing_key, verifying_key};
 use realtime_adapters::jwt::{Algorithm, JwtConfig, Key, KeyError, KeySet, TokenVerifier};
 use serde_json::{Value, json};
 
