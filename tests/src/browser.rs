@@ -15,7 +15,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async, tungsten
 use crate::program;
 
 /// The longest that the browser may take for one thing; it starts slowly on a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// One page in a browser of its own. Dropping it ends the browser.
 pub struct Browser {
@@ -24,7 +24,7 @@ pub struct Browser {
     session: Value,
     calls: u64,
     /// What the page logged as an error.
-    trouble: Vec<String>,
+    errors: Vec<String>,
     profile: tempfile::TempDir,
 }
 
@@ -35,7 +35,7 @@ impl Browser {
     /// It does not start.
     pub async fn start(test: &str) -> Option<Self> {
         let binary = program(test, &["chromium", "chromium-headless-shell", "google-chrome", "chromium-browser"])?;
-        Some(timeout(PATIENCE, Self::launch(binary)).await.expect("a browser in time"))
+        Some(timeout(DEADLINE, Self::launch(binary)).await.expect("a browser in time"))
     }
 
     async fn launch(binary: PathBuf) -> Self {
@@ -56,10 +56,10 @@ impl Browser {
                 break address.to_owned();
             }
         };
-        // Nobody reads on, and a full pipe would stop it.
+        // Nothing else reads it, and a full pipe would stop the browser.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let (socket, _) = connect_async(address).await.expect("the browser listens");
-        let mut browser = Self { process, socket, session: Value::Null, calls: 0, trouble: Vec::new(), profile };
+        let mut browser = Self { process, socket, session: Value::Null, calls: 0, errors: Vec::new(), profile };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"})).await["targetId"].clone();
         let attach = json!({"targetId": target, "flatten": true});
         browser.session = browser.call("Target.attachToTarget", attach).await["sessionId"].clone();
@@ -85,23 +85,23 @@ impl Browser {
     /// It throws.
     pub async fn eval(&mut self, expression: &str) -> Value {
         let asked = json!({"expression": expression, "awaitPromise": true, "returnByValue": true});
-        let answer = self.call("Runtime.evaluate", asked).await;
-        assert_eq!(answer["exceptionDetails"], Value::Null, "{expression} throws");
-        answer["result"]["value"].clone()
+        let response = self.call("Runtime.evaluate", asked).await;
+        assert_eq!(response["exceptionDetails"], Value::Null, "{expression} throws");
+        response["result"]["value"].clone()
     }
 
     /// Waits until an expression is true on the page.
     ///
     /// # Panics
-    /// It never is.
+    /// It is never true.
     pub async fn until(&mut self, expression: &str) {
-        let true_at_last = async {
+        let becomes_true = async {
             while self.eval(expression).await != json!(true) {
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        let came = timeout(PATIENCE, true_at_last).await;
-        assert!(came.is_ok(), "never on the page: {expression}");
+        let result = timeout(DEADLINE, becomes_true).await;
+        assert!(result.is_ok(), "never on the page: {expression}");
     }
 
     /// Fills a field, as typing does.
@@ -152,14 +152,14 @@ impl Browser {
     }
 
     /// What went wrong on the page, as its console would show.
-    pub fn trouble(&self) -> &[String] {
-        &self.trouble
+    pub fn errors(&self) -> &[String] {
+        &self.errors
     }
 
     /// Ends the browser and waits until it is gone.
     pub async fn close(mut self) {
         drop(self.process.start_kill());
-        drop(timeout(PATIENCE, self.process.wait()).await);
+        drop(timeout(DEADLINE, self.process.wait()).await);
         drop(self.profile);
     }
 
@@ -171,19 +171,19 @@ impl Browser {
         }
         self.socket.send(Message::text(call.to_string())).await.expect("the browser listens");
         loop {
-            let message = timeout(PATIENCE, self.socket.next()).await.expect("an answer in time");
+            let message = timeout(DEADLINE, self.socket.next()).await.expect("a response in time");
             let Some(Ok(Message::Text(text))) = message else { panic!("the browser is gone") };
-            let mut answer: Value = serde_json::from_str(&text).expect("JSON");
-            match answer["method"].as_str() {
-                Some("Runtime.exceptionThrown") => self.trouble.push(answer["params"].to_string()),
-                Some("Log.entryAdded") if answer["params"]["entry"]["level"] == "error" => {
-                    self.trouble.push(answer["params"]["entry"]["text"].to_string());
+            let mut response: Value = serde_json::from_str(&text).expect("JSON");
+            match response["method"].as_str() {
+                Some("Runtime.exceptionThrown") => self.errors.push(response["params"].to_string()),
+                Some("Log.entryAdded") if response["params"]["entry"]["level"] == "error" => {
+                    self.errors.push(response["params"]["entry"]["text"].to_string());
                 }
                 _ => {}
             }
-            if answer["id"] == self.calls {
-                assert_eq!(answer["error"], Value::Null, "{method}");
-                return answer["result"].take();
+            if response["id"] == self.calls {
+                assert_eq!(response["error"], Value::Null, "{method}");
+                return response["result"].take();
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A client: checks every frame it gets against the schemas, and waits for nothing longer than [`PATIENCE`].
+//! A client: checks every frame it gets against the schemas, and waits at most [`DEADLINE`] for anything.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -13,7 +13,7 @@ use tokio_tungstenite::{
 use crate::schemas;
 
 /// The longest that anything in a story may take.
-pub const PATIENCE: Duration = Duration::from_secs(15);
+pub const DEADLINE: Duration = Duration::from_secs(15);
 
 /// A connected client.
 pub struct Client {
@@ -23,7 +23,7 @@ pub struct Client {
     protocol: Option<String>,
 }
 
-/// Why a client was not let in.
+/// Why a client was refused.
 #[derive(Debug)]
 pub struct Refusal {
     /// The HTTP status.
@@ -67,7 +67,7 @@ impl Client {
             request.headers_mut().append(*name, value.parse().expect("a header"));
         }
         let stream = TcpStream::connect(server).await.expect("the server listens");
-        let opened = timeout(PATIENCE, client_async(request, stream)).await.expect("an answer in time");
+        let opened = timeout(DEADLINE, client_async(request, stream)).await.expect("a response in time");
         match opened {
             Ok((socket, response)) => {
                 let protocol = response.headers().get("sec-websocket-protocol");
@@ -115,7 +115,7 @@ impl Client {
     /// The next frame, or how the socket was closed.
     async fn message(&mut self) -> Result<Value, (u16, String)> {
         loop {
-            let message = timeout(PATIENCE, self.socket.next()).await.expect("a frame in time");
+            let message = timeout(DEADLINE, self.socket.next()).await.expect("a frame in time");
             match message {
                 Some(Ok(Message::Text(text))) => {
                     let frame = serde_json::from_str(&text).expect("JSON");
@@ -213,7 +213,7 @@ impl Client {
         }
     }
 
-    /// Closes from this side, and waits until the server has said goodbye.
+    /// Closes from this side, and waits until the server has completed the close handshake.
     ///
     /// # Panics
     /// It does not.

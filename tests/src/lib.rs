@@ -1,4 +1,4 @@
-//! The harness that the stories are told with: a world with a server, clients that check every frame they get, tokens
+//! The harness of the stories: a world with a server, clients that check every frame they get, tokens
 //! of every kind, and tools that this machine may lack.
 
 mod browser;
@@ -11,7 +11,7 @@ mod schemas;
 mod world;
 
 pub use browser::Browser;
-pub use client::{Client, PATIENCE, Refusal};
+pub use client::{Client, DEADLINE, Refusal};
 pub use keys::{Issuer, Kind};
 pub use logs::Logs;
 pub use need::{program, skip};

@@ -30,7 +30,7 @@ use tokio_tungstenite::{
     tungstenite::{self, Message},
 };
 
-use crate::{PATIENCE, program};
+use crate::{DEADLINE, program};
 
 /// The name in the certificate and in the configurations of `deploy/`.
 const HOST: &str = "rt.example.com";
@@ -184,7 +184,7 @@ impl Proxy {
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        if timeout(PATIENCE, listens).await.is_err() {
+        if timeout(DEADLINE, listens).await.is_err() {
             panic!("the proxy does not listen: {}", proxy.log());
         }
         proxy
@@ -206,7 +206,7 @@ impl Proxy {
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        timeout(PATIENCE, reloaded).await.expect("a reload in time");
+        timeout(DEADLINE, reloaded).await.expect("a reload in time");
     }
 
     async fn signal(&self, signal: &str) {
@@ -226,7 +226,7 @@ impl Proxy {
         let tls = self.tls(from).await;
         let request =
             tungstenite::ClientRequestBuilder::new(format!("wss://{HOST}{path}").parse().expect("an address"));
-        match timeout(PATIENCE, client_async(request, tls)).await.expect("a response in time") {
+        match timeout(DEADLINE, client_async(request, tls)).await.expect("a response in time") {
             Ok((socket, _)) => Ok(TlsClient { socket }),
             Err(tungstenite::Error::Http(response)) => Err(response.status().as_u16()),
             Err(error) => panic!("the handshake failed otherwise: {error}; {}", self.log()),
@@ -237,16 +237,16 @@ impl Proxy {
         let socket = TcpSocket::new_v4().expect("a socket");
         socket.bind(SocketAddr::new(from, 0)).expect("a loopback address");
         let stream =
-            timeout(PATIENCE, socket.connect(self.address)).await.expect("in time").expect("the proxy listens");
+            timeout(DEADLINE, socket.connect(self.address)).await.expect("in time").expect("the proxy listens");
         let name = ServerName::try_from(HOST).expect("a name");
         let tls = TlsConnector::from(self.roots.clone()).connect(name, stream);
-        timeout(PATIENCE, tls).await.expect("in time").expect("the certificate is trusted")
+        timeout(DEADLINE, tls).await.expect("in time").expect("the certificate is trusted")
     }
 
     /// Ends the proxy and waits until it is gone.
     pub async fn stop(mut self) {
         self.signal("-TERM").await;
-        if timeout(PATIENCE, self.process.wait()).await.is_err() {
+        if timeout(DEADLINE, self.process.wait()).await.is_err() {
             drop(self.process.start_kill());
         }
     }
@@ -289,7 +289,7 @@ impl TlsClient {
     /// # Panics
     /// See [`Self::next_within`].
     pub async fn next(&mut self) -> Value {
-        self.next_within(PATIENCE).await
+        self.next_within(DEADLINE).await
     }
 
     /// Answers pings for `time`, in which nothing else must come.
@@ -339,7 +339,7 @@ impl Deploy {
     }
 }
 
-/// A free port of this machine. Another process could take it before the proxy does; then the proxy says so.
+/// A free port of this machine. Another process could take it before the proxy does; then the proxy fails to start.
 fn free_address() -> SocketAddr {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener.local_addr().expect("an address")

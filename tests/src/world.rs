@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::{
-    client::{Client, PATIENCE, Refusal},
+    client::{Client, DEADLINE, Refusal},
     keys::Issuer,
     schemas,
 };
@@ -137,7 +137,7 @@ impl World {
         let shutdown = CancellationToken::new();
         let stopped = shutdown.clone();
         let running = tokio::spawn(async move { server.run(stopped).await.expect("a server that runs") });
-        let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("an HTTP client");
+        let http = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().expect("an HTTP client");
         Self { address, admin, issuer, service, http, running, _stop: shutdown.clone().drop_guard(), shutdown }
     }
 
@@ -174,7 +174,7 @@ impl World {
         Client::connect(self.address, path, headers).await
     }
 
-    /// Publishes `payload` to `to`; answers with how many connections took it.
+    /// Publishes `payload` to `to`; returns how many connections took it.
     ///
     /// # Panics
     /// It is refused.
@@ -246,7 +246,7 @@ impl World {
                 tokio::time::sleep(std::time::Duration::from_millis(5)).await;
             }
         };
-        if tokio::time::timeout(PATIENCE, reached).await.is_err() {
+        if tokio::time::timeout(DEADLINE, reached).await.is_err() {
             panic!("{name} is {} and never became {value}", self.metric(name).await);
         }
     }
@@ -262,6 +262,6 @@ impl World {
     /// It does not stop.
     pub async fn stopped(self) -> usize {
         self.shutdown.cancel();
-        tokio::time::timeout(PATIENCE, self.running).await.expect("a stop in time").expect("no panic")
+        tokio::time::timeout(DEADLINE, self.running).await.expect("a stop in time").expect("no panic")
     }
 }

@@ -141,7 +141,7 @@ async fn a_batch_has_one_result_each_and_one_that_is_wrong_spoils_no_other() {
 async fn connections_are_shown_with_what_they_are_subscribed_to() {
     let world = World::start().await;
     let token = world.token("alice", &json!({"roles": ["admin"], "grants": ["subscribe:**"], "metadata": {"plan": 3}}));
-    let mut alice = world.try_connect(&format!("/ws?token={token}&client=tab-1"), &[]).await.expect("let in");
+    let mut alice = world.try_connect(&format!("/ws?token={token}&client=tab-1"), &[]).await.expect("admitted");
     alice.subscribe("b").await;
     alice.subscribe("a").await;
     let info = world.get(&format!("/api/v1/connections/{}", alice.id())).await.ok("connection-info");
@@ -154,8 +154,8 @@ async fn connections_are_shown_with_what_they_are_subscribed_to() {
     let list = world.get("/api/v1/users/alice/connections").await.ok("connection-list");
     assert_eq!(list["connections"].as_array().map(Vec::len), Some(2));
     assert_eq!(list["connections"][0]["id"], alice.id(), "oldest first");
-    let nobody = world.get("/api/v1/users/nobody/connections").await.ok("connection-list");
-    assert_eq!(nobody["connections"], json!([]));
+    let none = world.get("/api/v1/users/unknown/connections").await.ok("connection-list");
+    assert_eq!(none["connections"], json!([]));
     world.get("/api/v1/connections/00000000-0000-7000-8000-000000000000").await.refused("not_found");
     world.get("/api/v1/connections/nonsense").await.refused("bad_request");
 }

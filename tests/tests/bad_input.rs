@@ -1,4 +1,4 @@
-//! Clients that send what they should not: each is told what is wrong, and nobody else notices.
+//! Clients that send what they should not: each gets an error that names what is wrong, and no other client notices.
 
 use realtime_tests::World;
 use serde_json::{Value, json};
@@ -83,7 +83,7 @@ async fn a_deeply_nested_command_is_refused_and_harms_nothing() {
     let mut alice = world.connect("alice").await;
     let deep = format!(r#"{{"action":"subscribe","id":1,"topic":{}1{}}}"#, "[".repeat(20_000), "]".repeat(20_000));
     alice.send(&deep).await;
-    // Whether a parser refuses the depth or the type, the client is told and the process lives.
+    // Whether a parser refuses the depth or the type, the client gets an error and the process lives.
     let answer = alice.next().await;
     assert!(answer["type"] == "error" || answer["type"] == "closing", "{answer}");
     let mut bob = world.connect("bob").await;

@@ -46,7 +46,7 @@ async fn a_developer_connects_subscribes_and_publishes_to_each_of_the_five_targe
     bystander.got_nothing().await;
 
     page.fill("target", "user").await;
-    page.fill("target-name", "nobody").await;
+    page.fill("target-name", "no-one").await;
     page.click("publish").await;
     page.until("document.getElementById('receipt').textContent.startsWith('delivered to 0 connections')").await;
     page.fill("payload", "not JSON").await;
@@ -58,7 +58,7 @@ async fn a_developer_connects_subscribes_and_publishes_to_each_of_the_five_targe
     page.click("disconnect").await;
     page.until("document.getElementById('state').textContent.startsWith('closed 1000')").await;
     world.until("realtime_connections", 1).await;
-    assert!(page.trouble().is_empty(), "{:?}", page.trouble());
+    assert!(page.errors().is_empty(), "{:?}", page.errors());
     page.close().await;
 }
 

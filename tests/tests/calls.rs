@@ -10,7 +10,7 @@ use realtime_tests::World;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// A shop with one item left, whose clients are told when it is sold.
+/// A shop with one item left, whose clients are notified when it is sold.
 struct Shop;
 
 #[derive(Deserialize)]

@@ -1,7 +1,7 @@
 //! Behind proxies the client's own address counts: by the header that they write, or by the PROXY protocol.
 
 use realtime_server::Config;
-use realtime_tests::{Client, PATIENCE, Refusal, World};
+use realtime_tests::{Client, DEADLINE, Refusal, World};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -67,7 +67,7 @@ async fn handshake(world: &World, header: &[u8]) -> (String, TcpStream) {
     // The server may close it before all is sent.
     let _ = stream.write_all(&[header, handshake.as_bytes()].concat()).await;
     let mut response = vec![0; 4096];
-    let read = timeout(PATIENCE, stream.read(&mut response)).await.expect("an end in time").unwrap_or(0);
+    let read = timeout(DEADLINE, stream.read(&mut response)).await.expect("an end in time").unwrap_or(0);
     let response = String::from_utf8_lossy(&response[..read]);
     (response.split(' ').nth(1).unwrap_or_default().to_owned(), stream)
 }

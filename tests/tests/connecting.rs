@@ -21,18 +21,18 @@ async fn a_token_may_come_in_the_query_the_header_or_a_subprotocol() {
     let world = World::start().await;
     let token = world.token("alice", &json!({"roles": ["admin"]}));
 
-    let client = world.try_connect(&format!("/ws?token={token}"), &[]).await.expect("let in");
+    let client = world.try_connect(&format!("/ws?token={token}"), &[]).await.expect("admitted");
     assert_eq!(client.welcome()["user"], "alice");
     assert_eq!(client.welcome()["roles"], json!(["admin"]));
     assert_eq!(client.welcome()["protocol"], "realtime.v1");
     assert_eq!(client.protocol(), None, "it offered none");
 
     let authorization = header("authorization", format!("Bearer {token}"));
-    let client = world.try_connect("/ws", &[authorization]).await.expect("let in");
+    let client = world.try_connect("/ws", &[authorization]).await.expect("admitted");
     assert_eq!(client.welcome()["user"], "alice");
 
     let offered = header("sec-websocket-protocol", format!("realtime.v1, bearer.{token}"));
-    let client = world.try_connect("/ws", &[offered]).await.expect("let in");
+    let client = world.try_connect("/ws", &[offered]).await.expect("admitted");
     assert_eq!(client.protocol(), Some("realtime.v1"), "and never the token");
 }
 
@@ -48,11 +48,11 @@ async fn two_tokens_are_one_too_many() {
         (format!("{path}&token={token}"), vec![]),
         ("/ws".to_owned(), vec![authorization(), authorization()]),
     ] {
-        let Err(refusal) = world.try_connect(&path, &headers).await else { panic!("{path} was let in") };
+        let Err(refusal) = world.try_connect(&path, &headers).await else { panic!("{path} was admitted") };
         assert_eq!(refusal.status, 401);
         assert!(refusal.problem["detail"].as_str().is_some_and(|detail| detail.contains("more than one")));
     }
-    let Err(refusal) = world.try_connect("/ws", &[offered()]).await else { panic!("let in") };
+    let Err(refusal) = world.try_connect("/ws", &[offered()]).await else { panic!("admitted") };
     assert_eq!(refusal.status, 400, "a client that speaks only realtime.v2 is refused: {}", refusal.problem);
 }
 
@@ -75,7 +75,7 @@ async fn a_bad_token_is_answered_with_401_and_a_reason_that_does_not_repeat_it()
         ("not yet valid", Some(later), "unauthorized"),
     ] {
         let path = token.as_ref().map_or_else(|| "/ws".to_owned(), |token| format!("/ws?token={token}"));
-        let Err(refusal) = world.try_connect(&path, &[]).await else { panic!("{what}: let in") };
+        let Err(refusal) = world.try_connect(&path, &[]).await else { panic!("{what}: admitted") };
         assert_eq!((refusal.status, &refusal.problem["code"]), (401, &json!(code)), "{what}");
         assert_eq!(refusal.headers["www-authenticate"], "Bearer", "{what}");
         if let Some(token) = token.filter(|token| token.len() > 5) {
@@ -109,7 +109,7 @@ async fn next(
     socket: &mut tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>,
 ) -> tokio_tungstenite::tungstenite::Message {
     use futures_util::StreamExt;
-    let message = tokio::time::timeout(realtime_tests::PATIENCE, socket.next()).await.expect("in time");
+    let message = tokio::time::timeout(realtime_tests::DEADLINE, socket.next()).await.expect("in time");
     message.expect("a message").expect("no error")
 }
 
@@ -119,7 +119,7 @@ async fn a_page_of_an_origin_that_is_not_listed_is_refused_with_the_name_of_the_
     let token = closed.token("alice", &json!({}));
     let path = format!("/ws?token={token}");
     let page = || header("origin", "https://app.example.com");
-    let Err(refusal) = closed.try_connect(&path, &[page()]).await else { panic!("let in") };
+    let Err(refusal) = closed.try_connect(&path, &[page()]).await else { panic!("admitted") };
     assert_eq!((refusal.status, &refusal.problem["code"]), (403, &json!("forbidden")));
     assert!(refusal.problem["detail"].as_str().is_some_and(|detail| detail.contains("server.allowed_origins")));
 
@@ -150,7 +150,7 @@ async fn tokens_of_every_kind_of_key_are_accepted_and_those_of_other_keys_are_no
         for other in kinds.into_iter().filter(|other| *other != kind) {
             let token = Issuer::of(other).token("mallory", &json!({}));
             let Err(refusal) = world.try_connect(&format!("/ws?token={token}"), &[]).await else {
-                panic!("a server for {kind:?} let in a token of {other:?}")
+                panic!("a server for {kind:?} admitted a token of {other:?}")
             };
             assert_eq!(refusal.status, 401);
         }
@@ -246,7 +246,7 @@ async fn issuer_audience_and_claim_paths_are_the_configs() {
         claims[claim] = value.clone();
         let token = world.token("alice", &claims);
         let Err(refusal) = world.try_connect(&format!("/ws?token={token}"), &[]).await else {
-            panic!("{claim} = {value} was let in")
+            panic!("{claim} = {value} was admitted")
         };
         assert_eq!(refusal.status, status, "{claim} = {value}: {}", refusal.problem);
     }

@@ -6,7 +6,7 @@ use std::{
     process::Stdio,
 };
 
-use realtime_tests::{PATIENCE, World, program, skip};
+use realtime_tests::{DEADLINE, World, program, skip};
 use serde_json::{Value, json};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
@@ -58,16 +58,16 @@ impl Foreign {
     }
 
     async fn next(&mut self) -> Value {
-        let line = timeout(PATIENCE, self.lines.next_line()).await.expect("a frame in time").expect("its output");
+        let line = timeout(DEADLINE, self.lines.next_line()).await.expect("a frame in time").expect("its output");
         let line = line.expect("a frame");
         self.transcript.push(line.clone());
         serde_json::from_str(&line).unwrap_or_else(|_| panic!("{line} is not JSON"))
     }
 
-    /// Says goodbye; answers with everything that it received from the first frame to the last.
+    /// Closes; returns everything that it received from the first frame to the last.
     async fn transcript(mut self) -> Vec<String> {
         drop(self.process.stdin.take());
-        while let Some(line) = timeout(PATIENCE, self.lines.next_line()).await.expect("an end in time").expect("output")
+        while let Some(line) = timeout(DEADLINE, self.lines.next_line()).await.expect("an end in time").expect("output")
         {
             self.transcript.push(line);
         }
@@ -177,7 +177,7 @@ async fn validate(node: &Path, schema: &str, input: &str) -> Vec<String> {
     let mut stdin = process.stdin.take().expect("its input");
     stdin.write_all(format!("{input}\n").as_bytes()).await.expect("its input");
     drop(stdin);
-    let output = timeout(PATIENCE, process.wait_with_output()).await.expect("an answer in time").expect("its output");
+    let output = timeout(DEADLINE, process.wait_with_output()).await.expect("a response in time").expect("its output");
     let said = String::from_utf8(output.stdout).expect("plain text");
     assert!(output.status.success(), "{schema}: {said}{}", String::from_utf8_lossy(&output.stderr));
     said.lines().map(str::to_owned).collect()

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, time::Duration};
 
 use realtime_server::MetricsAccess;
 use realtime_server::Span;
-use realtime_tests::{PATIENCE, World};
+use realtime_tests::{DEADLINE, World};
 use serde_json::json;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -20,7 +20,7 @@ async fn get(server: SocketAddr, from: [u8; 4], path: &str) -> String {
     let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.expect("sent");
     let mut response = String::new();
-    timeout(PATIENCE, stream.read_to_string(&mut response)).await.expect("an end in time").expect("a response");
+    timeout(DEADLINE, stream.read_to_string(&mut response)).await.expect("an end in time").expect("a response");
     response.split(' ').nth(1).expect("a status").to_owned()
 }
 
@@ -63,7 +63,7 @@ async fn a_pooled_connection_outlives_the_deadline_of_a_head() {
         pooled.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n").await.expect("an open connection");
         let mut response = [0; 1024];
         let read =
-            timeout(PATIENCE, pooled.read(&mut response)).await.expect("a response in time").expect("a response");
+            timeout(DEADLINE, pooled.read(&mut response)).await.expect("a response in time").expect("a response");
         assert!(response[..read].starts_with(b"HTTP/1.1 200"));
         tokio::time::sleep(Duration::from_millis(500)).await;
     }

@@ -20,7 +20,7 @@ async fn a_connection_that_is_gone_leaves_nothing_behind() {
         assert_eq!(world.metric("realtime_connections").await, 10, "round {round}");
         assert_eq!(world.metric("realtime_subscriptions").await, 20);
         for (n, client) in clients.into_iter().enumerate() {
-            // Half say goodbye, half just go.
+            // Half close properly, half just disconnect.
             if n % 2 == 0 { client.close().await } else { drop(client.into_socket()) }
         }
         world.until("realtime_connections", 0).await;
@@ -130,11 +130,11 @@ async fn a_server_that_stops_tells_its_clients_when_to_come_back() {
         assert_eq!((&closing["code"], &closing["reconnect"]), (&json!(4503), &json!(true)));
         assert!(closing["spread_ms"].as_u64().is_some_and(|ms| ms >= 2_000), "two clients at one a second: {closing}");
     }
-    assert_eq!(world.stopped().await, 0, "nobody was cut off");
+    assert_eq!(world.stopped().await, 0, "no connection was cut off");
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_say_goodbye_does_not_hold_up_the_end() {
+async fn a_client_that_does_not_complete_the_close_does_not_delay_the_shutdown() {
     let world = World::with(|config| {
         config.server.shutdown_timeout = Span::secs(5);
         config.liveness.close_timeout = Span(Duration::from_millis(200));
@@ -151,7 +151,7 @@ async fn a_client_that_does_not_say_goodbye_does_not_hold_up_the_end() {
 async fn a_client_that_answers_no_pings_is_found_and_one_that_answers_in_text_is_not() {
     let world = World::with(|config| config.liveness.ping_interval = Span(Duration::from_millis(200))).await;
     let token = world.token("alice", &json!({}));
-    let mut text = world.try_connect(&format!("/ws?token={token}&ping=text"), &[]).await.expect("let in");
+    let mut text = world.try_connect(&format!("/ws?token={token}&ping=text"), &[]).await.expect("admitted");
     // A client whose code never reads answers no pings.
     let mute = world.connect("bob").await;
     for _ in 0..8 {
@@ -160,7 +160,7 @@ async fn a_client_that_answers_no_pings_is_found_and_one_that_answers_in_text_is
     }
     world.until("realtime_connections", 1).await;
     drop(mute);
-    let mut silent: Client = world.try_connect(&format!("/ws?token={token}&ping=text"), &[]).await.expect("let in");
+    let mut silent: Client = world.try_connect(&format!("/ws?token={token}&ping=text"), &[]).await.expect("admitted");
     assert_eq!(silent.next().await["type"], "ping");
     assert_eq!(silent.next().await["type"], "ping");
     assert_eq!(silent.closing().await["code"], 4508);

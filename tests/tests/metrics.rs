@@ -90,7 +90,7 @@ async fn what_waits_for_a_slow_reader_is_seen() {
             world.publish(json!({"user": "slow"}), "t", json!(large)).await;
         }
     };
-    tokio::time::timeout(realtime_tests::PATIENCE, waits).await.expect("bytes wait");
+    tokio::time::timeout(realtime_tests::DEADLINE, waits).await.expect("bytes wait");
 }
 
 #[tokio::test]
@@ -131,5 +131,5 @@ async fn an_address_for_operators_serves_metrics_and_health_alone_and_until_the_
     let _never_leaves = world.connect("alice").await;
     world.stop();
     let drained = async { while value(&get("/metrics").await.1, "realtime_draining") == 0.0 {} };
-    tokio::time::timeout(realtime_tests::PATIENCE, drained).await.expect("the drain is seen");
+    tokio::time::timeout(realtime_tests::DEADLINE, drained).await.expect("the drain is seen");
 }

@@ -3,7 +3,7 @@
 
 use std::{path::Path, process::Stdio};
 
-use realtime_tests::{PATIENCE, World, program};
+use realtime_tests::{DEADLINE, World, program};
 use serde_json::{Value, json};
 use tokio::{process::Command, time::timeout};
 
@@ -22,7 +22,7 @@ async fn the_jdks_own_client_connects() {
         .spawn()
         .expect("java starts");
     // It compiles its source first.
-    let output = timeout(PATIENCE * 4, client.wait_with_output()).await.expect("an end in time").expect("its output");
+    let output = timeout(DEADLINE * 4, client.wait_with_output()).await.expect("an end in time").expect("its output");
     let (printed, errors) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{printed}{errors}");
     let frame: Value = serde_json::from_str(&printed).unwrap_or_else(|error| panic!("{error}: {printed}{errors}"));

@@ -1,6 +1,6 @@
 //! Requests that are malformed, too large, compressed, or sent by half: each gets a clear response at once.
 
-use realtime_tests::{PATIENCE, World};
+use realtime_tests::{DEADLINE, World};
 use serde_json::Value;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -32,7 +32,7 @@ async fn raw(world: &World, request: &[u8]) -> (u16, Value) {
             assert!(n > 0, "the socket ended without a response: {text}");
         }
     };
-    timeout(PATIENCE, whole).await.expect("a response in time")
+    timeout(DEADLINE, whole).await.expect("a response in time")
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ async fn everyone_gets_what_is_for_all() {
 }
 
 #[tokio::test]
-async fn a_users_connections_get_what_is_for_the_user_and_nobody_else_does() {
+async fn a_users_connections_get_what_is_for_the_user_and_no_other_client_does() {
     let world = World::start().await;
     let (mut phone, mut laptop) = (world.connect("alice").await, world.connect("alice").await);
     let (mut bob, mut alicia) = (world.connect("bob").await, world.connect("alicia").await);
@@ -26,11 +26,11 @@ async fn a_users_connections_get_what_is_for_the_user_and_nobody_else_does() {
     gets(&mut laptop, &json!("for alice")).await;
     bob.got_nothing().await;
     alicia.got_nothing().await;
-    assert_eq!(world.publish(json!({"user": "nobody"}), "invoice", json!(1)).await, 0);
+    assert_eq!(world.publish(json!({"user": "no-one"}), "invoice", json!(1)).await, 0);
 }
 
 #[tokio::test]
-async fn those_with_the_role_get_what_is_for_the_role_and_nobody_else_does() {
+async fn those_with_the_role_get_what_is_for_the_role_and_no_other_client_does() {
     let world = World::start().await;
     let mut admin = world.connect_with("alice", &json!({"roles": ["admin", "staff"]})).await;
     let mut staff = world.connect_with("bob", &json!({"role": "staff"})).await;
@@ -54,7 +54,7 @@ async fn one_connection_gets_what_is_for_it_and_the_same_users_other_does_not() 
 }
 
 #[tokio::test]
-async fn a_topics_subscribers_get_what_is_for_the_topic_and_nobody_else_does() {
+async fn a_topics_subscribers_get_what_is_for_the_topic_and_no_other_client_does() {
     let world = World::start().await;
     let mut alice = world.connect_granted("alice", "order:*").await;
     let mut bob = world.connect_granted("bob", "order:*").await;
@@ -91,8 +91,8 @@ async fn a_union_reaches_each_connection_once() {
 async fn a_client_that_knows_already_is_left_out() {
     let world = World::start().await;
     let token = world.token("alice", &json!({}));
-    let mut tab = world.try_connect(&format!("/ws?token={token}&client=tab-1"), &[]).await.expect("let in");
-    let mut other = world.try_connect(&format!("/ws?token={token}&client=tab-2"), &[]).await.expect("let in");
+    let mut tab = world.try_connect(&format!("/ws?token={token}&client=tab-1"), &[]).await.expect("admitted");
+    let mut other = world.try_connect(&format!("/ws?token={token}&client=tab-2"), &[]).await.expect("admitted");
     let body = json!({"to": {"user": "alice"}, "type": "draft", "payload": 1, "except_client": "tab-1"});
     assert_eq!(world.post("/api/v1/publish", body).await.ok("receipt")["delivered"], 1);
     gets(&mut other, &json!(1)).await;

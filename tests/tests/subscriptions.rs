@@ -6,7 +6,7 @@ use realtime_tests::World;
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn nobody_subscribes_without_a_grant() {
+async fn a_client_without_a_grant_is_refused() {
     let world = World::start().await;
     let mut alice = world.connect_granted("alice", "order:*").await;
     for topic in ["invoice:1", "order", "order:1:items", "orders:1", "order:*"] {
@@ -47,7 +47,7 @@ async fn a_namespace_may_be_open_to_every_valid_token() {
 }
 
 #[tokio::test]
-async fn after_the_answer_nothing_is_missed_and_after_the_goodbye_nothing_comes() {
+async fn after_the_ack_nothing_is_missed_and_after_the_unsubscribe_nothing_arrives() {
     let world = World::start().await;
     let mut alice = world.connect_granted("alice", "**").await;
     for round in 0..20 {

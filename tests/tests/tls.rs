@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
 use realtime_ports::RealtimeService;
 use realtime_server::Config;
-use realtime_tests::{PATIENCE, World};
+use realtime_tests::{DEADLINE, World};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -68,7 +68,7 @@ async fn tls_of(
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let stream = TcpStream::connect(world.address).await?;
     let name = ServerName::try_from("localhost").expect("a name");
-    timeout(PATIENCE, TlsConnector::from(Arc::new(config)).connect(name, stream)).await.expect("in time")
+    timeout(DEADLINE, TlsConnector::from(Arc::new(config)).connect(name, stream)).await.expect("in time")
 }
 
 type Client = WebSocketStream<TlsStream<TcpStream>>;
@@ -76,14 +76,14 @@ type Client = WebSocketStream<TlsStream<TcpStream>>;
 async fn connect(world: &World, root: &CertificateDer<'static>, user: &str) -> Client {
     let stream = tls(world, root).await.expect("a certificate that is trusted");
     let request = format!("wss://localhost/ws?token={}", world.token(user, &json!({})));
-    let opened = timeout(PATIENCE, client_async(request, stream)).await.expect("in time");
+    let opened = timeout(DEADLINE, client_async(request, stream)).await.expect("in time");
     let mut client = opened.expect("admitted").0;
     assert_eq!(next(&mut client).await["type"], "welcome");
     client
 }
 
 async fn next(client: &mut Client) -> Value {
-    match timeout(PATIENCE, client.next()).await.expect("a frame in time") {
+    match timeout(DEADLINE, client.next()).await.expect("a frame in time") {
         Some(Ok(Message::Text(text))) => serde_json::from_str(&text).expect("JSON"),
         other => panic!("{other:?}"),
     }
@@ -118,7 +118,7 @@ async fn both_versions_of_tls_are_spoken_and_http_1_1_is_selected() {
         assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
         stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.expect("sent");
         let mut response = String::new();
-        timeout(PATIENCE, stream.read_to_string(&mut response)).await.expect("in time").expect("a proper end");
+        timeout(DEADLINE, stream.read_to_string(&mut response)).await.expect("in time").expect("a proper end");
         assert!(response.starts_with("HTTP/1.1 200"), "{response}");
     }
 }
@@ -136,7 +136,7 @@ async fn a_new_certificate_is_used_for_new_connections_and_open_ones_stay() {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    timeout(PATIENCE, replaced).await.expect("the new certificate in time");
+    timeout(DEADLINE, replaced).await.expect("the new certificate in time");
     assert!(tls(&world, &first).await.is_err(), "the old one is gone");
     gets(&world, &mut client, "alice", json!("still here")).await;
 }
@@ -155,7 +155,7 @@ async fn a_peer_that_does_not_finish_its_handshake_is_disconnected() {
     for stream in [&mut silent, &mut plain] {
         let mut rest = Vec::new();
         // The alert of TLS may come first; a reset is an end too.
-        let _ = timeout(PATIENCE, stream.read_to_end(&mut rest)).await.expect("an end in time");
+        let _ = timeout(DEADLINE, stream.read_to_end(&mut rest)).await.expect("an end in time");
         assert!(!rest.starts_with(b"HTTP"));
     }
     connect(&world, &root, "alice").await;

@@ -65,7 +65,7 @@ pub(crate) fn run(workspace: &Workspace, bless: bool) -> Result<bool, String> {
     let made = [("rustc", rustc_version("rustc ")?), ("target", rustc_version("host: ")?), ("libc", libc)];
     let made: BTreeMap<_, _> = made.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let file = workspace.root.join(FILE);
-    let in_file = |error: String| format!("{FILE}: {error}; `cargo xtask instructions --bless` writes it anew");
+    let in_file = |error: String| format!("{FILE}: {error}; `cargo xtask instructions --bless` writes a new one");
     let baseline = match bless {
         true => Baseline { made: made.clone(), instructions: BTreeMap::new() },
         false => fs::read_to_string(&file)

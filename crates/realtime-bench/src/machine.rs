@@ -9,7 +9,7 @@ const CLIENT_CORE: &str = "1";
 /// Set in the environment of the pinned run.
 const PINNED: &str = "REALTIME_BENCH_PINNED";
 
-/// Starts this program anew on the clients' core, unless it runs there already.
+/// Starts this program again on the clients' core, unless it runs there already.
 pub(crate) fn pin_to_client_core() -> Result<()> {
     if env::var_os(PINNED).is_some() {
         return Ok(());

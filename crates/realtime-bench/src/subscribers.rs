@@ -27,7 +27,7 @@ use crate::{
 };
 
 /// The longest that anything may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(60);
 
 /// What subscribers have seen between them.
 #[derive(Default)]
@@ -71,7 +71,7 @@ pub(crate) async fn connect_at_once(
     at_once: usize,
 ) -> Result<Vec<Connected>> {
     let opened = stream::iter(wishes.into_iter().map(|wish| async move {
-        timeout(PATIENCE, open(address, dialect, &wish)).await.map_err(|_| "a handshake took too long")?
+        timeout(DEADLINE, open(address, dialect, &wish)).await.map_err(|_| "a handshake took too long")?
     }));
     opened.buffer_unordered(at_once).collect::<Vec<Result<Connected>>>().await.into_iter().collect()
 }
@@ -107,7 +107,7 @@ pub(crate) async fn resubscribe(mut socket: Connected, topic: &str) -> Result<()
             let command = format!(r#"{{"action":"{action}","id":"{action}","topic":"{topic}"}}"#);
             socket.stream.write_all(&masked_text(&command)).await?;
             let answer = format!(r#""id":"{action}""#);
-            timeout(PATIENCE, await_text(&mut socket.stream, Vec::new(), answer.as_bytes())).await??;
+            timeout(DEADLINE, await_text(&mut socket.stream, Vec::new(), answer.as_bytes())).await??;
         }
     }
 }
@@ -167,7 +167,7 @@ impl Subscribers {
                 }
                 seen.goal = goal;
             }
-            if timeout(PATIENCE, told).await.is_err() {
+            if timeout(DEADLINE, told).await.is_err() {
                 let received = self.shared.seen.borrow().received;
                 return Err(format!("{received} of {goal} messages came").into());
             }

@@ -37,7 +37,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or Ctrl-C, then send clients a close that lets them reconnect elsewhere, and exit.
+    /// Serve until SIGTERM or Ctrl-C, then close the connections so that clients reconnect elsewhere, and exit.
     ///
     /// SIGHUP reads the settings and the files with keys again and applies those that need no restart, whole or not at
     /// all; the log says which. Under systemd (Type=notify) the server says when it is ready, reloading and stopping.
@@ -67,7 +67,7 @@ struct File {
 
 #[derive(Debug, Args)]
 struct Serve {
-    /// Make up what is required and not set, print lines to paste, and serve a live page. Not for production.
+    /// Generate the secrets that are required and not set, print lines to paste, and serve a live page. Not for production.
     #[arg(long)]
     dev: bool,
     #[command(flatten)]
@@ -97,7 +97,7 @@ struct Token {
     /// What the user may do to which topics, such as subscribe:order:*; may be repeated.
     #[arg(long = "grant", value_name = "ACTION:PATTERN")]
     grants: Vec<Grant>,
-    /// How long the token is good for, such as 90s, 15m or 1h.
+    /// How long the token is valid, such as 90s, 15m or 1h.
     #[arg(long, value_name = "SPAN", default_value = "1h")]
     ttl: Span,
     #[command(flatten)]
@@ -106,7 +106,7 @@ struct Token {
 
 #[derive(Debug, Args)]
 struct Schemas {
-    /// The folder to write to; it is made if it is not there.
+    /// The folder to write to; it is created if it does not exist.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
 }

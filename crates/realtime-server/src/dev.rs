@@ -1,4 +1,4 @@
-//! Development: secrets that are made up at start, a page to try things on, and lines to paste.
+//! Development: secrets that are generated at start, a page to try things on, and lines to paste.
 
 use std::net::SocketAddr;
 
@@ -11,24 +11,24 @@ use crate::{
     token::{TokenError, TokenRequest},
 };
 
-/// What a server for development made up.
+/// What a server for development generated.
 pub struct Dev {
     /// A key of the HTTP API.
     api_key: SecretString,
     /// `auth.hmac_secret`, if it was not given.
-    made_up_secret: Option<SecretString>,
+    generated_secret: Option<SecretString>,
     /// `api.keys`, if none was given.
-    made_up_key: Option<SecretString>,
+    generated_key: Option<SecretString>,
 }
 
 impl Dev {
     /// Gives `config` what it requires and does not have: a secret and an API key, new at each start.
     pub(crate) fn complete(config: &mut Config) -> Self {
         // The page signs its own tokens, so there is a secret even where other keys are set.
-        let made_up_secret = matches!(config.auth.signing_secret(), Ok(None)).then(random_secret);
+        let generated_secret = matches!(config.auth.signing_secret(), Ok(None)).then(random_secret);
         let no_key = config.api.keys.is_empty() && config.api.keys_file.is_none();
-        let made_up_key = no_key.then(random_secret);
-        let mut dev = Self { api_key: random_secret(), made_up_secret, made_up_key };
+        let generated_key = no_key.then(random_secret);
+        let mut dev = Self { api_key: random_secret(), generated_secret, generated_key };
         dev.complete_again(config);
         // Without a usable key the server will not start.
         if let Some(key) = config.api_keys().ok().and_then(|keys| keys.into_iter().next()) {
@@ -40,10 +40,10 @@ impl Dev {
     /// Gives a config that is read again the same secrets where it has none.
     pub(crate) fn complete_again(&self, config: &mut Config) {
         if matches!(config.auth.signing_secret(), Ok(None)) {
-            config.auth.hmac_secret = self.made_up_secret.clone();
+            config.auth.hmac_secret = self.generated_secret.clone();
         }
         if config.api.keys.is_empty() && config.api.keys_file.is_none() {
-            config.api.keys.extend(self.made_up_key.clone());
+            config.api.keys.extend(self.generated_key.clone());
         }
     }
 
@@ -65,12 +65,14 @@ impl Dev {
         };
         let token = request.sign(config, now)?;
         let (key, base) = (self.api_key(), &config.server.base_path);
-        let made_up =
-            [self.made_up_secret.as_ref().map(|_| "auth.hmac_secret"), self.made_up_key.as_ref().map(|_| "api.keys")];
-        let made_up: Vec<_> = made_up.into_iter().flatten().collect();
-        let secrets = match made_up.as_slice() {
+        let generated = [
+            self.generated_secret.as_ref().map(|_| "auth.hmac_secret"),
+            self.generated_key.as_ref().map(|_| "api.keys"),
+        ];
+        let generated: Vec<_> = generated.into_iter().flatten().collect();
+        let secrets = match generated.as_slice() {
             [] => "the secrets are those of the config".to_owned(),
-            made_up => format!("made up at each start: {}", made_up.join(", ")),
+            generated => format!("generated at each start: {}", generated.join(", ")),
         };
         Ok(format!(
             "\
@@ -106,11 +108,11 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_not_given_is_said_to_be_made_up() {
+    fn only_what_was_not_given_is_listed_as_generated() {
         let mut config = Config::default();
-        assert!(first_line(config.clone()).ends_with("; made up at each start: auth.hmac_secret, api.keys."));
+        assert!(first_line(config.clone()).ends_with("; generated at each start: auth.hmac_secret, api.keys."));
         config.auth.hmac_secret = Some(random_secret());
-        assert!(first_line(config.clone()).ends_with("; made up at each start: api.keys."));
+        assert!(first_line(config.clone()).ends_with("; generated at each start: api.keys."));
         config.api.keys = vec![random_secret()];
         assert!(first_line(config).ends_with("; the secrets are those of the config."));
     }

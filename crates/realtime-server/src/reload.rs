@@ -35,7 +35,7 @@ pub enum ReloadError {
     /// The new config is not usable.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// The server was told to stop.
+    /// The server is stopping.
     #[error("the server is stopping")]
     Stopping,
 }
@@ -54,8 +54,8 @@ impl Reloader {
     /// Blocks the thread while it reads files.
     ///
     /// Applied are: the keys and rules for tokens (`auth`), the keys of backends (`api.keys`, `api.keys_file`), `metrics`,
-    /// `namespaces` and `delivery`, `server.allowed_origins`, `liveness`, `reconnect`, `log.level`, `log.connections`, and those of `limits`
-    /// that concern WebSockets: a connection keeps the limits that it was told in its `welcome`.
+    /// `namespaces` and `delivery`, `server.allowed_origins`, `liveness`, `reconnect`, `log.level`, `log.connections`, and
+    /// those of `limits` that concern WebSockets: a connection keeps the limits that its `welcome` named.
     ///
     /// # Errors
     /// Everything that is wrong with `config`, a JWKS address that does not respond, or the server is stopping. Then

@@ -185,8 +185,8 @@ impl Server {
         tracing::info!(delay_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), "stopping");
         tokio::time::sleep(delay).await;
         accepting.cancel();
-        let patience = app.config.server.shutdown_timeout.0;
-        let (left, _) = tokio::join!(app.service.drain(patience), tokio::time::timeout(patience, accept));
+        let timeout = app.config.server.shutdown_timeout.0;
+        let (left, _) = tokio::join!(app.service.drain(timeout), tokio::time::timeout(timeout, accept));
         tracing::info!(cut_off = left, "stopped");
         Ok(left)
     }

@@ -28,7 +28,7 @@ fn send(change: Change) -> std::io::Result<()> {
 
     match change {
         Change::Ready => notify(&[NotifyState::Ready]),
-        // systemd compares the time with that of its own request, to know which one is answered.
+        // systemd compares the time with that of its own request, to match the two.
         Change::Reloading => notify(&[NotifyState::Reloading, NotifyState::monotonic_usec_now()?]),
         Change::Stopping => notify(&[NotifyState::Stopping]),
     }

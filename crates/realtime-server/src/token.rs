@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::config::{Config, ConfigError, Span};
 
-/// What a token is to say.
+/// What a token contains.
 #[derive(Clone, Debug)]
 pub struct TokenRequest {
     /// The user.
@@ -17,11 +17,11 @@ pub struct TokenRequest {
     pub permissions: Vec<Permission>,
     /// What the user may do to which topics.
     pub grants: Vec<Grant>,
-    /// How long it is good for.
+    /// How long it is valid.
     pub ttl: Span,
 }
 
-/// Why no token was made.
+/// Why a token could not be made.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// There is no secret to sign with.
@@ -33,13 +33,13 @@ pub enum TokenError {
     /// The algorithm is none of the HMACs.
     #[error("auth.hmac_algorithm: `{0}` is not HS256, HS384 or HS512")]
     Algorithm(String),
-    /// A name can't be one.
+    /// An invalid name.
     #[error(transparent)]
     Name(#[from] FieldError),
     /// The secret can't be read.
     #[error(transparent)]
     Secret(#[from] ConfigError),
-    /// The library refused.
+    /// The library failed to sign.
     #[error("the token could not be signed")]
     Sign(#[from] jsonwebtoken::errors::Error),
 }

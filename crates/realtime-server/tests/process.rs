@@ -11,7 +11,7 @@ use tokio::{
 };
 use tokio_tungstenite::{connect_async, tungstenite::Message};
 
-const PATIENCE: Duration = Duration::from_secs(15);
+const DEADLINE: Duration = Duration::from_secs(15);
 
 /// Starts `serve --dev` on a free port and reads the lines to paste.
 async fn start(args: &[&str]) -> (Child, BufReader<ChildStdout>, Lines) {
@@ -20,7 +20,7 @@ async fn start(args: &[&str]) -> (Child, BufReader<ChildStdout>, Lines) {
     command.stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().expect("the binary starts");
     let mut out = BufReader::new(child.stdout.take().expect("its output"));
-    let lines = timeout(PATIENCE, Lines::read(&mut out)).await.expect("its greeting in time");
+    let lines = timeout(DEADLINE, Lines::read(&mut out)).await.expect("its greeting in time");
     (child, out, lines)
 }
 
@@ -79,7 +79,7 @@ async fn the_printed_lines_work_when_pasted_and_a_signal_ends_it_well() {
 
     let mut log = String::new();
     let mut stderr = child.stderr.take().expect("its log");
-    let ended = timeout(PATIENCE, async {
+    let ended = timeout(DEADLINE, async {
         stderr.read_to_string(&mut log).await.expect("its log");
         child.wait().await.expect("its end")
     });
@@ -94,12 +94,12 @@ async fn the_printed_lines_work_when_pasted_and_a_signal_ends_it_well() {
 #[tokio::test]
 async fn logs_are_json_when_asked_for() {
     let (mut child, _out, lines) = start(&["--log-format", "json", "--log-level", "debug"]).await;
-    let (socket, _) = connect_async(&lines.connect).await.expect("let in");
+    let (socket, _) = connect_async(&lines.connect).await.expect("admitted");
     drop(socket);
     terminate(&child).await;
     let mut log = String::new();
     child.stderr.take().expect("its log").read_to_string(&mut log).await.expect("its log");
-    assert!(timeout(PATIENCE, child.wait()).await.expect("an end in time").expect("its end").success());
+    assert!(timeout(DEADLINE, child.wait()).await.expect("an end in time").expect("its end").success());
     assert!(log.lines().count() >= 3, "{log}");
     for line in log.lines() {
         let entry: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("{line} is not JSON"));
@@ -113,7 +113,7 @@ async fn a_port_that_is_taken_is_named_with_what_to_do() {
     let taken = lines.page.trim_start_matches("http://").trim_end_matches('/');
     let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-server"));
     command.args(["serve", "--dev", "--listen", taken]).env_clear().kill_on_drop(true);
-    let second = timeout(PATIENCE, command.output()).await.expect("an end in time").expect("it runs");
+    let second = timeout(DEADLINE, command.output()).await.expect("an end in time").expect("it runs");
     assert_eq!(second.status.code(), Some(1));
     let said = String::from_utf8_lossy(&second.stderr).into_owned();
     assert!(said.contains(taken) && said.contains("server.listen"), "{said}");

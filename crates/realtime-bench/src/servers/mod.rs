@@ -42,7 +42,7 @@ pub(crate) enum Server {
     SocketIo,
 }
 
-/// What is spoken with a server.
+/// The protocol of a server.
 pub(crate) type Dialect = Server;
 
 /// A server process with its ports. Dropping it ends the process.
@@ -155,7 +155,7 @@ impl Server {
         Ok(running)
     }
 
-    /// What a subscriber asks for.
+    /// The path that a subscriber requests.
     pub(crate) fn path(self, wish: &Wish) -> String {
         match self {
             Self::Realtime => format!("/ws?token={}", wish.token),
@@ -166,7 +166,7 @@ impl Server {
         }
     }
 
-    /// What a subscriber says after the handshake, and what the answer holds.
+    /// What a subscriber sends after the handshake, and what the response contains.
     pub(crate) fn greetings(self, wish: &Wish) -> Vec<(String, Option<&'static str>)> {
         let topic = wish.topic.as_deref();
         match self {
@@ -183,7 +183,7 @@ impl Server {
         }
     }
 
-    /// What a publisher says first.
+    /// What a publisher sends first.
     pub(crate) fn publisher_hello(self) -> &'static str {
         match self {
             Self::Nats => "CONNECT {\"verbose\":false}\r\n",
@@ -253,7 +253,7 @@ impl Running {
     /// Ends the process and its children, and waits until they are gone.
     pub(crate) async fn stop(mut self) {
         if let Some(pid) = self.process.id() {
-            // Asked first: nginx ends its workers itself.
+            // SIGTERM first: nginx ends its workers itself.
             let asked = Command::new("kill").args(["-TERM", &pid.to_string()]).status().await;
             if asked.is_ok() && timeout(Duration::from_secs(5), self.process.wait()).await.is_ok() {
                 return;

@@ -95,7 +95,7 @@ impl Collector for Figures {
             ("accepted_connections", "Admitted connections.", m.connections_total),
             ("refused_connections", "Refused connections, whatever the reason.", m.refusals.connections()),
             ("publications", "Messages published on this node.", m.publications_total),
-            ("envelopes", "Messages delivered on this node, whoever published them.", m.envelopes_total),
+            ("envelopes", "Messages delivered on this node, published by any node.", m.envelopes_total),
             ("deliveries", "Messages that connections took into their queues.", m.deliveries_total),
             (
                 "dropped",
