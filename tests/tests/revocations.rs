@@ -4,7 +4,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use futures_util::StreamExt;
 use realtime_schema::Timestamp;
-use realtime_tests::{Client, PATIENCE, Refusal, World};
+use realtime_tests::{Client, DEADLINE, Refusal, World};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::timeout;
@@ -21,7 +21,7 @@ async fn browser_closed(world: &World, token: &str) -> (u16, String) {
     let protocols = [("sec-websocket-protocol", format!("realtime.v1, bearer.{token}"))];
     let (mut socket, _) = Client::open(world.address, "/ws", &protocols).await.expect("an upgrade");
     loop {
-        let message = timeout(PATIENCE, socket.next()).await.expect("a frame in time");
+        let message = timeout(DEADLINE, socket.next()).await.expect("a frame in time");
         if let Message::Close(close) = message.expect("a close first").expect("no error") {
             return close.map(|close| (close.code.into(), close.reason.to_string())).expect("a code");
         }
