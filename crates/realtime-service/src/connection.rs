@@ -15,6 +15,7 @@ mod hooks;
 mod log;
 mod mailbox;
 mod opening;
+mod pending;
 mod running;
 mod slow_path;
 mod slow_reader;

@@ -14,10 +14,11 @@ use crate::{
     clock::VirtualClock,
     network::Network,
     node::{Node, Tables},
+    scene::Scene,
     seed::{SeededIds, derive},
     tokens::TestTokens,
     trace::Trace,
-    world::{Scene, World},
+    world::World,
 };
 
 type Ports = Box<dyn FnMut(usize, ServiceBuilder) -> ServiceBuilder>;
@@ -32,6 +33,21 @@ pub struct WorldBuilder {
     handler: Option<Arc<dyn ConnectionHandler>>,
     verifier: Option<Arc<dyn JwtVerifier>>,
     ports: Option<Ports>,
+}
+
+impl World {
+    /// One node with the default settings.
+    ///
+    /// # Panics
+    /// The runtime's clock is not paused: see [`WorldBuilder::build`].
+    pub async fn new(seed: u64) -> Self {
+        Self::builder().seed(seed).build().await
+    }
+
+    /// Begins to make a world.
+    pub fn builder() -> WorldBuilder {
+        WorldBuilder::default()
+    }
 }
 
 impl Default for WorldBuilder {

@@ -15,12 +15,12 @@ use crate::{
     audit::Recipient,
     identity::Identity,
     line::{Closed, Line, LineState},
-    network::Network,
+    network::settle,
     node::Node,
     pipe::pipe,
+    scene::Scene,
     seed::derive,
     socket::NodeSocket,
-    world::Scene,
 };
 
 /// Longest that a test waits for a frame, in virtual time.
@@ -300,11 +300,6 @@ impl Client {
         self.identity.node = node;
         self.reconnects().await;
     }
-}
-
-/// Waits until what was sent both ways has arrived and every task has run.
-pub(crate) async fn settle(network: Network) {
-    sleep(network.longest() * 2 + Duration::from_millis(1)).await;
 }
 
 /// One connection, up to its `welcome`.

@@ -19,8 +19,8 @@ use crate::{
     audit::Recipient,
     lock,
     pipe::{Control, Gone, Reader, Writer},
+    scene::Scene,
     socket::{EMPTY_FRAME, Outgoing, header},
-    world::Scene,
 };
 
 /// Most frames that wait for the test to read them. A client with more stops reading, as if it were asleep.

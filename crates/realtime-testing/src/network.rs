@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio::time::sleep;
+
 /// How the network between a client and its node is: the same in both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -42,4 +44,9 @@ impl Network {
     pub(crate) fn longest(&self) -> Duration {
         self.latency.saturating_add(self.jitter)
     }
+}
+
+/// Waits until what was sent both ways has arrived and every task has run.
+pub(crate) async fn settle(network: Network) {
+    sleep(network.longest() * 2 + Duration::from_millis(1)).await;
 }

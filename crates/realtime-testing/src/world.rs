@@ -1,23 +1,15 @@
 //! The whole: nodes, their bus, time, and what happens in it.
 
-use std::{
-    fmt,
-    sync::{
-        Arc,
-        atomic::{AtomicU64, Ordering},
-    },
-    time::Duration,
-};
+use std::{fmt, sync::Arc, time::Duration};
 
-use realtime_ports::{Clock, PublishError, RealtimeService};
+use realtime_ports::{PublishError, RealtimeService};
 use realtime_schema::{Audience, JwtClaims, Payload, PublishRequest, Receipt};
 use realtime_service::{MetricsSnapshot, Service};
 use serde::Serialize;
 use tokio::time::sleep;
 
 use crate::{
-    audit::Audit, broker::Broker, builder::WorldBuilder, check, client::settle, clock::VirtualClock,
-    identity::ClientBuilder, network::Network, node::Node, tokens::TestTokens, trace::Trace,
+    broker::Broker, check, clock::VirtualClock, network::settle, node::Node, scene::Scene, tokens::TestTokens,
 };
 
 /// How long [`World::drain`] waits.
@@ -26,39 +18,9 @@ const DRAIN_DEADLINE: Duration = Duration::from_secs(30);
 /// Nodes on virtual time. Cloning makes another handle to the same world.
 #[derive(Clone)]
 pub struct World {
-    scene: Arc<Scene>,
-    nodes: Arc<[Node]>,
+    pub(crate) scene: Arc<Scene>,
+    pub(crate) nodes: Arc<[Node]>,
     broker: Broker,
-}
-
-/// What nodes and clients of a world share.
-pub(crate) struct Scene {
-    pub(crate) seed: u64,
-    pub(crate) network: Network,
-    pub(crate) clock: Arc<VirtualClock>,
-    pub(crate) trace: Trace,
-    pub(crate) audit: Arc<Audit>,
-    pub(crate) tokens: Arc<TestTokens>,
-    /// Tokens are verified by the application's verifier.
-    pub(crate) own_verifier: bool,
-    pub(crate) connections: AtomicU64,
-}
-
-impl Scene {
-    /// The number of the next connection, from 1.
-    pub(crate) fn next_connection(&self) -> u64 {
-        self.connections.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    pub(crate) fn note(&self, who: impl fmt::Display, what: impl fmt::Display) {
-        self.trace.note(self.clock.monotonic(), who, what);
-    }
-}
-
-impl fmt::Debug for Scene {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scene").field("seed", &self.seed).finish_non_exhaustive()
-    }
 }
 
 impl fmt::Debug for World {
@@ -68,19 +30,6 @@ impl fmt::Debug for World {
 }
 
 impl World {
-    /// One node with the default settings.
-    ///
-    /// # Panics
-    /// The runtime's clock is not paused: see [`WorldBuilder::build`].
-    pub async fn new(seed: u64) -> Self {
-        Self::builder().seed(seed).build().await
-    }
-
-    /// Begins to make a world.
-    pub fn builder() -> WorldBuilder {
-        WorldBuilder::default()
-    }
-
     pub(crate) fn new_of(scene: Scene, nodes: Vec<Node>, broker: Broker) -> Self {
         Self { scene: Arc::new(scene), nodes: nodes.into(), broker }
     }
@@ -139,15 +88,7 @@ impl World {
         left
     }
 
-    // --- clients and messages
-
-    /// A client of this user, which is still to connect.
-    ///
-    /// # Panics
-    /// It is not the name of a user.
-    pub fn client(&self, user: &str) -> ClientBuilder {
-        ClientBuilder::new(self.scene.clone(), self.nodes.clone(), user)
-    }
+    // --- messages
 
     /// A new token for `claims`.
     pub fn token(&self, claims: JwtClaims) -> String {

@@ -23,9 +23,10 @@ use tokio::time::{Instant, Sleep};
 
 use super::{
     close::End,
-    effects::{self, Outcome, Pending},
+    effects::{self, Outcome},
     hooks,
     opening::Opened,
+    pending::Pending,
 };
 use crate::{
     admission::Permit,

@@ -1,19 +1,13 @@
 //! Carries out what a session wants of the node.
 
-use std::{future::Future, pin::Pin, sync::Arc};
+use std::sync::Arc;
 
 use realtime_core::session::{Input, Run, SubscribeOutcome};
 use realtime_ports::{SubscribeError, WebSocketConnection};
 use realtime_schema::{Connection, Control, Origin, Unsubscribed, UnsubscribedReason};
 
-use super::hooks;
+use super::{hooks, pending::Pending};
 use crate::{node::Node, outbound::Outbound, subscriptions::Joining};
-
-/// A future that is boxed because it is rare: an idle connection should not pay for its size.
-pub(super) type Boxed<T> = Pin<Box<dyn Future<Output = T> + Send>>;
-
-/// A pending command or hook of a connection; its outcome is an input to the session, if it has one.
-pub(super) type Pending = Boxed<Option<Input>>;
 
 /// When the outcome of a command comes.
 pub(super) enum Outcome {

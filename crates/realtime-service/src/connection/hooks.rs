@@ -9,7 +9,7 @@ use realtime_core::{
 use realtime_ports::{HookContext, HookError};
 use realtime_schema::{CloseCode, Connection};
 
-use super::effects::Pending;
+use super::pending::Pending;
 use crate::{
     metrics::add,
     node::{Hooks, Node},

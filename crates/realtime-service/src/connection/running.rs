@@ -14,7 +14,7 @@ use pin_project_lite::pin_project;
 use realtime_ports::Socket;
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::{driver::Driver, effects::Boxed, opening::NotOpened};
+use super::{driver::Driver, opening::NotOpened, pending::Boxed};
 
 pin_project! {
     /// A connection from its opening to its end. The driver comes first, beside what the runtime keeps of the task.
