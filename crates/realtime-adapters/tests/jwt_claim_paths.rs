@@ -169,7 +169,7 @@ async fn an_entry_that_is_wrong_refuses_the_token_and_names_the_claim() {
         (json!({"role": ""}), "claim `role` must not be empty"),
         (json!({"role": true}), "claim `role` is neither"),
         (json!({"permissions": 1}), "claim `permissions` is neither"),
-        (json!({"scope": ["\u{7}"]}), "claim `scope` holds the control"),
+        (json!({"scope": ["\u{7}"]}), "claim `scope` contains the control"),
         (json!({"grants": ["subscribe"]}), "claim `grants` has an entry that is not ACTION:PATTERN"),
         (json!({"grants": ["destroy:order:*"]}), "claim `grants` has an entry that is not ACTION:PATTERN"),
         (json!({"grants": ["subscribe:a*b"]}), "claim `grants` has an entry that is not ACTION:PATTERN"),

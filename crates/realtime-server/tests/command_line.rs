@@ -45,7 +45,9 @@ fn without_keys_it_refuses_to_serve_and_says_how_to_set_them() {
 fn the_environment_that_cargo_hands_on_holds_no_unknown_setting() {
     let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-server"));
     // With the environment of this test, which is the one of `cargo run` too.
-    let checked = command.arg("check-config").env(SECRET.0, SECRET.1).env(KEY.0, KEY.1).output().expect("it runs");
+    let command = command.arg("check-config").env(SECRET.0, SECRET.1).env(KEY.0, KEY.1);
+    // The test runner's own, for tests that are skipped.
+    let checked = command.env_remove("REALTIME_SKIPS").output().expect("it runs");
     assert!(!text(&checked.stderr).contains("no such setting"), "{}", text(&checked.stderr));
 }
 
