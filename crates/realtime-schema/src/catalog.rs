@@ -4,13 +4,26 @@ use schemars::JsonSchema;
 use serde_json::{Value, json};
 
 use crate::{
-    Ack, BatchRequest, BatchResponse, Command, Connection, ConnectionInfo, ConnectionList, ConnectionPage,
-    ConnectionQuery, DisconnectRequest, Disconnected, Envelope, ErrorReply, Gap, JwtClaims, Message, MessageId,
-    MessageType, Payload, Ping, Presence, Problem, PublishRequest, QueryParams, Receipt, Revocation, RevocationPage,
-    RevocationQuery, RevocationRequest, Revoked, Stream, Subscribed, SubscriberPage, SubscriberQuery, Subscription,
-    SubscriptionChange, Timestamp, Topic, TopicPage, TopicQuery, Unsubscribed, Welcome,
+    api::{
+        BatchRequest, BatchResponse, ConnectionInfo, ConnectionList, Problem, PublishRequest, Receipt,
+        SubscriptionChange,
+    },
+    claims::JwtClaims,
+    client::Command,
+    connection::{Connection, Subscription},
     contract::Contract,
-    server::{Closing, Control},
+    disconnect::{DisconnectRequest, Disconnected},
+    envelope::Envelope,
+    id::MessageId,
+    listing::{ConnectionPage, ConnectionQuery, SubscriberPage, SubscriberQuery, TopicPage, TopicQuery},
+    message::{Message, Payload},
+    query::QueryParams,
+    revocation::{Revocation, RevocationPage, RevocationQuery, RevocationRequest, Revoked},
+    server::{Ack, Closing, Control, ErrorReply, Gap, Ping, Presence, Subscribed, Unsubscribed, Welcome},
+    stream::Stream,
+    text::MessageType,
+    timestamp::Timestamp,
+    topic::Topic,
 };
 
 mod examples;

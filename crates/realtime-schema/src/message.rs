@@ -10,6 +10,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
+    field_error::FieldError,
     id::{ConnectionId, MessageId},
     text::{ClientId, MessageType, Role, UserId},
     timestamp::Timestamp,
@@ -91,13 +92,11 @@ impl Audience {
     ///
     /// # Errors
     /// No route at all, or more than [`Self::MAX_ROUTES`].
-    pub fn union(routes: Vec<Route>) -> Result<Self, crate::FieldError> {
+    pub fn union(routes: Vec<Route>) -> Result<Self, FieldError> {
         match routes.len() {
-            0 => Err(crate::FieldError::new("to", "is empty; give \"all\", a route, or a list of routes")),
+            0 => Err(FieldError::new("to", "is empty; give \"all\", a route, or a list of routes")),
             1..=Self::MAX_ROUTES => Ok(Self(routes)),
-            n => {
-                Err(crate::FieldError::new("to", format!("names {n} routes; at most {} are allowed", Self::MAX_ROUTES)))
-            }
+            n => Err(FieldError::new("to", format!("names {n} routes; at most {} are allowed", Self::MAX_ROUTES))),
         }
     }
 

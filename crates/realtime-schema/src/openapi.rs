@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    ErrorCode, Problem,
+    api::Problem,
+    code::ErrorCode,
     contract::{requires, without_null},
 };
 

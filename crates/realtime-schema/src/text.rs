@@ -70,7 +70,7 @@ macro_rules! name {
             ///
             /// # Errors
             /// Names the field and what is wrong: empty, too long, or with control or invisible characters.
-            pub fn new(text: impl AsRef<str>) -> Result<Self, $crate::FieldError> {
+            pub fn new(text: impl AsRef<str>) -> Result<Self, $crate::field_error::FieldError> {
                 let text = text.as_ref();
                 $crate::text::check_name($field, text, Self::MAX_CHARS)?;
                 $($extra(text)?;)?
@@ -108,17 +108,17 @@ macro_rules! name {
         }
 
         impl std::str::FromStr for $name {
-            type Err = $crate::FieldError;
+            type Err = $crate::field_error::FieldError;
 
-            fn from_str(text: &str) -> Result<Self, $crate::FieldError> {
+            fn from_str(text: &str) -> Result<Self, $crate::field_error::FieldError> {
                 Self::new(text)
             }
         }
 
         impl TryFrom<&str> for $name {
-            type Error = $crate::FieldError;
+            type Error = $crate::field_error::FieldError;
 
-            fn try_from(text: &str) -> Result<Self, $crate::FieldError> {
+            fn try_from(text: &str) -> Result<Self, $crate::field_error::FieldError> {
                 Self::new(text)
             }
         }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use crate::{
     config::{Config, ConfigError},
-    http::App,
+    http::app::App,
     live::Live,
     logging::LogLevel,
 };

@@ -21,7 +21,11 @@ use tower::ServiceExt;
 use crate::{
     config::{Config, ConfigError, Problem},
     dev::Dev,
-    http::{App, Remote, admin_router, base_path, router},
+    http::{
+        admin_router,
+        app::{App, Remote},
+        base_path, router,
+    },
     reload::Reloader,
 };
 

@@ -5,10 +5,19 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use crate::{
-    Ack, ClientLimits, CloseCode, CommandId, Connection, ErrorCode, ErrorReply, FieldError, Gap, GapReason, Message,
-    PROTOCOL, Ping, Presence, Reconnect, Stream, Subscribed, Timestamp, Topic, Unsubscribed, UnsubscribedReason,
-    Welcome,
-    server::{Closing, Control},
+    client::CommandId,
+    code::{CloseCode, ErrorCode},
+    connection::Connection,
+    field_error::FieldError,
+    limits::ClientLimits,
+    message::Message,
+    reason::{GapReason, UnsubscribedReason},
+    server::{
+        Ack, Closing, Control, ErrorReply, Gap, PROTOCOL, Ping, Presence, Reconnect, Subscribed, Unsubscribed, Welcome,
+    },
+    stream::Stream,
+    timestamp::Timestamp,
+    topic::Topic,
 };
 
 pub(super) fn now() -> Timestamp {

@@ -4,13 +4,16 @@ use serde_json::{Value, json};
 
 use super::components::Components;
 use crate::{
-    BatchRequest, BatchResponse, ConnectionId, ConnectionInfo, ConnectionList, ConnectionPage, ConnectionQuery,
-    DisconnectRequest, Disconnected,
-    ErrorCode::{
+    api::{BatchRequest, BatchResponse, ConnectionInfo, ConnectionList, PublishRequest, Receipt, SubscriptionChange},
+    code::ErrorCode::{
         self, BadRequest, Conflict, LimitExceeded, NotFound, PayloadInvalid, TooLarge, Unauthorized, Unavailable,
     },
-    PublishRequest, Receipt, Revocation, RevocationId, RevocationPage, RevocationQuery, RevocationRequest, Revoked,
-    SubscriberPage, SubscriberQuery, SubscriptionChange, Topic, TopicPage, TopicQuery, UserId,
+    disconnect::{DisconnectRequest, Disconnected},
+    id::{ConnectionId, RevocationId},
+    listing::{ConnectionPage, ConnectionQuery, SubscriberPage, SubscriberQuery, TopicPage, TopicQuery},
+    revocation::{Revocation, RevocationPage, RevocationQuery, RevocationRequest, Revoked},
+    text::UserId,
+    topic::Topic,
 };
 
 impl Operation {

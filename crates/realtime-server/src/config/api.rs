@@ -12,8 +12,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Span,
-    layers::variable,
+    duration::Span,
+    keys::variable,
     problems::Problems,
     secret::{SecretText, shown, without_newline},
 };

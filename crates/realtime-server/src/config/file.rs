@@ -8,7 +8,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::ConfigError;
+use super::{keys::join, problems::ConfigError};
 
 /// The values of a file.
 #[derive(Default)]
@@ -78,9 +78,4 @@ fn value_lines(
         }
         _ => {}
     }
-}
-
-/// The path of a key within the one before it.
-pub(super) fn join(prefix: &str, name: &str) -> String {
-    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}.{name}") }
 }

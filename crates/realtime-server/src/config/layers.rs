@@ -8,15 +8,14 @@ use std::{
 use toml::{Table, Value};
 
 use super::{
-    Config, ConfigError, Problem,
-    file::{File, join},
+    file::File,
+    keys::{PREFIX, join, variable},
+    problems::{ConfigError, Problem},
+    sections::Config,
     service_links::is_service_link,
     shape::{Fault, Shape, nearest},
     values,
 };
-
-/// What every setting's environment variable begins with.
-const PREFIX: &str = "REALTIME_";
 
 /// The longest unknown key that an error repeats, in characters. A longer one may be a secret in the wrong position.
 const MAX_SHOWN_KEY_CHARS: usize = 40;
@@ -249,11 +248,6 @@ fn meant(key: &str, known: &[String]) -> Option<String> {
     let flat = known.iter().find(|path| path.replace('.', "_") == key);
     let mut same_end = known.iter().filter(|path| path.rsplit('.').next() == Some(key));
     flat.or_else(|| same_end.next()).cloned().or_else(|| nearest(key, known))
-}
-
-/// The environment variable of a key.
-pub(super) fn variable(path: &str) -> String {
-    format!("{PREFIX}{}", path.replace('.', "__").to_uppercase())
 }
 
 /// The problem of an unknown key, with the nearest that exists, or else all `siblings`.

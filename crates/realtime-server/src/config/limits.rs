@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Span,
+    duration::Span,
     problems::{Problems, count},
 };
 use crate::open_files;

@@ -4,7 +4,7 @@ use realtime_service::Settings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Span, problems::Problems};
+use super::{duration::Span, problems::Problems};
 
 /// How dead and stalled connections are found.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -8,6 +8,7 @@ mod auth;
 mod delivery;
 mod duration;
 mod file;
+mod keys;
 mod layers;
 mod limits;
 mod liveness;
@@ -19,25 +20,12 @@ mod problems;
 mod reconnect;
 mod reference;
 mod secret;
+mod sections;
 mod server;
 mod service_links;
 mod shape;
 mod tls;
 mod values;
-
-use std::sync::Arc;
-
-use realtime_adapters::{
-    front::{AcceptorConfig, ProxyProtocol},
-    jwt::Issuers,
-    ws::WsConfig,
-};
-use realtime_service::Settings;
-use schemars::JsonSchema;
-use secrecy::SecretString;
-use serde::{Deserialize, Serialize};
-
-use problems::Problems;
 
 pub use api::ApiConfig;
 pub(crate) use layers::Draft;
@@ -53,142 +41,9 @@ pub use namespaces::NamespaceConfig;
 pub use problems::{ConfigError, Problem};
 pub use reconnect::ReconnectConfig;
 pub use reference::reference;
+pub use sections::Config;
 pub use server::ServerConfig;
 pub use tls::TlsConfig;
-
-/// The settings of the server.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Config {
-    /// The listener, the pages that may connect, proxies and the shutdown.
-    pub server: ServerConfig,
-    /// The certificate of a server that ends TLS itself.
-    pub tls: TlsConfig,
-    /// What is logged, and how. Logs never hold a token.
-    pub log: LogConfig,
-    /// Whose tokens are accepted. At least one key is required: a secret, a public key, a JWKS file or address.
-    pub auth: AuthConfig,
-    /// The HTTP API for backends.
-    pub api: ApiConfig,
-    /// Who may read `/metrics`. With `server.admin_listen` the metrics are served there alone, to everyone who can
-    /// reach it, and this section has no effect.
-    pub metrics: MetricsConfig,
-    /// Every limit, by name. An error about a limit contains its name.
-    pub limits: LimitsConfig,
-    /// How dead and stalled connections are found.
-    pub liveness: LivenessConfig,
-    /// When clients reconnect.
-    pub reconnect: ReconnectConfig,
-    /// What happens to messages that can't be delivered at once.
-    pub delivery: DeliveryConfig,
-    /// Policies for streams (topics, roles, users, all) by pattern; the first that matches decides. A topic that none
-    /// matches can be subscribed to only with a grant in the token.
-    pub namespaces: Vec<NamespaceConfig>,
-}
-
-impl Config {
-    /// Everything that is wrong with the settings, without serving anything.
-    ///
-    /// # Errors
-    /// Each invalid setting, and what is required and not set.
-    pub fn check(&self) -> Result<(), ConfigError> {
-        let problems = self.problems();
-        if problems.is_empty() { Ok(()) } else { Err(ConfigError::Problems(problems)) }
-    }
-
-    /// Everything that is wrong with the settings, each by itself and together.
-    fn problems(&self) -> Vec<Problem> {
-        let mut problems = Problems::default();
-        self.auth.check(&mut problems);
-        self.api.check(&mut problems);
-        self.metrics.check(&mut problems);
-        self.server.check(&mut problems);
-        self.tls.check(&mut problems);
-        self.log.check(&mut problems);
-        self.limits.check(&mut problems);
-        self.liveness.check(&mut problems);
-        self.reconnect.check(&mut problems);
-        namespaces::check(&self.namespaces, &mut problems);
-        problems.into_list()
-    }
-
-    /// What is usable and may still not be what the operator wants: what `serve` logs as warnings and `check-config`
-    /// prints.
-    pub(crate) fn warnings(&self) -> Vec<Problem> {
-        let mut warnings = Problems::default();
-        self.server.warn(self.tls.is_on(), &mut warnings);
-        self.auth.warn(&mut warnings);
-        self.api.warn(&mut warnings);
-        self.limits.warn(&mut warnings);
-        warnings.into_list()
-    }
-
-    /// Gives every setting that only a restart can change the value that it has in `old`: from `old`, all but what a
-    /// reload applies. `log.level` is applied if `level` says that the log is this crate's own.
-    pub(crate) fn keep_startup_settings(&mut self, old: &Self, level: bool) {
-        let new = std::mem::replace(self, old.clone());
-        self.auth = new.auth;
-        self.namespaces = new.namespaces;
-        self.delivery = new.delivery;
-        self.liveness = new.liveness;
-        self.reconnect = new.reconnect;
-        self.metrics = new.metrics;
-        self.server.allowed_origins = new.server.allowed_origins;
-        self.api.take_reloadable(new.api);
-        self.limits.take_reloadable(&new.limits);
-        self.log.connections = new.log.connections;
-        if level {
-            self.log.level = new.log.level;
-        }
-    }
-
-    /// The verifier. With an address of keys, waits for its first answer and fetches in the background from then on.
-    pub(crate) async fn verifier(&self) -> Result<Arc<Issuers>, ConfigError> {
-        self.auth.verifier().await
-    }
-
-    /// The service's settings.
-    pub(crate) fn settings(&self) -> Result<Settings, ConfigError> {
-        let mut problems = Problems::default();
-        let mut settings = Settings::default();
-        self.log.apply(&mut settings);
-        self.auth.apply(&mut settings, &mut problems);
-        self.api.apply(&mut settings);
-        self.limits.apply(&mut settings);
-        self.liveness.apply(&mut settings);
-        self.reconnect.apply(&mut settings);
-        settings.namespaces = namespaces::policies(&self.namespaces, self.delivery.overflow);
-        problems.none_or(settings)
-    }
-
-    /// What the WebSocket endpoint accepts.
-    pub(crate) fn ws(&self) -> WsConfig {
-        WsConfig { origins: self.server.origins(), ..self.limits.ws() }
-    }
-
-    /// The keys of the HTTP API.
-    pub(crate) fn api_keys(&self) -> Result<Vec<SecretString>, ConfigError> {
-        let mut problems = Problems::default();
-        let keys = self.api.all_keys(&mut problems);
-        problems.none_or(keys)
-    }
-
-    /// The HTTP front end.
-    pub(crate) fn acceptor(&self) -> AcceptorConfig {
-        let mut acceptor = self.limits.acceptor();
-        self.server.apply_proxies(&mut acceptor);
-        acceptor
-    }
-
-    /// A listener with the PROXY protocol, if it is required.
-    pub(crate) fn proxy_protocol<L>(&self, listener: L) -> ProxyProtocol<L> {
-        if self.server.proxy_protocol {
-            ProxyProtocol::required(listener, self.server.proxies(), self.limits.header_timeout.0)
-        } else {
-            ProxyProtocol::off(listener)
-        }
-    }
-}
 
 #[cfg(test)]
 mod tests;

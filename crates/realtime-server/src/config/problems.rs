@@ -4,7 +4,7 @@ use std::{fmt, io, path::PathBuf, str::FromStr, time::Duration};
 
 use realtime_schema::FieldError;
 
-use super::Span;
+use super::duration::Span;
 
 /// The longest wait that a setting may ask for. A longer one is mostly a slip.
 const MAX_WAIT: Duration = Duration::from_secs(24 * 3600);

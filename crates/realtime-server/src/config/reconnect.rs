@@ -5,7 +5,7 @@ use realtime_service::Settings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Span, problems::Problems};
+use super::{duration::Span, problems::Problems};
 
 /// When clients reconnect.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

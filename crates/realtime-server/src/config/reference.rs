@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde_json::Value as Json;
 
-use super::{Config, layers::variable, shape::schema};
+use super::{keys::variable, sections::Config, shape::schema};
 
 const HEAD: &str = "\
 # Configuration

@@ -10,7 +10,7 @@ use realtime_adapters::{
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
-use super::{Span, paths, problems::Problems};
+use super::{duration::Span, paths, problems::Problems};
 
 /// The listener, the pages that may connect, proxies and the shutdown.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

@@ -75,7 +75,7 @@ fn is_url(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{layers::variable, shape::Shape};
+    use crate::config::{keys::variable, shape::Shape};
 
     /// All that Kubernetes sets for a service, without the prefix.
     fn links(service: &str, address: &str, url_host: &str) -> Vec<(String, String)> {

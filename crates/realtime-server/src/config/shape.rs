@@ -6,7 +6,10 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value as Json;
 use toml::{Table, Value};
 
-use super::{Config, file::join};
+use super::{
+    keys::{join, plain},
+    sections::Config,
+};
 
 /// What a key contains.
 #[derive(Debug)]
@@ -259,21 +262,6 @@ fn kind(value: &Value) -> &'static str {
         Value::Array(_) => "a list",
         Value::Table(_) => "a section",
     }
-}
-
-/// A path without the positions in lists: `namespaces[0].pattern` is `namespaces.pattern`.
-pub(super) fn plain(path: &str) -> String {
-    let mut plain = String::new();
-    let mut inside = false;
-    for c in path.chars() {
-        match c {
-            '[' => inside = true,
-            ']' => inside = false,
-            c if !inside => plain.push(c),
-            _ => {}
-        }
-    }
-    plain
 }
 
 /// The known key that `key` is most like, if it is at all like one: as a whole, or by its last part alone. The sections

@@ -6,7 +6,10 @@ use realtime_adapters::front::{TlsCertificate, TlsError, TlsFiles};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ConfigError, Problem, Span, problems::Problems};
+use super::{
+    duration::Span,
+    problems::{ConfigError, Problem, Problems},
+};
 
 /// The certificate of a server that ends TLS itself (TLS 1.2 and 1.3). Without one, it needs a proxy with TLS in front
 /// to be reachable from other machines. Certificates are not requested from an authority here (ACME): let a tool such

@@ -6,9 +6,9 @@ use serde_path_to_error::Segment;
 use toml::{Table, Value};
 
 use super::{
-    Config,
-    file::join,
-    shape::{Shape, plain},
+    keys::{join, plain},
+    sections::Config,
+    shape::Shape,
 };
 
 /// Reads `table`, and lists each value that is invalid, with its key. `faulty` are the keys whose values were left out

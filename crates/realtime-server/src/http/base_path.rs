@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use serde_json::{Value as Json, json};
 
-use super::App;
+use super::app::App;
 use crate::config::ServerConfig;
 
 /// The paths that are served even when no HTTP socket is left, and without the prefix too: probes and scrapers reach

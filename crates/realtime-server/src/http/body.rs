@@ -14,7 +14,7 @@ use realtime_schema::{ErrorCode, FieldError, Problem};
 use serde::de::DeserializeOwned;
 use serde_path_to_error::Segment;
 
-use super::{App, error::ApiError};
+use super::{app::App, error::ApiError};
 
 /// A JSON body of at most `api.max_body_bytes`.
 pub(super) struct JsonBody<T>(pub(super) T);

@@ -10,7 +10,7 @@ use axum::{
 };
 use realtime_schema::{ErrorCode, Problem};
 
-use super::{App, error::ApiError};
+use super::{app::App, error::ApiError};
 
 /// The two routes.
 pub(super) fn router() -> Router<Arc<App>> {

@@ -11,7 +11,10 @@ use axum::{
 use realtime_core::auth::RefusalReason;
 use realtime_schema::ErrorCode;
 
-use super::{App, Remote, error::ApiError};
+use super::{
+    app::{App, Remote},
+    error::ApiError,
+};
 
 /// Refuses a request without exactly one valid `Host`: servers and proxies that disagree about the host of a request
 /// can be played off against each other.

@@ -14,10 +14,9 @@ use secrecy::{ExposeSecret, SecretString};
 use subtle::{Choice, ConstantTimeEq};
 
 use super::{
-    App, Remote,
+    app::{App, Remote, start_of_path},
     body::{self, BodyArriving},
     error::ApiError,
-    start_of_path,
 };
 
 /// Admits a request that has one of the keys, for at most `api.timeout`.

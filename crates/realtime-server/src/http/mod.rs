@@ -1,10 +1,12 @@
 //! The routes of the port: `/ws`, the API for backends, health and metrics, and the page for development.
 
 mod api;
+pub(crate) mod app;
 pub(crate) mod base_path;
 mod body;
 mod client_address;
 mod error;
+mod exposition;
 mod health;
 mod host;
 mod key;
@@ -13,92 +15,30 @@ mod page;
 mod params;
 mod publication;
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::sync::Arc;
 
-use arc_swap::ArcSwap;
 use axum::{
     Extension, Router,
-    extract::{MatchedPath, Request, State},
-    http::HeaderMap,
+    extract::{Request, State},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
     routing::{any, get},
 };
-use realtime_adapters::{front::Slots, jwt::Issuers, ws::Handshake};
+use realtime_adapters::ws::Handshake;
 use realtime_core::auth::{Refusal, RefusalReason};
 use realtime_schema::ErrorCode;
-use realtime_service::{Service, endpoint};
+use realtime_service::endpoint;
 
-use crate::{
-    config::{Config, ConfigError},
-    dev::Dev,
-    http::{client_address::ClientAddresses, error::ApiError},
-    live::Live,
-};
-
-/// What the handlers of all routes share.
-pub(crate) struct App {
-    pub(crate) service: Service,
-    pub(crate) config: Config,
-    pub(crate) dev: Option<Dev>,
-    /// What a reload replaces.
-    pub(crate) live: ArcSwap<Live>,
-    /// Held while a reload is in progress.
-    pub(crate) reloading: tokio::sync::Mutex<()>,
-    /// Set once the server is to stop.
-    pub(crate) stopping: AtomicBool,
-    pub(crate) verifier: Arc<Issuers>,
-    /// The sockets of the public port that speak HTTP.
-    pub(crate) http_slots: Slots,
-    metrics: metrics::Metrics,
-    client_addresses: ClientAddresses,
-}
-
-impl App {
-    pub(crate) fn new(
-        service: Service,
-        verifier: Arc<Issuers>,
-        config: Config,
-        dev: Option<Dev>,
-    ) -> Result<Self, ConfigError> {
-        let client_addresses = ClientAddresses::new(&config.server);
-        let http_slots = Slots::new(&config.acceptor());
-        let metrics =
-            metrics::Metrics::new(service.clone(), verifier.clone(), &config, &client_addresses, http_slots.clone());
-        Ok(Self {
-            live: ArcSwap::from_pointee(Live::new(config.clone(), dev.is_some())?),
-            reloading: tokio::sync::Mutex::new(()),
-            http_slots,
-            metrics,
-            client_addresses,
-            stopping: AtomicBool::new(false),
-            service,
-            config,
-            dev,
-            verifier,
-        })
-    }
-
-    /// The client's address, for limits and logs: behind a trusted proxy, the one that the proxy names.
-    pub(crate) fn client_address(&self, headers: &HeaderMap, remote: IpAddr) -> IpAddr {
-        self.client_addresses.of(headers, remote)
-    }
-}
-
-/// The address that a request's socket comes from.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Remote(pub(crate) SocketAddr);
+use app::{App, Remote, start_of_path};
+use error::ApiError;
 
 /// The routes of the public port. With `server.admin_listen` the metrics are not among them.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let server = &app.config.server;
     let mut probes = health::router();
     if server.admin_listen.is_none() {
-        let guard = from_fn_with_state(app.clone(), metrics::guard);
-        probes = probes.route("/metrics", get(metrics::expose).layer(guard));
+        let guard = from_fn_with_state(app.clone(), exposition::guard);
+        probes = probes.route("/metrics", get(exposition::expose).layer(guard));
     }
     let document = async |State(app): State<Arc<App>>| axum::Json(base_path::openapi(&app.config.server));
     let mut router = probes
@@ -115,7 +55,7 @@ pub(crate) fn router(app: Arc<App>) -> Router {
 
 /// The routes of `server.admin_listen`, open to every client that can reach it.
 pub(crate) fn admin_router(app: Arc<App>) -> Router {
-    let router = health::router().route("/metrics", get(metrics::expose));
+    let router = health::router().route("/metrics", get(exposition::expose));
     finished(router.fallback(async || not_found("/api/openapi.json of server.listen")), app)
 }
 
@@ -124,7 +64,7 @@ fn finished(router: Router<Arc<App>>, app: Arc<App>) -> Router {
     router
         .method_not_allowed_fallback(async || ApiError::with_status(405, "this path has other methods"))
         .layer(from_fn_with_state(app.clone(), host::check))
-        .layer(from_fn_with_state(app.clone(), metrics::count))
+        .layer(from_fn_with_state(app.clone(), exposition::count))
         .with_state(app)
 }
 
@@ -136,14 +76,6 @@ async fn websocket(
     let address = app.client_address(request.headers(), remote.ip());
     let ws = app.live.load().ws.clone();
     endpoint::websocket(&app.service, &ws, Some(address), request).await.into_response()
-}
-
-/// The first characters of a request's path, for the log: enough to recognize it, too few for a token. Where a route
-/// matches, those of its pattern.
-fn start_of_path(request: &Request) -> &str {
-    // The router takes the prefix of a nested path away, but not from the pattern.
-    let path = request.extensions().get::<MatchedPath>().map_or_else(|| request.uri().path(), MatchedPath::as_str);
-    path.char_indices().nth(40).map_or(path, |(end, _)| &path[..end])
 }
 
 /// An unknown path. A browser's socket gets a close code, because a browser can't see an HTTP response.

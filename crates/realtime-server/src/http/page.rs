@@ -15,7 +15,12 @@ use realtime_ports::Clock;
 use realtime_schema::{ErrorCode, Grant, Role, UserId};
 use serde::{Deserialize, Serialize};
 
-use super::{App, Remote, base_path, body::JsonBody, error::ApiError};
+use super::{
+    app::{App, Remote},
+    base_path,
+    body::JsonBody,
+    error::ApiError,
+};
 use crate::token::TokenRequest;
 
 const PAGE: &str = include_str!("page.html");

@@ -4,7 +4,10 @@ use realtime_adapters::jwt::JwksConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{super::problems::Problems, Span, algorithm};
+use super::{
+    super::{duration::Span, problems::Problems},
+    algorithm::algorithm,
+};
 
 /// An address that serves a JWK Set.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]

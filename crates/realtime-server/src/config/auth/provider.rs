@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 
-use super::{super::secret::SecretText, ClaimSettings, JwksSettings};
+use super::{super::secret::SecretText, claims::ClaimSettings, jwks::JwksSettings};
 
 /// Issuers with keys, audiences and claims of their own. The `iss` of a token selects the entry that lists it, and
 /// only that entry's settings are used: keys are never shared between entries. The settings of `[auth]` itself are

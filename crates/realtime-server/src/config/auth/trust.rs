@@ -7,12 +7,13 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::{
     super::{
-        ConfigError, Problem,
-        layers::variable,
-        problems::Problems,
+        keys::variable,
+        problems::{ConfigError, Problem, Problems},
         secret::{self, without_newline},
     },
-    AuthConfig, ProviderConfig, algorithm,
+    algorithm::algorithm,
+    provider::ProviderConfig,
+    settings::AuthConfig,
 };
 
 /// What the settings of `[auth]` itself are called in logs and metrics, beside the names of `auth.providers`.

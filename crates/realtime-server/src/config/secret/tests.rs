@@ -2,7 +2,7 @@
 
 use std::{error::Error, fs, path::Path};
 
-use crate::config::{Draft, layers::variable};
+use crate::config::{Draft, keys::variable};
 
 /// Long enough to be a key, of characters that TOML takes for a bare key or a text.
 const HEX: &str = "5ec7e7000000000000000000000000000000000000000000000000000000beef";

@@ -10,9 +10,9 @@ use realtime_schema::{
     UserId,
 };
 
-use super::blocking;
+use super::blocking::blocking;
 use crate::http::{
-    App,
+    app::App,
     body::OptionalJsonBody,
     error::{ApiError, ApiResult},
     params::{PathParams, QueryParams},

@@ -1,5 +1,6 @@
 //! The HTTP API for backends: each handler is one call of the service.
 
+mod blocking;
 mod connections;
 mod publish;
 mod revocations;
@@ -14,7 +15,7 @@ use axum::{
 };
 use realtime_schema::ErrorCode;
 
-use super::{App, error::ApiError, key};
+use super::{app::App, error::ApiError, key};
 
 /// The routes under `/api/v1`.
 pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
@@ -34,10 +35,4 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
             ApiError::with_status(405, "unknown method for this path; /api/openapi.json lists them all")
         })
         .layer(from_fn_with_state(app.clone(), key::guard))
-}
-
-/// Runs `list` on a thread that may block: it looks at every connection or topic of the node.
-async fn blocking<T: Send + 'static>(list: impl FnOnce() -> T + Send + 'static) -> Result<T, ApiError> {
-    let listed = tokio::task::spawn_blocking(list).await;
-    listed.map_err(|_| ApiError::new(ErrorCode::Internal, "the list could not be made"))
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::http::{
-    App,
+    app::App,
     body::JsonBody,
     error::{ApiError, ApiResult},
     publication::read_publication,

@@ -9,7 +9,7 @@ use realtime_schema::{
 };
 
 use crate::http::{
-    App,
+    app::App,
     body::JsonBody,
     error::{ApiError, ApiResult},
     params::{PathParams, QueryParams},

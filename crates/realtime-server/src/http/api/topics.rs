@@ -5,9 +5,9 @@ use std::sync::Arc;
 use axum::{Json, extract::State};
 use realtime_schema::{SubscriberPage, SubscriberQuery, Topic, TopicPage, TopicQuery};
 
-use super::blocking;
+use super::blocking::blocking;
 use crate::http::{
-    App,
+    app::App,
     error::{ApiError, ApiResult},
     params::{PathParams, QueryParams},
 };

@@ -1,27 +1,20 @@
-//! `GET /metrics`, in the text format of Prometheus (OpenMetrics 1.0), and who may read it.
+//! What `/metrics` exposes.
 
 mod keys;
 mod process;
 mod requests;
 mod service;
 
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
-use axum::{
-    extract::{Request, State},
-    http::header,
-    middleware::Next,
-    response::{IntoResponse, Response},
-};
 use prometheus_client::{encoding::text::encode, metrics::info::Info, registry::Registry};
 use realtime_adapters::{front::Slots, jwt::Issuers};
-use realtime_schema::ErrorCode;
 use realtime_service::Service;
 
-use super::{App, client_address::ClientAddresses, error::ApiError, key};
-use crate::config::{Config, MetricsAccess};
+use super::client_address::ClientAddresses;
+use crate::config::Config;
 
-pub(crate) use requests::{Requests, count};
+pub(crate) use requests::Requests;
 
 /// Everything that is exposed.
 pub(crate) struct Metrics {
@@ -48,37 +41,10 @@ impl Metrics {
         addresses.register(ours);
         Self { requests: Requests::registered(ours), registry }
     }
-}
 
-/// Writes the metrics. On a thread of its own: the queues of all connections are looked at.
-pub(super) async fn expose(State(app): State<Arc<App>>) -> Response {
-    let encoded = tokio::task::spawn_blocking(move || {
+    /// The text format of Prometheus (OpenMetrics 1.0).
+    pub(super) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
-        encode(&mut text, &app.metrics.registry).map(|()| text)
-    });
-    match encoded.await {
-        Ok(Ok(text)) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
-        Ok(Err(_)) | Err(_) => ApiError::new(ErrorCode::Internal, "the metrics could not be written").into_response(),
+        encode(&mut text, &self.registry).map(|()| text)
     }
-}
-
-/// Admits a request for the metrics on the public port: with one of `metrics.keys` or `api.keys`, unless
-/// `metrics.access` is `open` or the server is one for development.
-pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    if is_admitted(&app, &request) {
-        return next.run(request).await;
-    }
-    key::refuse(&app, &request, "send `Authorization: Bearer <key>` with one of metrics.keys or api.keys")
-}
-
-fn is_admitted(app: &App, request: &Request) -> bool {
-    let live = app.live.load();
-    let metrics = &live.config.metrics;
-    let keys = metrics.all_keys();
-    metrics.access == MetricsAccess::Open
-        || app.dev.is_some()
-        || key::is_known(request.headers(), keys.iter().chain(&live.api_keys))
 }

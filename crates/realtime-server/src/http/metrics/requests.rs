@@ -1,20 +1,13 @@
 //! HTTP requests by route, method and status, with their latency.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Duration;
 
-use axum::{
-    extract::{MatchedPath, Request, State},
-    http::Method,
-    middleware::Next,
-    response::Response,
-};
+use axum::http::Method;
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, histogram::Histogram},
     registry::Registry,
 };
-
-use crate::http::App;
 
 /// Upper bounds of the latency buckets, in seconds: from what an idle server needs to `api.timeout`.
 const BUCKETS: [f64; 12] = [0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 2.5, 10.0];
@@ -49,27 +42,17 @@ impl Requests {
         registry.register("http_request_duration_seconds", help, seconds.clone());
         Self { total, seconds }
     }
-}
 
-/// Counts each request once its response begins. A handshake of a WebSocket ends with its 101.
-pub(crate) async fn count(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let begun = Instant::now();
-    let method = method(request.method());
-    let route = match request.extensions().get::<MatchedPath>().map(MatchedPath::as_str) {
-        // Of a nested router's fallback, axum names the route of the router, which is none.
-        Some(route) if !route.contains("__private") => route.to_owned(),
-        _ => "none".to_owned(),
-    };
-    let response = next.run(request).await;
-    let requests = &app.metrics.requests;
-    let status = StatusLabels { method, route: route.clone(), status: response.status().as_u16() };
-    requests.total.get_or_create(&status).inc();
-    requests.seconds.get_or_create(&RouteLabels { method, route }).observe(begun.elapsed().as_secs_f64());
-    response
+    /// Counts a request whose response begins after `latency`.
+    pub(crate) fn count(&self, method: &Method, route: String, status: u16, latency: Duration) {
+        let method = label(method);
+        self.total.get_or_create(&StatusLabels { method, route: route.clone(), status }).inc();
+        self.seconds.get_or_create(&RouteLabels { method, route }).observe(latency.as_secs_f64());
+    }
 }
 
 /// The label of a method: a client may send any token as one.
-fn method(method: &Method) -> &'static str {
+fn label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",
