@@ -4,7 +4,7 @@
 
 use std::{
     collections::BTreeMap,
-    ffi::OsString,
+    env,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -12,11 +12,11 @@ use std::{
 };
 
 use cargo_metadata::Message;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     report,
-    workspace::{Workspace, run as run_command, rustc_version},
+    workspace::{Workspace, run as run_command},
 };
 
 /// Where the counts are committed.
@@ -39,7 +39,7 @@ const OPENING: &str = "\
 ";
 
 /// The committed file.
-#[derive(Debug, PartialEq, Deserialize)]
+#[derive(Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 struct Baseline {
     /// What the counts depend on beside the source: `rustc`, `target` and `libc` (its `memcpy` is counted, too).
@@ -61,28 +61,25 @@ struct Counted {
 /// # Errors
 /// The benchmark does not build or run, or the baseline can't be read or written.
 pub(crate) fn run(workspace: &Workspace, bless: bool) -> Result<bool, String> {
-    let libc = run_command(Command::new("getconf").arg("GNU_LIBC_VERSION")).stdout.trim().to_owned();
-    let made = [("rustc", rustc_version("rustc ")?), ("target", rustc_version("host: ")?), ("libc", libc)];
-    let made: BTreeMap<_, _> = made.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let file = workspace.root.join(FILE);
     let in_file = |error: String| format!("{FILE}: {error}; `cargo xtask instructions --bless` writes a new one");
+    let made = made()?;
     let baseline = match bless {
         true => Baseline { made: made.clone(), instructions: BTreeMap::new() },
         false => fs::read_to_string(&file)
             .map_err(|error| in_file(error.to_string()))
             .and_then(|text| toml::from_str(&text).map_err(|error| in_file(error.to_string())))?,
     };
-    let mut why = None;
-    if !run_command(Command::new("valgrind").arg("--version")).ok {
-        why = Some("valgrind is not installed (`apt-get install valgrind`)".to_owned());
+    let why = if !run_command(Command::new("valgrind").arg("--version")).ok {
+        Some("valgrind is not installed (`apt-get install valgrind`)".to_owned())
     } else if baseline.made.get("target") != made.get("target") {
-        why = Some(format!("{FILE} is of another target than {}", made["target"]));
-    }
+        Some(format!("{FILE} is of another target than {}", made["target"]))
+    } else {
+        None
+    };
     if let Some(why) = why {
-        println!(
-            "SKIPPED instructions: {why}: nothing was counted{}",
-            if report::strict() { ", a failure with CI=true" } else { "" }
-        );
+        let failure = if report::strict() { ", a failure with CI=true" } else { "" };
+        println!("SKIPPED instructions: {why}: nothing was counted{failure}");
         return Ok(!report::strict() && !bless);
     }
 
@@ -95,8 +92,9 @@ pub(crate) fn run(workspace: &Workspace, bless: bool) -> Result<bool, String> {
         counted.push(Counted { name, unit, instructions });
     }
     if bless {
-        let text = Baseline::text(&made, &counted);
-        fs::write(&file, text).map_err(|error| in_file(error.to_string()))?;
+        let instructions = counted.iter().map(|case| (case.name.clone(), case.instructions)).collect();
+        let text = toml::to_string(&Baseline { made, instructions }).map_err(|error| in_file(error.to_string()))?;
+        fs::write(&file, format!("{OPENING}\n{text}")).map_err(|error| in_file(error.to_string()))?;
         println!("{} cases written to {FILE}", counted.len());
         return Ok(true);
     }
@@ -106,6 +104,18 @@ pub(crate) fn run(workspace: &Workspace, bless: bool) -> Result<bool, String> {
     let (table, findings) = baseline.compare(&counted);
     print!("{table}");
     Ok(findings == 0)
+}
+
+/// What the counts on this machine depend on, as `rustc -vV` and the C library say it.
+fn made() -> Result<BTreeMap<String, String>, String> {
+    let rustc = run_command(Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("-vV"));
+    let line = |label: &str| {
+        let found = rustc.stdout.lines().find_map(|line| line.strip_prefix(label));
+        found.map(str::to_owned).ok_or_else(|| format!("rustc -vV has no line `{label}`: {}", rustc.stderr.trim()))
+    };
+    let libc = run_command(Command::new("getconf").arg("GNU_LIBC_VERSION")).stdout.trim().to_owned();
+    let made = [("rustc", line("rustc ")?), ("target", line("host: ")?), ("libc", libc)];
+    Ok(made.map(|(name, value)| (name.to_owned(), value)).into())
 }
 
 /// Builds the benchmark with the release profile; returns its path.
@@ -136,9 +146,8 @@ fn cases(executable: &Path) -> Result<Vec<(String, String)>, String> {
 fn count(executable: &Path, name: &str, results: &Path) -> Result<f64, String> {
     let profile = results.join(format!("{}.out", name.replace('/', "-")));
     let mut command = Command::new("valgrind");
-    let mut profile_to = OsString::from("--callgrind-out-file=");
-    profile_to.push(&profile);
-    command.args(["--tool=callgrind", &format!("--toggle-collect={COUNTED}")]).arg(profile_to);
+    command.args(["--tool=callgrind", &format!("--toggle-collect={COUNTED}")]);
+    command.arg(format!("--callgrind-out-file={}", profile.display()));
     command.arg(executable).arg(name).env(PLAIN_LIBC.0, PLAIN_LIBC.1);
     let ran = run_command(&mut command);
     let failed = |why: &str| format!("case `{name}` under valgrind: {why}");
@@ -159,15 +168,6 @@ fn collected(profile: &str) -> Option<f64> {
 }
 
 impl Baseline {
-    /// The file as TOML, an entry on each line, so that a diff reads as a table.
-    fn text(made: &BTreeMap<String, String>, counted: &[Counted]) -> String {
-        let made: String = ["rustc", "target", "libc"].map(|name| format!("{name} = {:?}\n", made[name])).concat();
-        let mut cases: Vec<_> =
-            counted.iter().map(|case| format!("{:?} = {:.1}\n", case.name, case.instructions)).collect();
-        cases.sort();
-        format!("{OPENING}\n[made]\n{made}\n[instructions]\n{}", cases.concat())
-    }
-
     /// A table of every case beside its entry, and how many findings it ends with.
     fn compare(&self, counted: &[Counted]) -> (String, usize) {
         let mut table = format!("{:28} {:>12} {:>12} {:>9}  per\n", "case", "instructions", "baseline", "change");
@@ -191,12 +191,8 @@ impl Baseline {
         }
         let gone = self.instructions.keys().filter(|name| counted.iter().all(|case| case.name != **name));
         findings.extend(gone.map(|name| format!("{FILE} has an entry `{name}`, but there is no such case")));
-        for finding in &findings {
-            let _ = writeln!(
-                table,
-                "FAIL {finding}\n     -> if this is intended: `cargo xtask instructions --bless`, and say why in the commit"
-            );
-        }
+        let remedy = "if this is intended: `cargo xtask instructions --bless`, and say why in the commit";
+        table.extend(findings.iter().map(|finding| format!("FAIL {finding}\n     -> {remedy}\n")));
         let _ = writeln!(table, "{} cases, {} findings", counted.len(), findings.len());
         (table, findings.len())
     }
@@ -206,24 +202,23 @@ impl Baseline {
 mod tests {
     use super::*;
 
-    fn baseline(cases: &[(&str, f64)]) -> Baseline {
-        let made = ["rustc", "target", "libc"].map(|name| (name.to_owned(), "1.0 (2026)".to_owned())).into();
-        toml::from_str(&Baseline::text(&made, &counted(cases))).expect("what is written can be read")
-    }
-
-    fn counted(cases: &[(&str, f64)]) -> Vec<Counted> {
+    /// What comparing the counts of some cases with a baseline prints, and the number of findings.
+    fn compare(before: &[(&str, f64)], now: &[(&str, f64)]) -> (String, usize) {
+        let instructions = before.iter().map(|(name, count)| ((*name).to_owned(), *count)).collect();
         let case = |(name, count): &(&str, f64)| Counted {
             name: (*name).to_owned(),
             unit: "message".to_owned(),
             instructions: *count,
         };
-        cases.iter().map(case).collect()
+        let written = toml::to_string(&Baseline { made: BTreeMap::new(), instructions }).expect("TOML");
+        let baseline: Baseline = toml::from_str(&written).expect("what is written can be read");
+        baseline.compare(&now.iter().map(case).collect::<Vec<_>>())
     }
 
     #[test]
     fn growth_of_six_per_cent_fails_growth_of_four_passes_and_an_improvement_is_noted() {
-        let before = baseline(&[("decode/a", 1000.0), ("encode/b", 1000.0), ("c", 1000.0)]);
-        let (table, findings) = before.compare(&counted(&[("decode/a", 1040.0), ("encode/b", 1060.0), ("c", 900.0)]));
+        let before = [("decode/a", 1000.0), ("encode/b", 1000.0), ("c", 1000.0)];
+        let (table, findings) = compare(&before, &[("decode/a", 1040.0), ("encode/b", 1060.0), ("c", 900.0)]);
         assert!(findings == 1 && table.contains("FAIL `encode/b` grew by 6.0 %"), "{table}");
         assert!(table.contains("decode/a                           1040.0       1000.0     +4.0%  message"), "{table}");
         assert!(table.contains("NOTE `c` is 10.0 % below") && table.ends_with("3 cases, 1 findings\n"), "{table}");
@@ -231,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_case_without_an_entry_and_an_entry_without_a_case_are_each_named() {
-        let (table, findings) = baseline(&[("gone", 10.0)]).compare(&counted(&[("new", 10.0)]));
+        let (table, findings) = compare(&[("gone", 10.0)], &[("new", 10.0)]);
         assert!(findings == 2 && table.contains("`new` has no entry") && table.contains("an entry `gone`"), "{table}");
     }
 

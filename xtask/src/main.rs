@@ -6,15 +6,10 @@ mod checks;
 mod examples;
 mod instructions;
 mod report;
-mod runner;
 mod test;
 mod workspace;
 
-use std::{
-    io,
-    path::{Path, PathBuf},
-    process::ExitCode,
-};
+use std::{io, path::Path, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 
@@ -92,28 +87,17 @@ fn main() -> ExitCode {
 
 fn run(cli: Cli) -> Result<bool, String> {
     if let Task::Check { list: true, .. } = cli.task {
-        runner::list(checks::ALL, &mut io::stdout()).map_err(|error| error.to_string())?;
+        checks::list(checks::ALL, &mut io::stdout()).map_err(|error| error.to_string())?;
         return Ok(true);
     }
-    let workspace = Workspace::load(&root())?;
+    let workspace = Workspace::load(Path::new("."))?;
     match cli.task {
-        Task::Check { names, .. } => runner::run(checks::ALL, &names, report::strict(), &workspace, &mut io::stdout()),
+        Task::Check { names, .. } => checks::run(checks::ALL, &names, report::strict(), &workspace, &mut io::stdout()),
         Task::Test { args } => test::run(&workspace, &args),
-        Task::Schemas => done(checks::write_schemas(&workspace)),
-        Task::Docs => done(checks::write_config_docs(&workspace)),
+        Task::Schemas => checks::write_schemas(&workspace),
+        Task::Docs => checks::write_config_docs(&workspace),
         Task::Coverage => bench::coverage(&workspace),
         Task::Instructions { bless } => instructions::run(&workspace, bless),
         Task::Bench { args } => bench::run(&workspace, &args),
     }
-}
-
-fn done(message: Result<String, String>) -> Result<bool, String> {
-    println!("{}", message?);
-    Ok(true)
-}
-
-/// The folder above this package's. Cargo names it at run time, so that a moved checkout still works.
-fn root() -> PathBuf {
-    let own = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_else(|_| env!("CARGO_MANIFEST_DIR").into());
-    Path::new(&own).parent().map(Path::to_path_buf).unwrap_or_default()
 }

@@ -1,16 +1,13 @@
 //! `cargo xtask test`: every test, documentation test and runnable example, and what was skipped and why.
 
 use std::{
-    collections::BTreeSet,
-    fmt, fs,
+    collections::BTreeMap,
+    fs,
     io::{self, BufRead, BufReader, Write},
     process::Stdio,
 };
 
 use crate::{examples, report, workspace::Workspace};
-
-/// Names the file to which a test that can't run here appends `its name: why`.
-const SKIPS_VARIABLE: &str = "REALTIME_SKIPS";
 
 /// Runs the tests; returns whether all passed.
 ///
@@ -31,15 +28,15 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<bool, String
     if !picks_packages {
         command.arg("--workspace");
     }
-    command.args(args).env(SKIPS_VARIABLE, &skips_file).stdout(Stdio::piped());
+    // A test that can't run here appends `its name: why` to that file.
+    command.args(args).env("REALTIME_SKIPS", &skips_file).stdout(Stdio::piped());
     let mut child = command.spawn().map_err(|error| format!("cannot start cargo test: {error}"))?;
     let stdout = child.stdout.take().ok_or("cargo test has no output")?;
-    let mut screen = io::stdout();
     for line in BufReader::new(stdout).split(b'\n') {
         let line = line.map_err(|error| error.to_string())?;
         let line = String::from_utf8_lossy(&line);
         tally.read(&line);
-        writeln!(screen, "{line}").map_err(|error| error.to_string())?;
+        writeln!(io::stdout(), "{line}").map_err(|error| error.to_string())?;
     }
     let ok = child.wait().map_err(|error| error.to_string())?.success();
     if !ok && tally.failed.is_empty() {
@@ -57,14 +54,12 @@ pub(crate) fn run(workspace: &Workspace, args: &[String]) -> Result<bool, String
         }
     }
     tally.skips = read_skips(&fs::read_to_string(&skips_file).unwrap_or_default());
-
-    let strict = report::strict();
-    print!("{}", Summary { tally: &tally, strict });
-    Ok(tally.succeeded(strict))
+    print!("{}", tally.summary(report::strict()));
+    Ok(tally.succeeded(report::strict()))
 }
 
 /// The results of all test binaries.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Tally {
     /// As the test binaries count: includes the tests that skipped themselves.
     passed: usize,
@@ -72,7 +67,7 @@ struct Tally {
     /// Marked `#[ignore]`: name, and the reason given there.
     ignored: Vec<(String, Option<String>)>,
     /// Tests that can't run on this machine: name and reason.
-    skips: BTreeSet<(String, String)>,
+    skips: BTreeMap<String, String>,
 }
 
 impl Tally {
@@ -92,47 +87,31 @@ impl Tally {
         }
     }
 
-    /// The three figures of the last line. A test that skipped itself proved nothing, so it has not passed.
-    fn figures(&self) -> (usize, usize, usize) {
-        let skipped_themselves = self.skips.iter().map(|(name, _)| name).collect::<BTreeSet<_>>().len();
-        (self.passed.saturating_sub(skipped_themselves), self.failed.len(), skipped_themselves + self.ignored.len())
-    }
-
     fn succeeded(&self, strict: bool) -> bool {
         let unexplained = self.ignored.iter().any(|(_, reason)| reason.is_none());
         self.failed.is_empty() && !(strict && (unexplained || !self.skips.is_empty()))
     }
-}
 
-/// The end of the output; its last line is `N passed, N failed, N skipped`.
-struct Summary<'a> {
-    tally: &'a Tally,
-    strict: bool,
-}
-
-impl fmt::Display for Summary<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { tally, strict } = self;
-        writeln!(f, "\n==== summary")?;
-        for name in &tally.failed {
-            writeln!(f, "FAILED  {name}")?;
+    /// The end of the output; its last line is `N passed, N failed, N skipped`.
+    fn summary(&self, strict: bool) -> String {
+        let mut lines = vec!["\n==== summary".to_owned()];
+        lines.extend(self.failed.iter().map(|name| format!("FAILED  {name}")));
+        lines.extend(self.skips.iter().map(|(name, reason)| format!("SKIPPED {name}: {reason}")));
+        lines.extend(self.ignored.iter().map(|(name, reason)| {
+            format!("IGNORED {name}: {}", reason.as_deref().unwrap_or("NO REASON GIVEN: write #[ignore = \"why\"]"))
+        }));
+        if self.failed.is_empty() && !self.succeeded(strict) {
+            lines.push("CI=true: what was skipped above must run here, so this is a failure".into());
         }
-        for (name, reason) in &tally.skips {
-            writeln!(f, "SKIPPED {name}: {reason}")?;
-        }
-        for (name, reason) in &tally.ignored {
-            let reason = reason.as_deref().unwrap_or("NO REASON GIVEN: write #[ignore = \"why\"]");
-            writeln!(f, "IGNORED {name}: {reason}")?;
-        }
-        if *strict && tally.failed.is_empty() && !tally.succeeded(true) {
-            writeln!(f, "CI=true: what was skipped above must run here, so this is a failure")?;
-        }
-        let (passed, failed, skipped) = tally.figures();
-        writeln!(f, "{passed} passed, {failed} failed, {skipped} skipped")
+        // As the test binaries count, a test that skipped itself has passed; but it proved nothing.
+        let (passed, skipped) = (self.passed.saturating_sub(self.skips.len()), self.skips.len() + self.ignored.len());
+        lines.push(format!("{passed} passed, {} failed, {skipped} skipped\n", self.failed.len()));
+        lines.join("\n")
     }
 }
 
-fn read_skips(text: &str) -> BTreeSet<(String, String)> {
+/// The reason of each test, from lines such as `its name: why`.
+fn read_skips(text: &str) -> BTreeMap<String, String> {
     let lines = text.lines().filter(|line| !line.trim().is_empty());
     let named = lines.map(|line| line.split_once(": ").unwrap_or((line, "no reason given")));
     named.map(|(name, reason)| (name.trim().to_owned(), reason.trim().to_owned())).collect()
@@ -142,48 +121,36 @@ fn read_skips(text: &str) -> BTreeSet<(String, String)> {
 mod tests {
     use super::*;
 
-    fn tally(lines: &[&str]) -> Tally {
+    fn tally(text: &str) -> Tally {
         let mut tally = Tally::default();
-        lines.iter().for_each(|line| tally.read(line));
+        text.lines().for_each(|line| tally.read(line));
         tally
     }
 
-    fn last_line(tally: &Tally) -> String {
-        Summary { tally, strict: false }.to_string().lines().last().unwrap_or_default().to_owned()
-    }
-
     #[test]
-    fn the_results_of_all_binaries_are_added_up() {
-        let result = |passed| format!("test result: ok. {passed} passed; 0 failed; 0 ignored; finished in 0.01s");
-        let tally = tally(&["running 3 tests", "test a::b ... ok", &result(12), &result(30)]);
-        assert_eq!(last_line(&tally), "42 passed, 0 failed, 0 skipped");
-        assert!(tally.succeeded(true));
-    }
-
-    #[test]
-    fn a_failed_test_fails_the_run_and_is_named() {
-        let tally = tally(&["test a::b ... FAILED", "test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured"]);
-        assert_eq!(last_line(&tally), "1 passed, 1 failed, 0 skipped");
-        assert!(!tally.succeeded(false));
-        assert!(Summary { tally: &tally, strict: false }.to_string().contains("FAILED  a::b"));
+    fn the_results_of_all_binaries_are_added_up_and_a_failed_test_is_named() {
+        let good = "running 3 tests\ntest a::b ... ok\ntest result: ok. 12 passed; 0 failed; finished in 0.01s\n";
+        assert!(tally(good).succeeded(true));
+        let bad = tally(&format!("{good}test a::c ... FAILED\ntest result: FAILED. 30 passed; 1 failed; 0 ignored"));
+        assert!(!bad.succeeded(false));
+        assert_eq!(bad.summary(false), "\n==== summary\nFAILED  a::c\n42 passed, 1 failed, 0 skipped\n");
     }
 
     #[test]
     fn a_skip_is_listed_is_no_pass_and_fails_continuous_integration() {
-        let mut tally = tally(&["test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured"]);
+        let mut tally = tally("test result: ok. 3 passed; 0 failed; 0 ignored; 0 measured");
         tally.skips = read_skips("dev_page: no chromium here\ndev_page: no chromium here\n\n");
-        assert_eq!(last_line(&tally), "2 passed, 0 failed, 1 skipped");
         assert!(tally.succeeded(false) && !tally.succeeded(true));
-        let text = Summary { tally: &tally, strict: true }.to_string();
-        assert!(text.contains("SKIPPED dev_page: no chromium here") && text.contains("CI=true"));
+        let text = tally.summary(true);
+        assert!(text.contains("SKIPPED dev_page: no chromium here") && text.contains("CI=true"), "{text}");
+        assert!(text.ends_with("\n2 passed, 0 failed, 1 skipped\n"), "{text}");
     }
 
     #[test]
     fn an_ignored_test_needs_a_reason_in_continuous_integration() {
-        let explained = tally(&["test a ... ignored, takes minutes", "test result: ok. 1 passed; 0 failed; 1 ignored"]);
-        assert_eq!(last_line(&explained), "1 passed, 0 failed, 1 skipped");
-        assert!(explained.succeeded(true));
-        let silent = tally(&["test src/lib.rs - f (line 3) ... ignored"]);
+        let explained = tally("test a ... ignored, takes minutes\ntest result: ok. 1 passed; 0 failed; 1 ignored");
+        assert!(explained.succeeded(true) && explained.summary(true).ends_with("1 passed, 0 failed, 1 skipped\n"));
+        let silent = tally("test src/lib.rs - f (line 3) ... ignored");
         assert!(silent.succeeded(false) && !silent.succeeded(true));
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::{
     report::{Check, Finding, Report},
-    workspace::{Built, Workspace},
+    workspace::{Workspace, run},
 };
 
 /// The schema, the core and the ports do no I/O, read no clock, draw no random number and take no lock.
@@ -15,11 +15,10 @@ pub(super) const PURITY: Check = Check {
     protects: "realtime-schema, -core and -ports are built from nothing that has I/O, clocks, randomness or tasks",
     run: |workspace| {
         let mut report = Report::default();
-        for name in ["realtime-schema", "realtime-core"] {
-            look(workspace, &["-p", name, "-e", "normal", "--all-features"], foreign, &mut report);
-        }
+        look(workspace, "realtime-schema", "--all-features", foreign, &mut report);
+        look(workspace, "realtime-core", "--all-features", foreign, &mut report);
         // Without the mocks, which only tests build.
-        look(workspace, &["-p", "realtime-ports", "-e", "normal", "--no-default-features"], foreign, &mut report);
+        look(workspace, "realtime-ports", "--no-default-features", foreign, &mut report);
         report
     },
 };
@@ -30,7 +29,7 @@ pub(super) const BACKENDS: Check = Check {
     protects: "realtime-service without its adapters builds no WebSocket, HTTP or JWT library",
     run: |workspace| {
         let mut report = Report::default();
-        look(workspace, &["-p", "realtime-service", "-e", "normal", "--no-default-features"], adapters, &mut report);
+        look(workspace, "realtime-service", "--no-default-features", adapters, &mut report);
         report
     },
 };
@@ -51,21 +50,30 @@ const IMPURE_FEATURES: &[(&str, &[&str])] = &[
 const ADAPTER_LIBRARIES: &[&str] =
     &["axum", "hyper", "jsonwebtoken", "realtime-adapters", "reqwest", "tokio-tungstenite", "tungstenite"];
 
-fn look(workspace: &Workspace, args: &[&str], rule: fn(&str, &Built) -> Vec<Finding>, report: &mut Report) {
-    match workspace.tree(args) {
-        Ok(built) => {
-            report.seen.push_str(&format!("{}: {} crates  ", args[1], built.len()));
-            report.findings.extend(violations(args[1], &built, rule));
-        }
-        Err(error) => report.findings.push(Finding::new(args[1], error, "repair the manifest")),
+/// What is wrong with a crate that `package` is built from: its name and the features that are on.
+type Rule = fn(package: &str, name: &str, features: &[&str]) -> Vec<Finding>;
+
+fn look(workspace: &Workspace, package: &str, features: &str, rule: Rule, report: &mut Report) {
+    let tree = ["tree", "--locked", "--edges", "normal", "--prefix", "none", "--format", "{p}|{f}"];
+    let tree = run(workspace.cargo(&tree).args(["--package", package, features]));
+    if !tree.ok {
+        report.findings.push(Finding::new(package, tree.stderr.trim(), "repair the manifest"));
+        return;
     }
+    // Each crate once: a repeated one ends in `(*)`.
+    let built: BTreeSet<_> = tree.stdout.lines().map(|line| line.trim_end_matches("(*)").trim()).collect();
+    report.seen.push_str(&format!("{package}: {} crates  ", built.len()));
+    report.findings.extend(built.into_iter().flat_map(|line| violations(package, line, rule)));
 }
 
-fn violations(package: &str, built: &BTreeSet<Built>, rule: fn(&str, &Built) -> Vec<Finding>) -> Vec<Finding> {
-    built.iter().flat_map(|built| rule(package, built)).collect()
+/// Applies the rule to a line such as `name v1.2.3 (path or proc-macro)|feature,feature`.
+fn violations(package: &str, line: &str, rule: Rule) -> Vec<Finding> {
+    let (built, features) = line.split_once('|').unwrap_or((line, ""));
+    let name = built.split_whitespace().next().unwrap_or_default();
+    rule(package, name, &features.split(',').collect::<Vec<_>>())
 }
 
-fn foreign(package: &str, Built { name, features }: &Built) -> Vec<Finding> {
+fn foreign(package: &str, name: &str, features: &[&str]) -> Vec<Finding> {
     let mut findings = Vec::new();
     if CLOSURE.split_whitespace().all(|listed| listed != name) {
         let remedy = format!(
@@ -73,47 +81,40 @@ fn foreign(package: &str, Built { name, features }: &Built) -> Vec<Finding> {
         );
         findings.push(Finding::new(package, format!("is built from `{name}`, which is not on the list"), remedy));
     }
-    let impure = IMPURE_FEATURES.iter().filter(|(crate_name, _)| crate_name == name).flat_map(|(_, list)| *list);
-    for feature in impure.filter(|feature| features.contains(**feature)) {
+    let impure = IMPURE_FEATURES.iter().filter(|(crate_name, _)| *crate_name == name).flat_map(|(_, list)| *list);
+    for feature in impure.filter(|feature| features.contains(feature)) {
         let broken = format!("turns on the feature `{feature}` of `{name}`");
         findings.push(Finding::new(package, broken, "turn it on in the adapter that needs it"));
     }
     findings
 }
 
-fn adapters(package: &str, Built { name, .. }: &Built) -> Vec<Finding> {
+fn adapters(package: &str, name: &str, _features: &[&str]) -> Vec<Finding> {
+    if !ADAPTER_LIBRARIES.contains(&name) {
+        return Vec::new();
+    }
     let remedy = "put it behind the feature `default-adapters` of realtime-service";
-    let unwanted = ADAPTER_LIBRARIES.contains(&name.as_str());
-    unwanted
-        .then(|| Finding::new(package, format!("builds `{name}` without default features"), remedy))
-        .into_iter()
-        .collect()
+    vec![Finding::new(package, format!("builds `{name}` without default features"), remedy)]
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn broken(rule: fn(&str, &Built) -> Vec<Finding>, name: &str, features: &[&str]) -> Vec<String> {
-        let features = features.iter().map(|name| (*name).to_owned()).collect();
-        rule("p", &Built { name: name.into(), features }).into_iter().map(|finding| finding.broken).collect()
+    fn broken(rule: Rule, line: &str) -> Vec<String> {
+        violations("p", line, rule).into_iter().map(|finding| finding.broken).collect()
     }
 
     #[test]
-    fn a_runtime_in_the_core_is_reported() {
-        assert!(broken(foreign, "serde", &["derive"]).is_empty());
-        assert_eq!(broken(foreign, "tokio", &[]), ["is built from `tokio`, which is not on the list"]);
-    }
-
-    #[test]
-    fn a_feature_that_reads_a_clock_is_reported() {
-        assert_eq!(broken(foreign, "uuid", &["serde", "v7"]), ["turns on the feature `v7` of `uuid`"]);
-        assert_eq!(broken(foreign, "jiff", &["alloc", "std"]).len(), 1);
+    fn a_runtime_and_a_feature_that_reads_a_clock_are_reported() {
+        assert!(broken(foreign, "serde_derive v1.0.0 (proc-macro)|default").is_empty());
+        assert_eq!(broken(foreign, "tokio v1.0.0|"), ["is built from `tokio`, which is not on the list"]);
+        assert_eq!(broken(foreign, "uuid v1.29.3|serde,v7"), ["turns on the feature `v7` of `uuid`"]);
     }
 
     #[test]
     fn a_service_that_always_brings_a_websocket_is_reported() {
-        assert!(broken(adapters, "tokio", &[]).is_empty());
-        assert_eq!(broken(adapters, "tungstenite", &[]), ["builds `tungstenite` without default features"]);
+        assert!(broken(adapters, "tokio v1.0.0|").is_empty());
+        assert_eq!(broken(adapters, "tungstenite v1.0.0|"), ["builds `tungstenite` without default features"]);
     }
 }

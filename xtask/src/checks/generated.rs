@@ -2,8 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use realtime_schema::{CatalogEntry, catalog, openapi};
-use serde_json::Value;
+use realtime_schema::{catalog, openapi};
 
 use crate::{
     report::{Check, Finding, Report},
@@ -15,9 +14,12 @@ pub(super) const SCHEMAS: Check = Check {
     name: "schemas",
     protects: "docs/schemas/ matches the types, so that client teams work from correct schemas",
     run: |workspace| {
-        let wanted = schema_files(&catalog());
-        let findings = drift(SCHEMAS_DIR, &wanted, &committed(&workspace.root.join(SCHEMAS_DIR)));
-        Report::of(findings, format!("{} files", wanted.len()))
+        let wanted = schema_files();
+        let mut report = compare(&workspace.root, &wanted, "schemas");
+        report.findings.extend(orphans(&workspace.root, &wanted).iter().map(|file| {
+            Finding::new(file, "belongs to no type of the catalog", "run `cargo xtask schemas` and commit the result")
+        }));
+        report
     },
 };
 
@@ -25,137 +27,121 @@ pub(super) const SCHEMAS: Check = Check {
 pub(super) const OPENAPI: Check = Check {
     name: "openapi",
     protects: "docs/openapi.json matches the types of the HTTP API",
-    run: |workspace| document(workspace, OPENAPI_FILE, Ok(openapi_text(workspace)), REGENERATE),
+    run: |workspace| compare(&workspace.root, &openapi_file(workspace), "schemas"),
 };
 
 /// The reference of the settings matches the config types.
 pub(super) const CONFIG_DOCS: Check = Check {
     name: "config-docs",
     protects: "docs/configuration.md lists every setting with its default, from the config types",
-    run: |workspace| {
-        document(workspace, CONFIG_FILE, config_reference(workspace), "run `cargo xtask docs` and commit the result")
+    run: |workspace| match config_file(workspace) {
+        Ok(wanted) => compare(&workspace.root, &wanted, "docs"),
+        Err(error) => {
+            Report::of(vec![Finding::new(CONFIG_FILE, error, "repair the command that prints it")], "nothing")
+        }
     },
 };
 
 const SCHEMAS_DIR: &str = "docs/schemas";
 const OPENAPI_FILE: &str = "docs/openapi.json";
 const CONFIG_FILE: &str = "docs/configuration.md";
-const REGENERATE: &str = "run `cargo xtask schemas` and commit the result";
 
-/// Writes `docs/schemas/` and `docs/openapi.json`; returns a line that says what was written.
+/// What is generated: the text of each file, by its path below the root.
+type Files = BTreeMap<String, String>;
+
+/// Writes `docs/schemas/` and `docs/openapi.json`; says what was written.
 ///
 /// # Errors
 /// A file can't be written: which, and why.
-pub(crate) fn write_schemas(workspace: &Workspace) -> Result<String, String> {
-    let dir = workspace.root.join(SCHEMAS_DIR);
-    let wanted = schema_files(&catalog());
-    for name in committed(&dir).into_keys().filter(|name| !wanted.contains_key(name)) {
-        fs::remove_file(dir.join(&name)).map_err(|error| format!("{name}: {error}"))?;
+pub(crate) fn write_schemas(workspace: &Workspace) -> Result<bool, String> {
+    let schemas = schema_files();
+    for file in orphans(&workspace.root, &schemas) {
+        fs::remove_file(workspace.root.join(&file)).map_err(|error| format!("{file}: {error}"))?;
     }
-    for (name, text) in &wanted {
-        write(workspace, &format!("{SCHEMAS_DIR}/{name}"), text)?;
-    }
-    write(workspace, OPENAPI_FILE, &openapi_text(workspace))?;
-    Ok(format!("wrote {} schemas to {SCHEMAS_DIR}/ and {OPENAPI_FILE}", wanted.len()))
+    write(&workspace.root, &schemas)?;
+    write(&workspace.root, &openapi_file(workspace))?;
+    println!("wrote {} schemas to {SCHEMAS_DIR}/ and {OPENAPI_FILE}", schemas.len());
+    Ok(true)
 }
 
-/// Writes `docs/configuration.md`; returns a line that says what was written.
+/// Writes `docs/configuration.md`; says what was written.
 ///
 /// # Errors
 /// The server does not build or the file can't be written: why.
-pub(crate) fn write_config_docs(workspace: &Workspace) -> Result<String, String> {
-    let text = config_reference(workspace)?;
-    write(workspace, CONFIG_FILE, &text)?;
-    Ok(format!("wrote {} lines to {CONFIG_FILE}", text.lines().count()))
+pub(crate) fn write_config_docs(workspace: &Workspace) -> Result<bool, String> {
+    write(&workspace.root, &config_file(workspace)?)?;
+    println!("wrote {CONFIG_FILE}");
+    Ok(true)
 }
 
-fn write(workspace: &Workspace, file: &str, text: &str) -> Result<(), String> {
-    fs::write(workspace.root.join(file), text).map_err(|error| format!("{file}: {error}"))
+fn write(root: &Path, files: &Files) -> Result<(), String> {
+    files
+        .iter()
+        .try_for_each(|(file, text)| fs::write(root.join(file), text).map_err(|error| format!("{file}: {error}")))
 }
 
-fn document(workspace: &Workspace, file: &str, wanted: Result<String, String>, remedy: &str) -> Report {
-    let committed = fs::read_to_string(workspace.root.join(file)).ok();
-    let finding = match wanted {
-        Ok(wanted) => compare(file, &wanted, committed.as_deref(), remedy),
-        Err(error) => Some(Finding::new(file, error, "repair the command that prints it")),
-    };
-    Report::of(finding.into_iter().collect(), "1 file")
+fn schema_files() -> Files {
+    let catalog = catalog().into_iter();
+    catalog
+        .map(|entry| (format!("{SCHEMAS_DIR}/{}.schema.json", entry.name), format!("{:#}\n", entry.schema)))
+        .collect()
 }
 
-fn config_reference(workspace: &Workspace) -> Result<String, String> {
-    let ran =
-        run(&mut workspace.cargo(&["run", "--quiet", "--locked", "-p", "realtime-server", "--", "config-reference"]));
+fn openapi_file(workspace: &Workspace) -> Files {
+    let server = workspace.members.iter().find(|package| package.name.as_str() == "realtime-server");
+    let version = server.map(|package| package.version.to_string()).unwrap_or_default();
+    [(OPENAPI_FILE.into(), format!("{:#}\n", openapi(&version)))].into()
+}
+
+fn config_file(workspace: &Workspace) -> Result<Files, String> {
+    let line = ["run", "--quiet", "--locked", "-p", "realtime-server", "--", "config-reference"];
+    let ran = run(&mut workspace.cargo(&line));
     if ran.ok && !ran.stdout.trim().is_empty() {
-        return Ok(ran.stdout);
+        return Ok([(CONFIG_FILE.into(), ran.stdout)].into());
     }
     Err(format!("`realtime-server config-reference` prints nothing: {}", ran.stderr.trim()))
 }
 
-fn openapi_text(workspace: &Workspace) -> String {
-    let version = workspace.member("realtime-server").map_or("0.0.0", |package| package.version.as_str());
-    pretty(&openapi(version))
+/// The files among the schemas that no type generates.
+fn orphans(root: &Path, wanted: &Files) -> Vec<String> {
+    let entries = fs::read_dir(root.join(SCHEMAS_DIR)).into_iter().flatten().flatten();
+    let files = entries.map(|entry| format!("{SCHEMAS_DIR}/{}", entry.file_name().display()));
+    files.filter(|file| !wanted.contains_key(file)).collect()
 }
 
-fn schema_files(catalog: &[CatalogEntry]) -> BTreeMap<String, String> {
-    catalog.iter().map(|entry| (format!("{}.schema.json", entry.name), pretty(&entry.schema))).collect()
-}
-
-fn pretty(value: &Value) -> String {
-    format!("{value:#}\n")
-}
-
-fn committed(dir: &Path) -> BTreeMap<String, String> {
-    let entries = fs::read_dir(dir).into_iter().flatten().flatten().filter(|entry| entry.path().is_file());
-    let files = entries.map(|entry| {
-        let text = fs::read_to_string(entry.path()).unwrap_or_default();
-        (entry.file_name().to_string_lossy().into_owned(), text)
+/// Compares the committed files with what is generated; `task` writes them.
+fn compare(root: &Path, wanted: &Files, task: &str) -> Report {
+    let findings = wanted.iter().filter_map(|(file, wanted)| {
+        let broken = match fs::read_to_string(root.join(file)) {
+            Err(_) => "is missing",
+            Ok(committed) if committed != *wanted => "differs from what the types generate",
+            Ok(_) => return None,
+        };
+        Some(Finding::new(file, broken, format!("run `cargo xtask {task}` and commit the result")))
     });
-    files.collect()
-}
-
-/// The differences between the files that should be in `dir` and those that are.
-fn drift(dir: &str, wanted: &BTreeMap<String, String>, committed: &BTreeMap<String, String>) -> Vec<Finding> {
-    let differ = wanted.iter().filter_map(|(name, text)| {
-        compare(&format!("{dir}/{name}"), text, committed.get(name).map(String::as_str), REGENERATE)
-    });
-    let orphans = committed
-        .keys()
-        .filter(|name| !wanted.contains_key(*name))
-        .map(|name| Finding::new(format!("{dir}/{name}"), "belongs to no type of the catalog", REGENERATE));
-    differ.chain(orphans).collect()
-}
-
-fn compare(file: &str, wanted: &str, committed: Option<&str>, remedy: &str) -> Option<Finding> {
-    let broken = match committed {
-        None => "is missing",
-        Some(committed) if committed != wanted => "differs from what the types generate",
-        Some(_) => return None,
-    };
-    Some(Finding::new(file, broken, remedy))
+    Report::of(findings.collect(), format!("{} files", wanted.len()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn files(list: &[(&str, &str)]) -> BTreeMap<String, String> {
-        list.iter().map(|(name, text)| ((*name).into(), (*text).into())).collect()
-    }
-
     #[test]
     fn a_drifted_a_missing_and_an_orphaned_file_are_each_named() {
-        let wanted = files(&[("drifted", "1\n"), ("missing", "{}\n")]);
-        assert!(drift("d", &wanted, &wanted).is_empty());
-        let committed = files(&[("drifted", "2\n"), ("orphan", "{}\n")]);
-        let findings = drift("d", &wanted, &committed);
-        let found: Vec<_> = findings.iter().map(|finding| format!("{} {}", finding.at, finding.broken)).collect();
-        assert_eq!(
-            found,
-            [
-                "d/drifted differs from what the types generate",
-                "d/missing is missing",
-                "d/orphan belongs to no type of the catalog",
-            ]
-        );
+        let dir = tempfile::tempdir().expect("a folder");
+        let root = dir.path();
+        fs::create_dir_all(root.join(SCHEMAS_DIR)).expect("a folder");
+        let file = |name: &str| format!("{SCHEMAS_DIR}/{name}");
+        let mut wanted = Files::from([(file("drifted"), "1\n".into()), (file("missing"), "{}\n".into())]);
+        write(root, &wanted).expect("written");
+        assert!(compare(root, &wanted, "schemas").findings.is_empty() && orphans(root, &wanted).is_empty());
+
+        fs::write(root.join(file("drifted")), "2\n").expect("written");
+        fs::remove_file(root.join(file("missing"))).expect("removed");
+        let findings = compare(root, &wanted, "schemas").findings.into_iter();
+        let broken: Vec<_> = findings.map(|finding| finding.broken).collect();
+        assert_eq!(broken, ["differs from what the types generate", "is missing"]);
+        wanted.remove(&file("drifted"));
+        assert_eq!(orphans(root, &wanted), [file("drifted")]);
     }
 }

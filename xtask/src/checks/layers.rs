@@ -1,30 +1,28 @@
 //! `layers`: who may depend on whom, declared once and compared with the manifests.
 
-use crate::{
-    report::{Check, Finding, Report},
-    workspace::{Dependency, Package},
-};
+use cargo_metadata::DependencyKind;
+
+use crate::report::{Check, Finding, Report};
 
 /// The check.
 pub(super) const CHECK: Check = Check {
     name: "layers",
     protects: "crates depend only inwards, as the one table in xtask/src/checks/layers.rs declares",
     run: |workspace| {
-        let members: Vec<_> = workspace.members().collect();
-        let edges: usize = members.iter().map(|package| package.dependencies.len()).sum();
-        Report::of(violations(LAYERS, &members), format!("{} crates, {edges} dependencies", members.len()))
+        let names: Vec<_> = workspace.members.iter().map(|package| package.name.as_str()).collect();
+        let rows: Vec<_> = LAYERS.iter().map(|(name, _)| *name).collect();
+        let mut findings = unmatched(&rows, &names);
+        let mut edges = 0;
+        for package in &workspace.members {
+            edges += package.dependencies.len();
+            findings.extend(package.dependencies.iter().filter_map(|dependency| {
+                let dev = dependency.kind == DependencyKind::Development;
+                direction(&package.name, &dependency.name, dev, dependency.optional)
+            }));
+        }
+        Report::of(findings, format!("{} crates, {edges} dependencies", names.len()))
     },
 };
-
-/// What a crate of this workspace may depend on.
-struct Layer {
-    /// The package.
-    name: &'static str,
-    /// Members it may use.
-    may_use: &'static [&'static str],
-    /// Members it may use behind a feature (or in its tests), never unconditionally.
-    may_offer: &'static [&'static str],
-}
 
 const SCHEMA: &str = "realtime-schema";
 const CORE: &str = "realtime-core";
@@ -34,112 +32,83 @@ const SERVICE: &str = "realtime-service";
 const SERVER: &str = "realtime-server";
 const TESTING: &str = "realtime-testing";
 
-const fn layer(name: &'static str, may_use: &'static [&'static str], may_offer: &'static [&'static str]) -> Layer {
-    Layer { name, may_use, may_offer }
-}
-
-/// The table of the workspace's own crates, innermost first. What the innermost may be built from stands in
-/// `closure.rs`. A new crate gets a row here.
-const LAYERS: &[Layer] = &[
-    layer(SCHEMA, &[], &[]),
-    layer(CORE, &[SCHEMA], &[]),
-    layer(PORTS, &[SCHEMA, CORE], &[]),
-    layer(ADAPTERS, &[SCHEMA, CORE, PORTS], &[]),
-    // Its own stories run on `realtime-testing`, which runs it.
-    layer(SERVICE, &[SCHEMA, CORE, PORTS], &[ADAPTERS, TESTING]),
-    layer(TESTING, &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE], &[]),
-    layer(SERVER, &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE], &[]),
-    layer("realtime-tests", &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE, TESTING, SERVER], &[]),
-    layer("realtime-bench", &[], &[]),
-    layer("xtask", &[SCHEMA], &[]),
+/// The table of the workspace's own crates, innermost first: each with the members that it may use. What the innermost
+/// may be built from stands in `closure.rs`. A new crate gets a row here.
+const LAYERS: &[(&str, &[&str])] = &[
+    (SCHEMA, &[]),
+    (CORE, &[SCHEMA]),
+    (PORTS, &[SCHEMA, CORE]),
+    (ADAPTERS, &[SCHEMA, CORE, PORTS]),
+    (SERVICE, &[SCHEMA, CORE, PORTS]),
+    (TESTING, &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE]),
+    (SERVER, &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE]),
+    ("realtime-tests", &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE, TESTING, SERVER]),
+    ("realtime-bench", &[]),
+    ("xtask", &[SCHEMA]),
 ];
 
-fn violations(layers: &[Layer], members: &[&Package]) -> Vec<Finding> {
-    let known = |name: &str| members.iter().any(|package| package.name == name);
-    let mut findings: Vec<_> = layers
-        .iter()
-        .filter(|layer| !known(layer.name))
-        .map(|layer| {
-            let broken = format!("the row of `{}` belongs to no crate", layer.name);
-            Finding::new("xtask/src/checks/layers.rs", broken, "remove the row, or restore the crate")
-        })
-        .collect();
-    for package in members {
-        let at = format!("{}/Cargo.toml", package.name);
-        let Some(layer) = layers.iter().find(|layer| layer.name == package.name) else {
-            let remedy = "add it to LAYERS in xtask/src/checks/layers.rs, with what it may depend on";
-            findings.push(Finding::new(at, format!("`{}` has no row in the table of layers", package.name), remedy));
-            continue;
-        };
-        // A crate's tests may turn on features of the crate itself.
-        let others = package.dependencies.iter().filter(|other| !(other.dev && other.name == package.name));
-        for dependency in others.filter(|other| known(&other.name)) {
-            findings.extend(direction(layer, dependency).map(|(broken, remedy)| {
-                Finding::new(&at, format!("depends on `{}`{broken}", dependency.name), remedy)
-            }));
-        }
-    }
-    findings
+/// What a crate may use behind a feature or in its tests, never unconditionally. The service's own stories run on
+/// `realtime-testing`, which runs it.
+const OFFERED: &[(&str, &str)] = &[(SERVICE, ADAPTERS), (SERVICE, TESTING)];
+
+/// The rows that belong to no crate, and the crates that have no row.
+fn unmatched(rows: &[&str], crates: &[&str]) -> Vec<Finding> {
+    const FILE: &str = "xtask/src/checks/layers.rs";
+    let gone = rows.iter().filter(|row| !crates.contains(row)).map(|row| {
+        let broken = format!("the row of `{row}` belongs to no crate");
+        Finding::new(FILE, broken, "remove the row, or restore the crate")
+    });
+    let new = crates.iter().filter(|name| !rows.contains(name)).map(|name| {
+        let broken = format!("`{name}` has no row in the table of layers");
+        Finding::new(FILE, broken, "add it to LAYERS, with what it may depend on")
+    });
+    gone.chain(new).collect()
 }
 
-/// What is wrong with a dependency on another member, and what to do about it.
-fn direction(layer: &Layer, dependency: &Dependency) -> Option<(&'static str, &'static str)> {
-    let name = dependency.name.as_str();
-    let offered = layer.may_offer.contains(&name);
-    if offered && !dependency.dev && !dependency.optional {
-        return Some((" unconditionally", "make it `optional = true`, behind a feature"));
+/// What is wrong with a dependency on another crate of the table, and what to do about it.
+fn direction(package: &str, on: &str, dev: bool, optional: bool) -> Option<Finding> {
+    let (_, may_use) = LAYERS.iter().find(|(name, _)| *name == package)?;
+    let foreign = LAYERS.iter().all(|(name, _)| *name != on);
+    // A crate's tests may turn on features of the crate itself.
+    if foreign || may_use.contains(&on) || (dev && on == package) {
+        return None;
     }
-    (!offered && !layer.may_use.contains(&name)).then_some((
-        ", against the direction of the layers",
-        "move what is shared inwards, or pass it in through a port from the layer that composes both",
-    ))
+    let (broken, remedy) = match OFFERED.contains(&(package, on)) {
+        true if dev || optional => return None,
+        true => (" unconditionally", "make it `optional = true`, behind a feature"),
+        false => (
+            ", against the direction of the layers",
+            "move what is shared inwards, or pass it in through a port from the layer that composes both",
+        ),
+    };
+    Some(Finding::new(format!("{package}/Cargo.toml"), format!("depends on `{on}`{broken}"), remedy))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn on(name: &str) -> Dependency {
-        Dependency { name: name.into(), ..Dependency::default() }
-    }
-
-    fn member(name: &str, dependencies: Vec<Dependency>) -> Package {
-        Package { name: name.into(), member: true, dependencies, ..Package::default() }
-    }
-
-    /// The findings if the members follow the table, except for one more dependency of one of them.
-    fn broken_by(package: &str, dependency: Dependency) -> Vec<String> {
-        let follow = |layer: &Layer| member(layer.name, layer.may_use.iter().copied().map(on).collect());
-        let mut members: Vec<_> = LAYERS.iter().map(follow).collect();
-        members.iter_mut().find(|member| member.name == package).expect("a member").dependencies.push(dependency);
-        let members: Vec<_> = members.iter().collect();
-        violations(LAYERS, &members).into_iter().map(|finding| finding.broken).collect()
-    }
-
-    #[test]
-    fn the_table_itself_is_followed() {
-        assert!(broken_by(CORE, on("bytes")).is_empty(), "libraries are the matter of `purity`");
-        assert!(broken_by(ADAPTERS, Dependency { dev: true, ..on(ADAPTERS) }).is_empty(), "a crate's own features");
-    }
-
     #[test]
     fn an_edge_outwards_is_reported() {
-        assert_eq!(broken_by(CORE, on(PORTS)), ["depends on `realtime-ports`, against the direction of the layers"]);
-        assert_eq!(broken_by(ADAPTERS, on(SERVICE)).len(), 1);
-        assert_eq!(broken_by(SERVER, Dependency { dev: true, ..on("realtime-tests") }).len(), 1, "not even in tests");
+        let broken = |package, on, dev| direction(package, on, dev, false).map(|finding| finding.broken);
+        let outwards = Some("depends on `realtime-ports`, against the direction of the layers".into());
+        assert_eq!(broken(CORE, PORTS, false), outwards);
+        assert!(broken(SERVER, "realtime-tests", true).is_some(), "not even in tests");
+        assert_eq!(broken(PORTS, CORE, false), None);
+        assert_eq!(broken(CORE, "bytes", false), None, "libraries are the matter of `purity`");
+        assert_eq!(broken(ADAPTERS, ADAPTERS, true), None, "a crate's own features");
     }
 
     #[test]
     fn the_service_may_offer_the_adapters_but_not_require_them() {
-        assert!(broken_by(SERVICE, Dependency { optional: true, ..on(ADAPTERS) }).is_empty());
-        assert!(broken_by(SERVICE, Dependency { dev: true, ..on(ADAPTERS) }).is_empty());
-        assert_eq!(broken_by(SERVICE, on(ADAPTERS)), ["depends on `realtime-adapters` unconditionally"]);
-        assert_eq!(broken_by(SERVICE, on(TESTING)), ["depends on `realtime-testing` unconditionally"]);
+        let broken = |dev, optional| direction(SERVICE, ADAPTERS, dev, optional).map(|finding| finding.broken);
+        assert_eq!((broken(false, true), broken(true, false)), (None, None));
+        assert_eq!(broken(false, false), Some("depends on `realtime-adapters` unconditionally".into()));
     }
 
     #[test]
     fn a_crate_without_a_row_and_a_row_without_a_crate_are_reported() {
-        let findings = violations(&LAYERS[..1], &[&member("realtime-redis", Vec::new())]);
+        let findings = unmatched(&[SCHEMA], &["realtime-redis"]);
         assert_eq!(findings.len(), 2);
         assert!(findings[0].broken.contains("`realtime-schema` belongs to no crate"));
         assert!(findings[1].broken.contains("`realtime-redis` has no row"));
