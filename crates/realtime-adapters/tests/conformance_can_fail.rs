@@ -1,4 +1,4 @@
-//! Each suite notices an adapter that breaks a promise: a suite that can't fail would protect nobody.
+//! Each suite notices an adapter that breaks a promise: a suite that can't fail protects nothing.
 #![cfg(all(feature = "local", feature = "testing"))]
 
 use std::{
@@ -381,5 +381,5 @@ fn a_socket_with_a_fault_is_caught() {
     let silent = || connection_conformance(|s| under_test(made(&s).with_capacity(s.capacity), |_| None));
     assert!(fails(unbounded), "a queue without a bound was not noticed");
     assert!(fails(nameless), "a client that was forgotten was not noticed");
-    assert!(fails(silent), "a close that nobody is told of was not noticed");
+    assert!(fails(silent), "a close without a frame was not noticed");
 }

@@ -75,6 +75,9 @@ struct Serve {
     /// The address to listen on (server.listen), such as 127.0.0.1:8080; port 0 is any that is free.
     #[arg(long, value_name = "ADDR")]
     listen: Option<String>,
+    /// A second address, for /metrics without a key, /healthz and /readyz alone (server.admin_listen).
+    #[arg(long, value_name = "ADDR")]
+    admin_listen: Option<String>,
     /// What to log (log.level): error, warn, info, debug, trace, or a filter by module.
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -279,7 +282,12 @@ impl Serve {
     }
 
     fn read(&self) -> Result<Draft, ConfigError> {
-        let flags = [("server.listen", &self.listen), ("log.level", &self.log_level), ("log.format", &self.log_format)];
+        let flags = [
+            ("server.listen", &self.listen),
+            ("server.admin_listen", &self.admin_listen),
+            ("log.level", &self.log_level),
+            ("log.format", &self.log_format),
+        ];
         self.file.read(flags.into_iter().filter_map(|(key, value)| Some((key, value.clone()?))).collect())
     }
 

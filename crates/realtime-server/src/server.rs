@@ -150,7 +150,7 @@ impl Server {
     }
 
     /// Serves until `shutdown` is cancelled; then stops accepting, tells clients to come back elsewhere, and waits for
-    /// them as long as the config allows. Answers with how many connections were cut off at that deadline.
+    /// them as long as the config allows. Returns how many connections were cut off at that deadline.
     ///
     /// # Errors
     /// The task that accepts sockets failed.

@@ -171,6 +171,16 @@ fn a_port_that_is_taken_is_named_with_its_setting() {
 }
 
 #[test]
+fn the_address_of_operators_may_be_given_by_a_flag() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let refused = run(&["serve", "--listen", "127.0.0.1:0", "--admin-listen", &address], &[SECRET, KEY]);
+    let printed = text(&refused.stderr);
+    assert!(!refused.status.success() && printed.contains(&address), "{printed}");
+    assert!(printed.contains("server.admin_listen"), "{printed}");
+}
+
+#[test]
 fn a_token_without_a_secret_names_every_setting_that_can_hold_one() {
     let refused = run(&["token", "--user", "alice"], &[]);
     let printed = text(&refused.stderr);
