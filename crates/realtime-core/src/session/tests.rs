@@ -1,9 +1,10 @@
 //! Sessions, as inputs and their effects.
 
-use realtime_schema::{Ack, ErrorCode, ErrorReply, FieldError, Gap, GapReason, Origin, Ping, Stream};
+use realtime_schema::{Ack, ErrorCode, ErrorReply, FieldError, Gap, GapReason, Origin, Ping, Stream, Subscription};
 
 use super::*;
 use crate::{
+    auth::Refusal,
     codec::decode,
     policy::{Namespace, Overflow, SubscribePolicy},
 };

@@ -1,0 +1,117 @@
+//! What a session is given, and what it wants: inputs and effects.
+
+use realtime_schema::{Closing, Command, Control, JwtClaims, Role, Subscription, Timestamp, TokenInfo, Topic};
+
+use super::hook::HookFailure;
+use crate::{
+    auth::Refusal,
+    client_message::{ClientMessage, Handled},
+    codec::DecodeError,
+};
+
+/// An input of a session.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Input {
+    /// A text message, decoded or not.
+    Text(Result<Command, DecodeError>),
+    /// A text message of a connection whose application has hooks.
+    Hooked(Box<ClientMessage>),
+    /// The outcome of [`Run::Hook`].
+    Handled {
+        /// The message.
+        message: Box<ClientMessage>,
+        /// The result of the application's hook.
+        handled: Result<Handled, HookFailure>,
+    },
+    /// A binary message.
+    Binary,
+    /// A WebSocket ping or pong, which shows that the peer is alive.
+    Alive,
+    /// The time of [`Session::deadline`](super::Session::deadline) was reached.
+    Elapsed,
+    /// The outcome of [`Run::Subscribe`].
+    Subscribed(SubscribeOutcome),
+    /// [`Run::Unsubscribe`] is done.
+    Unsubscribed,
+    /// The outcome of [`Run::Verify`]: the new token's claims, or the refusal.
+    Verified {
+        /// The authorized claims, or the refusal.
+        outcome: Box<Result<JwtClaims, Refusal>>,
+        /// The wall clock, to calculate when the token expires.
+        wall: Timestamp,
+    },
+    /// The outcome of [`Run::Regrant`]: the connection's subscriptions.
+    Regranted {
+        /// The roles that it has now.
+        roles: Vec<Role>,
+        /// Its subscriptions.
+        subscriptions: Vec<Subscription>,
+    },
+}
+
+/// The outcome of a subscription.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SubscribeOutcome {
+    /// The connection is subscribed, now or already before.
+    Subscribed,
+    /// The connection has ended meanwhile.
+    NotConnected,
+    /// The connection has reached its limit of topics.
+    LimitExceeded {
+        /// `limits.subscriptions`.
+        limit: u32,
+    },
+    /// The message bus failed to listen to the topic.
+    Unavailable,
+}
+
+/// An effect, which the caller carries out.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Effect {
+    /// Queue this frame.
+    Send(Control),
+    /// Write a WebSocket ping.
+    Ping,
+    /// Run this, and pass the outcome as an input if it has one.
+    Run(Run),
+    /// Send a `closing` frame and close. No effect follows.
+    Close(Closing),
+}
+
+/// An operation that the caller runs for a session. At most one with an outcome is pending at a time.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Run {
+    /// Subscribe on the client's behalf; the outcome is [`Input::Subscribed`].
+    Subscribe {
+        /// The topic.
+        topic: Topic,
+    },
+    /// End a subscription; the outcome is [`Input::Unsubscribed`].
+    Unsubscribe {
+        /// The topic.
+        topic: Topic,
+    },
+    /// Pass a message to the application's hook; the outcome is [`Input::Handled`].
+    Hook(Box<ClientMessage>),
+    /// Verify and authorize a new token; the outcome is [`Input::Verified`].
+    Verify {
+        /// The token.
+        token: String,
+    },
+    /// Put the new token's roles on the record, and what it says of itself; the outcome is [`Input::Regranted`].
+    Regrant {
+        /// The roles.
+        roles: Vec<Role>,
+        /// What the token says of itself.
+        token: Option<Box<TokenInfo>>,
+    },
+    /// End a subscription that is no longer granted. No outcome.
+    Revoke {
+        /// The topic.
+        topic: Topic,
+    },
+}
