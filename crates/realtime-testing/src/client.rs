@@ -241,7 +241,7 @@ impl Client {
         self.wakes_up();
     }
 
-    /// From now on it reads nothing and answers no ping. What the node writes fills the [buffers](Network::buffer).
+    /// From now on it reads nothing and answers no ping. What the node writes fills the [buffers](crate::Network::buffer).
     pub fn falls_asleep(&mut self) {
         self.connection.line.state.set_asleep(true);
     }
