@@ -3,30 +3,10 @@
 
 mod jwt_support;
 
-use jwt_support::{claims, hs256, refused, verifier};
+use jwt_support::{claims, hs256, judged, refused, refuses, roles, verifier, with_paths};
 use realtime_adapters::jwt::{ClaimPaths, JwtConfig};
-use realtime_ports::{JwtVerifier, VerifyError};
 use realtime_schema::JwtClaims;
 use serde_json::{Value, json};
-
-fn with_paths(claims: ClaimPaths) -> JwtConfig {
-    JwtConfig { claims, ..JwtConfig::default() }
-}
-
-fn roles(claims: &JwtClaims) -> Vec<&str> {
-    claims.roles.iter().map(|role| role.as_str()).collect()
-}
-
-async fn judged(config: JwtConfig, said: Value) -> Result<JwtClaims, VerifyError> {
-    verifier(config).verify(&hs256(&claims(said))).await
-}
-
-/// The refusal, which must begin so.
-async fn refuses(config: JwtConfig, said: Value, beginning: &str) {
-    let shown = said.to_string();
-    let why = refused(&verifier(config), &hs256(&claims(said))).await;
-    assert!(why.starts_with(beginning), "{shown}: {why}");
-}
 
 #[tokio::test]
 async fn every_list_has_a_default_path() {

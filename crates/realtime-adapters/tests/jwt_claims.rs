@@ -6,33 +6,14 @@ mod jwt_support;
 use std::time::Duration;
 
 use jsonwebtoken::{Header, encode};
-use jwt_support::{accepted, claims, hs256, now, refused, signing_key, verifier};
+use jwt_support::{accepted, claims, hs256, judged, now, refused, refuses, roles, signing_key, verifier, with_paths};
 use realtime_adapters::jwt::{Algorithm, ClaimPaths, JwtConfig, KeyError, KeySet, TokenVerifier};
-use realtime_ports::{JwtVerifier, VerifyError};
+use realtime_ports::VerifyError;
 use realtime_schema::JwtClaims;
 use serde_json::{Value, json};
 
 fn strict() -> JwtConfig {
     JwtConfig { issuers: vec!["me".into()], audiences: vec!["rt".into()], ..JwtConfig::default() }
-}
-
-fn with_paths(claims: ClaimPaths) -> JwtConfig {
-    JwtConfig { claims, ..JwtConfig::default() }
-}
-
-fn roles(claims: &JwtClaims) -> Vec<&str> {
-    claims.roles.iter().map(|role| role.as_str()).collect()
-}
-
-async fn judged(config: JwtConfig, said: Value) -> Result<JwtClaims, VerifyError> {
-    verifier(config).verify(&hs256(&claims(said))).await
-}
-
-/// The refusal, which must begin so.
-async fn refuses(config: JwtConfig, said: Value, beginning: &str) {
-    let shown = said.to_string();
-    let why = refused(&verifier(config), &hs256(&claims(said))).await;
-    assert!(why.starts_with(beginning), "{shown}: {why}");
 }
 
 // What the library accepts or refuses by default, row by row; here each must be refused.

@@ -4,31 +4,9 @@
 mod jwt_support;
 
 use jsonwebtoken::{EncodingKey, Header, encode, jwk::Jwk};
-use jwt_support::{accepted, claims, hs256, library, pem, refused, sign, signing_key, verifying_key};
-use realtime_adapters::jwt::{Algorithm, JwtConfig, Key, KeyError, KeySet, TokenVerifier};
-use serde_json::{Value, json};
-
-fn trusting(keys: KeySet) -> TokenVerifier {
-    TokenVerifier::new(JwtConfig::default(), keys).unwrap()
-}
-
-/// The test key of an algorithm as an entry of a JWK Set.
-fn jwk(algorithm: Algorithm, more: Value) -> Value {
-    let jwk = Jwk::from_encoding_key(&signing_key(algorithm), library(algorithm)).unwrap();
-    let mut jwk = serde_json::to_value(jwk).unwrap();
-    let Value::Object(more) = more else { panic!("a JWK is an object") };
-    for (name, value) in more {
-        match value {
-            Value::Null => jwk.as_object_mut().unwrap().remove(&name),
-            _ => jwk.as_object_mut().unwrap().insert(name, value),
-        };
-    }
-    jwk
-}
-
-fn jwks(keys: &[Value]) -> Result<KeySet, KeyError> {
-    KeySet::from_jwks(json!({ "keys": keys }).to_string().as_bytes())
-}
+use jwt_support::{accepted, claims, hs256, jwk, jwks, pem, refused, sign, trusting, verifying_key};
+use realtime_adapters::jwt::{Algorithm, Key, KeyError, KeySet};
+use serde_json::json;
 
 #[tokio::test]
 async fn a_key_with_an_id_verifies_only_tokens_that_name_it() {

@@ -3,9 +3,10 @@
 
 mod jwt_support;
 
-use jsonwebtoken::{EncodingKey, Header, encode, jwk::Jwk};
+use jsonwebtoken::{EncodingKey, Header, encode};
 use jwt_support::{
-    OTHER_SECRET, SECRET, accepted, claims, hs256, library, pem, refused, sign, signing_key, verifying_key,
+    OTHER_SECRET, SECRET, accepted, claims, hs256, jwk, jwks, library, pem, refused, sign, signing_key, trusting,
+    verifying_key,
 };
 use realtime_adapters::jwt::{Algorithm, JwtConfig, Key, KeyError, KeySet, TokenVerifier};
 use serde_json::{Value, json};
@@ -13,28 +14,6 @@ use serde_json::{Value, json};
 const ED448: &str = "-----BEGIN PUBLIC KEY-----
 MEMwBQYDK2VxAzoAX9dEm1m0Yf0s54fsYWrUah2hNCSFpw4fig6nXYDpZ3jt8SR2m0bHBhvWeD3x5Q9s0foavq/oJWGA
 -----END PUBLIC KEY-----";
-
-fn trusting(keys: KeySet) -> TokenVerifier {
-    TokenVerifier::new(JwtConfig::default(), keys).unwrap()
-}
-
-/// The test key of an algorithm as an entry of a JWK Set.
-fn jwk(algorithm: Algorithm, more: Value) -> Value {
-    let jwk = Jwk::from_encoding_key(&signing_key(algorithm), library(algorithm)).unwrap();
-    let mut jwk = serde_json::to_value(jwk).unwrap();
-    let Value::Object(more) = more else { panic!("a JWK is an object") };
-    for (name, value) in more {
-        match value {
-            Value::Null => jwk.as_object_mut().unwrap().remove(&name),
-            _ => jwk.as_object_mut().unwrap().insert(name, value),
-        };
-    }
-    jwk
-}
-
-fn jwks(keys: &[Value]) -> Result<KeySet, KeyError> {
-    KeySet::from_jwks(json!({ "keys": keys }).to_string().as_bytes())
-}
 
 // A missing or doubled crypto back end shows here as a panic.
 #[tokio::test]

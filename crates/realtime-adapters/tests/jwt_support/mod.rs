@@ -3,8 +3,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use jsonwebtoken::{EncodingKey, Header, encode};
-use realtime_adapters::jwt::{Algorithm, JwtConfig, Key, KeySet, TokenVerifier};
+use jsonwebtoken::{EncodingKey, Header, encode, jwk::Jwk};
+use realtime_adapters::jwt::{Algorithm, ClaimPaths, JwtConfig, Key, KeyError, KeySet, TokenVerifier};
 use realtime_ports::{JwtVerifier, VerifyError};
 use realtime_schema::JwtClaims;
 use serde_json::{Value, json};
@@ -87,4 +87,45 @@ pub(crate) async fn refused(verifier: &TokenVerifier, token: &str) -> String {
         Err(VerifyError::Invalid(why)) => why,
         other => panic!("expected Invalid, got {other:?}"),
     }
+}
+
+pub(crate) fn trusting(keys: KeySet) -> TokenVerifier {
+    TokenVerifier::new(JwtConfig::default(), keys).unwrap()
+}
+
+/// The test key of an algorithm as an entry of a JWK Set.
+pub(crate) fn jwk(algorithm: Algorithm, more: Value) -> Value {
+    let jwk = Jwk::from_encoding_key(&signing_key(algorithm), library(algorithm)).unwrap();
+    let mut jwk = serde_json::to_value(jwk).unwrap();
+    let Value::Object(more) = more else { panic!("a JWK is an object") };
+    for (name, value) in more {
+        match value {
+            Value::Null => jwk.as_object_mut().unwrap().remove(&name),
+            _ => jwk.as_object_mut().unwrap().insert(name, value),
+        };
+    }
+    jwk
+}
+
+pub(crate) fn jwks(keys: &[Value]) -> Result<KeySet, KeyError> {
+    KeySet::from_jwks(json!({ "keys": keys }).to_string().as_bytes())
+}
+
+pub(crate) fn with_paths(claims: ClaimPaths) -> JwtConfig {
+    JwtConfig { claims, ..JwtConfig::default() }
+}
+
+pub(crate) fn roles(claims: &JwtClaims) -> Vec<&str> {
+    claims.roles.iter().map(|role| role.as_str()).collect()
+}
+
+pub(crate) async fn judged(config: JwtConfig, said: Value) -> Result<JwtClaims, VerifyError> {
+    verifier(config).verify(&hs256(&claims(said))).await
+}
+
+/// The refusal, which must begin so.
+pub(crate) async fn refuses(config: JwtConfig, said: Value, beginning: &str) {
+    let shown = said.to_string();
+    let why = refused(&verifier(config), &hs256(&claims(said))).await;
+    assert!(why.starts_with(beginning), "{shown}: {why}");
 }

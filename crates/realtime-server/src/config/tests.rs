@@ -4,14 +4,14 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::*;
 
-fn usable() -> Config {
+pub(super) fn usable() -> Config {
     let mut config = Config::default();
     config.auth.hmac_secret = Some(SecretString::from("a secret of thirty-two bytes or more"));
     config.api.keys = vec![SecretString::from("an-api-key-of-enough-characters")];
     config
 }
 
-fn problems(config: &Config) -> Vec<String> {
+pub(super) fn problems(config: &Config) -> Vec<String> {
     match config.check() {
         Err(ConfigError::Problems(problems)) => problems.iter().map(ToString::to_string).collect(),
         other => panic!("expected problems, got {other:?}"),

@@ -3,21 +3,7 @@
 use secrecy::SecretString;
 
 use super::*;
-use crate::config::{Config, ConfigError};
-
-fn usable() -> Config {
-    let mut config = Config::default();
-    config.auth.hmac_secret = Some(SecretString::from("a secret of thirty-two bytes or more"));
-    config.api.keys = vec![SecretString::from("an-api-key-of-enough-characters")];
-    config
-}
-
-fn problems(config: &Config) -> Vec<String> {
-    match config.check() {
-        Err(ConfigError::Problems(problems)) => problems.iter().map(ToString::to_string).collect(),
-        other => panic!("expected problems, got {other:?}"),
-    }
-}
+use crate::config::tests::{problems, usable};
 
 /// A provider with a public key of its own.
 fn provider(name: &str, issuer: &str) -> ProviderConfig {
