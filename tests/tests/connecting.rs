@@ -251,3 +251,17 @@ async fn issuer_audience_and_claim_paths_are_the_configs() {
         assert_eq!(refusal.status, status, "{claim} = {value}: {}", refusal.problem);
     }
 }
+
+#[tokio::test]
+async fn a_resume_ticket_of_any_text_is_ignored_unless_it_is_longer_than_any_ticket() {
+    let world = World::start().await;
+    let token = world.token("alice", &json!({}));
+    for ticket in ["", "rt1.e30.c2ln", &"A".repeat(4096)] {
+        world.try_connect(&format!("/ws?token={token}&resume={ticket}"), &[]).await.expect("admitted without a ticket");
+    }
+    let long = "A".repeat(4097);
+    let refused = world.try_connect(&format!("/ws?token={token}&resume={long}"), &[]).await;
+    let refusal = refused.err().expect("a longer text is refused");
+    assert_eq!(refusal.status, 400);
+    assert!(refusal.problem.to_string().contains("4096"), "{}", refusal.problem);
+}

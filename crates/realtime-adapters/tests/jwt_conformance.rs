@@ -3,17 +3,24 @@
 
 mod jwt_support;
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use jsonwebtoken::{EncodingKey, Header, encode};
 use jwt_support::{OTHER_SECRET, claims, hs256, now, sign, verifying_key};
 use realtime_adapters::{
-    jwt::{Algorithm, JwtConfig, KeySet, TokenVerifier},
+    jwt::{Algorithm, JwtConfig, KeySet, SignedTickets, TokenVerifier},
     testing::TestJwtVerifier,
 };
+use realtime_core::ticket::Ticket;
 use realtime_ports::{
-    JwtVerifier, VerifyError,
-    conformance::verifier::{VerifierTokens, verifier_conformance},
+    JwtVerifier, TicketError, Tickets, VerifyError,
+    conformance::{
+        tickets::tickets_conformance,
+        verifier::{VerifierTokens, verifier_conformance},
+    },
 };
-use realtime_schema::{JwtClaims, Role, UserId};
+use realtime_schema::{JwtClaims, Role, Timestamp, UserId};
 use serde_json::json;
 
 fn tokens(algorithm: Algorithm) -> VerifierTokens {
@@ -94,4 +101,65 @@ async fn a_verifier_that_repeats_tokens_does_not_conform() {
     let inner = || TokenVerifier::new(JwtConfig::default(), verifying_key(Algorithm::HS256).into()).unwrap();
     assert!(inner().verify(&hs256(&claims(json!({})))).await.is_ok());
     verifier_conformance(|| RepeatsTokens(inner()), &tokens(Algorithm::HS256)).await;
+}
+
+#[test]
+fn signed_tickets_keep_the_ports_promises() {
+    let with = |secret: [u8; 32]| move || SignedTickets::new([secret]).expect("a secret of 32 bytes");
+    tickets_conformance(with([1; 32]), SignedTickets::random);
+    tickets_conformance(with([1; 32]), with([2; 32]));
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum TicketFault {
+    None,
+    NeverExpires,
+    IgnoresTheSignature,
+    IgnoresAnEnd,
+    LeavesOutInSilence,
+}
+
+struct FaultyTickets(SignedTickets, TicketFault);
+
+impl Tickets for FaultyTickets {
+    fn seal(&self, ticket: &Ticket) -> String {
+        let mut ticket = ticket.clone();
+        if self.1 == TicketFault::LeavesOutInSilence {
+            ticket.topics.truncate(60);
+        }
+        self.0.seal(&ticket)
+    }
+
+    fn open(&self, text: &str, now: Timestamp) -> Result<Ticket, TicketError> {
+        match self.1 {
+            TicketFault::NeverExpires => self.0.open(text, Timestamp::from_millis(0)),
+            TicketFault::IgnoresAnEnd => self.0.open(text.trim_end(), now),
+            TicketFault::IgnoresTheSignature => {
+                let body = text.split('.').nth(1).and_then(|body| BASE64_URL_SAFE_NO_PAD.decode(body).ok());
+                let ticket: Option<Ticket> = body.and_then(|body| serde_json::from_slice(&body).ok());
+                ticket.filter(|ticket| now < ticket.expires_at).ok_or(TicketError)
+            }
+            _ => self.0.open(text, now),
+        }
+    }
+}
+
+#[test]
+fn the_suite_of_tickets_notices_each_fault() {
+    let fails = |fault| {
+        let with = |secret: [u8; 32]| move || FaultyTickets(SignedTickets::new([secret]).expect("a secret"), fault);
+        catch_unwind(AssertUnwindSafe(|| tickets_conformance(with([1; 32]), with([2; 32])))).is_err()
+    };
+    assert!(!fails(TicketFault::None));
+    for (at, fault) in [
+        TicketFault::NeverExpires,
+        TicketFault::IgnoresTheSignature,
+        TicketFault::IgnoresAnEnd,
+        TicketFault::LeavesOutInSilence,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert!(fails(fault), "fault {at} goes unnoticed");
+    }
 }

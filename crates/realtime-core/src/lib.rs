@@ -47,6 +47,7 @@ pub mod pubsub;
 pub mod registry;
 pub mod revocation;
 pub mod session;
+pub mod ticket;
 pub mod topic;
 
 mod frame;

@@ -26,6 +26,7 @@
 //! - Connections and subscriptions: [`ConnectionRegistry`], [`PubSubManager`].
 //! - Sockets: [`Socket`] is one, [`WebSocketConnection`] is its queue of messages.
 //! - Between nodes: [`MessageBus`] and [`Delivery`]. Time and ids: [`Clock`], [`IdGenerator`].
+//! - Resume tickets, signed: [`Tickets`].
 //! - Traits that an application calls and implements: [`RealtimeService`]; [`ConnectionHandler`], whose hooks are
 //!   called with a [`HookContext`].
 //!
@@ -41,6 +42,7 @@ mod pubsub;
 mod registry;
 mod service;
 mod socket;
+mod tickets;
 mod verifier;
 
 #[cfg(feature = "conformance")]
@@ -54,6 +56,7 @@ pub use pubsub::{PubSubManager, PubSubStats, SubscribeError};
 pub use registry::{ConnectionRegistry, RegisterError, Selection};
 pub use service::{PublishError, RealtimeService, RevokeError};
 pub use socket::{Incoming, Socket, SocketError};
+pub use tickets::{TicketError, Tickets};
 pub use verifier::{JwtVerifier, VerifyError};
 
 #[cfg(feature = "mocks")]
@@ -65,5 +68,6 @@ pub use {
     pubsub::MockPubSubManager,
     registry::MockConnectionRegistry,
     service::MockRealtimeService,
+    tickets::MockTickets,
     verifier::MockJwtVerifier,
 };

@@ -18,6 +18,10 @@ pub struct QueryParams {
     /// `text` requests pings as text frames, which browser code can see.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ping: Option<PingMode>,
+    /// The resume ticket of the client's last connection, from its `welcome`: at most 4096 characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(length(max = 4096))]
+    pub resume: Option<String>,
 }
 
 impl QueryParams {
@@ -26,17 +30,19 @@ impl QueryParams {
             token: Some("eyJhbGciOiJIUzI1NiJ9.e30.c2ln".into()),
             client: Some(ClientId::new("tab-7f3a").expect("a client")),
             ping: None,
+            resume: None,
         }
     }
 }
 
 impl std::fmt::Debug for QueryParams {
-    // Written by hand, so that no log contains the token.
+    // Written by hand, so that no log contains the token or the ticket.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("QueryParams")
             .field("token", &self.token.as_ref().map(|_| "…"))
             .field("client", &self.client)
             .field("ping", &self.ping)
+            .field("resume", &self.resume.as_ref().map(|_| "…"))
             .finish()
     }
 }

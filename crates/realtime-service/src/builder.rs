@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use realtime_ports::{
     BusError, Clock, ConnectionHandler, ConnectionRegistry, IdGenerator, JwtVerifier, MessageBus, PubSubManager,
+    Tickets,
 };
 
 #[cfg(feature = "default-adapters")]
@@ -36,6 +37,7 @@ pub struct ServiceBuilder {
     clock: Option<Arc<dyn Clock>>,
     ids: Option<Arc<dyn IdGenerator>>,
     handler: Option<Arc<dyn ConnectionHandler>>,
+    tickets: Option<Arc<dyn Tickets>>,
 }
 
 /// Why a service was not built.
@@ -88,6 +90,9 @@ impl ServiceBuilder {
         ids: IdGenerator;
         /// The application's hooks into the life of connections.
         handler: ConnectionHandler;
+        /// Signs resume tickets. By default with a secret that is drawn at start: then a restart, and another node,
+        /// refuse the tickets.
+        tickets: Tickets;
     }
 
     /// Limits, timeouts and policies.
@@ -109,6 +114,7 @@ impl ServiceBuilder {
         let bus = or_default!(self.bus, bus);
         let clock = or_default!(self.clock, clock);
         let ids = or_default!(self.ids, ids);
+        let tickets = or_default!(self.tickets, tickets);
 
         let metrics = Arc::new(Metrics::default());
         let sessions = ArcSwap::new(settings.for_sessions());
@@ -148,6 +154,7 @@ impl ServiceBuilder {
             settings,
             clock,
             ids,
+            tickets,
             metrics,
             control,
             subscriptions,

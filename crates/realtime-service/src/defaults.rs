@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use realtime_adapters::local::{LocalBus, LocalPubSub, LocalRegistry, SystemClock, UuidGenerator};
-use realtime_ports::{Clock, ConnectionRegistry, IdGenerator, MessageBus, PubSubManager};
+use realtime_adapters::{
+    jwt::SignedTickets,
+    local::{LocalBus, LocalPubSub, LocalRegistry, SystemClock, UuidGenerator},
+};
+use realtime_ports::{Clock, ConnectionRegistry, IdGenerator, MessageBus, PubSubManager, Tickets};
 
 /// The connections, in memory.
 pub(crate) fn registry() -> Arc<dyn ConnectionRegistry> {
@@ -28,4 +31,9 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
 /// UUIDs, version 7.
 pub(crate) fn ids() -> Arc<dyn IdGenerator> {
     Arc::new(UuidGenerator::default())
+}
+
+/// Resume tickets with a secret of this process.
+pub(crate) fn tickets() -> Arc<dyn Tickets> {
+    Arc::new(SignedTickets::random())
 }

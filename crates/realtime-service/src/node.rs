@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use realtime_core::session::SessionSettings;
-use realtime_ports::{Clock, ConnectionHandler, IdGenerator, RealtimeService};
+use realtime_ports::{Clock, ConnectionHandler, IdGenerator, RealtimeService, Tickets};
 use realtime_schema::NodeId;
 
 use crate::{
@@ -34,6 +34,8 @@ pub(crate) struct Node {
     pub(crate) queues: ArcSwap<OutboundShared>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdGenerator>,
+    #[expect(dead_code, reason = "read when a connection is opened with history")]
+    pub(crate) tickets: Arc<dyn Tickets>,
     pub(crate) hooks: Option<Hooks>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) control: ControlFrames,

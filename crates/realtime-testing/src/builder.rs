@@ -2,7 +2,10 @@
 
 use std::sync::{Arc, atomic::AtomicU64};
 
-use realtime_adapters::local::{LocalPubSub, LocalRegistry};
+use realtime_adapters::{
+    jwt::SignedTickets,
+    local::{LocalPubSub, LocalRegistry},
+};
 use realtime_ports::{Clock, ConnectionHandler, JwtVerifier};
 use realtime_schema::Timestamp;
 use realtime_service::{Service, ServiceBuilder, Settings};
@@ -184,6 +187,7 @@ impl WorldBuilder {
             .pubsub(tables.pubsub.clone())
             .bus(Arc::new(broker.bus(index)))
             .ids(Arc::new(SeededIds::new(derive(seed, 2), clock.clone())))
+            .tickets(Arc::new(tickets(self.seed)))
             .clock(clock);
         if let Some(handler) = &self.handler {
             builder = builder.handler(handler.clone());
@@ -195,4 +199,10 @@ impl WorldBuilder {
         let service = builder.build().await.unwrap_or_else(|error| panic!("node {index} does not start: {error}"));
         Node { index, service, tables: (!own).then_some(tables) }
     }
+}
+
+/// The tickets of all nodes of a world: one secret, and the same in each run.
+fn tickets(seed: u64) -> SignedTickets {
+    let secret = (0..4).flat_map(|part| derive(seed, (1 << 33) + part).to_le_bytes()).collect::<Vec<_>>();
+    SignedTickets::new([secret]).expect("a secret of 32 bytes")
 }

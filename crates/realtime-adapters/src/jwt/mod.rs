@@ -28,6 +28,7 @@ mod pem;
 #[cfg(feature = "jwks")]
 mod remote;
 mod status;
+mod tickets;
 mod token;
 mod verifier;
 
@@ -41,4 +42,5 @@ pub use key_set::{KeySet, LeftOut, MAX_JWKS_FILE_BYTES};
 #[cfg(feature = "jwks")]
 pub use remote::{JwksConfig, JwksSource};
 pub use status::{AddressStatus, KeyStatus};
+pub use tickets::SignedTickets;
 pub use verifier::TokenVerifier;

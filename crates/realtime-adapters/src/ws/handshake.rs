@@ -9,7 +9,10 @@ use http::{
 };
 use http_body_util::Full;
 use hyper::upgrade::OnUpgrade;
-use realtime_core::auth::{ConnectRequest, Refusal, RefusalReason, bearer};
+use realtime_core::{
+    auth::{ConnectRequest, Refusal, RefusalReason, bearer},
+    ticket::Ticket,
+};
 use realtime_ports::Socket;
 use realtime_schema::{ClientId, CloseAdvice, Closing, Control, ErrorCode, PROTOCOL, PingMode, Problem, Timestamp};
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -248,6 +251,12 @@ fn connect_request<B>(request: &Request<B>) -> Result<ConnectRequest, Box<Invali
                     _ => return Err(bad(ErrorCode::BadRequest, "ping: is `text` or `frame`")),
                 });
             }
+            // The ticket of a length that no server seals: it would be refused anyway, and is not kept.
+            "resume" if value.len() > Ticket::MAX_CHARS => {
+                let message = format!("resume: is longer than {} characters; connect without it", Ticket::MAX_CHARS);
+                return Err(bad(ErrorCode::BadRequest, &message));
+            }
+            "resume" => query.resume = Some(value.into_owned()),
             _ => {}
         }
     }
