@@ -1,11 +1,11 @@
-//! The single node in memory keeps every promise of its ports, and so does the socket that tests use.
+//! The single node in memory keeps every promise of its ports, and so do the socket and the store that tests use.
 #![cfg(all(feature = "local", feature = "testing"))]
 
 use std::sync::Arc;
 
 use realtime_adapters::{
     local::{LocalBus, LocalPubSub, LocalRegistry, SystemClock, UuidGenerator},
-    testing::TestWebSocketConnection,
+    testing::{MemoryLogStore, TestWebSocketConnection},
 };
 use realtime_ports::conformance::{
     bus::bus_conformance,
@@ -14,6 +14,7 @@ use realtime_ports::conformance::{
     ids::ids_conformance,
     pubsub::pubsub_conformance,
     registry::registry_conformance,
+    store::store_conformance,
 };
 
 #[test]
@@ -57,5 +58,17 @@ fn the_test_socket_keeps_the_ports_promises() {
             texts: Box::new(move || reader.texts()),
             closing: Box::new(move || watcher.closing()),
         }
+    });
+}
+
+#[test]
+fn the_test_store_keeps_the_ports_promises() {
+    store_conformance(|| {
+        let mut last: Option<Arc<MemoryLogStore>> = None;
+        Box::new(move || {
+            let next = Arc::new(last.as_ref().map_or_else(MemoryLogStore::new, |store| store.reopened()));
+            last = Some(Arc::clone(&next));
+            next
+        })
     });
 }

@@ -25,6 +25,7 @@
 //!
 //! - Connections and subscriptions: [`ConnectionRegistry`], [`PubSubManager`].
 //! - Sockets: [`Socket`] is one, [`WebSocketConnection`] is its queue of messages.
+//! - What outlives the process: [`LogStore`].
 //! - Between nodes: [`MessageBus`] and [`Delivery`]. Time and ids: [`Clock`], [`IdGenerator`].
 //! - Resume tickets, signed: [`Tickets`].
 //! - Traits that an application calls and implements: [`RealtimeService`]; [`ConnectionHandler`], whose hooks are
@@ -42,6 +43,7 @@ mod pubsub;
 mod registry;
 mod service;
 mod socket;
+mod store;
 mod tickets;
 mod verifier;
 
@@ -56,6 +58,7 @@ pub use pubsub::{PubSubManager, PubSubStats, SubscribeError};
 pub use registry::{ConnectionRegistry, RegisterError, Selection};
 pub use service::{PublishError, RealtimeService, RevokeError};
 pub use socket::{Incoming, Socket, SocketError};
+pub use store::{Appended, Loaded, Loader, LogStore, Once, Record, StoreError, StoredSecret, Usage};
 pub use tickets::{TicketError, Tickets};
 pub use verifier::{JwtVerifier, VerifyError};
 
@@ -68,6 +71,7 @@ pub use {
     pubsub::MockPubSubManager,
     registry::MockConnectionRegistry,
     service::MockRealtimeService,
+    store::MockLogStore,
     tickets::MockTickets,
     verifier::MockJwtVerifier,
 };

@@ -30,6 +30,7 @@ pub mod connection;
 pub mod ids;
 pub mod pubsub;
 pub mod registry;
+pub mod store;
 pub mod tickets;
 pub mod verifier;
 
