@@ -13,7 +13,7 @@ use realtime_core::{
     pubsub::SubscriptionTable,
     session::{Effect, Input, Opening, Run, Session, SessionSettings, SubscribeOutcome},
 };
-use realtime_schema::{ClientLimits, ConnectionId, JwtClaims, Origin, PingMode, Reconnect, Timestamp, Topic, UserId};
+use realtime_schema::{ClientLimits, ConnectionId, JwtClaims, PingMode, Reconnect, Timestamp, Topic, UserId};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     // The caller supplies time and ids: the core reads no clock.
@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let settings = Arc::new(SessionSettings {
         limits: ClientLimits::default(),
         namespaces: Namespaces::new(Vec::new(), Overflow::Close),
+        has_authorizer: false,
         ping_interval: Duration::from_secs(25),
         pong_misses: 2,
         reconnect: Reconnect { min_ms: 250, max_ms: 30_000, spread_ms: 1_000 },
@@ -46,8 +47,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     session.handle(now, Input::Text(decode(text)), &mut effects);
     for effect in std::mem::take(&mut effects) {
         println!("effect of the session: {effect:?}");
-        if let Effect::Run(Run::Subscribe { topic }) = effect {
-            table.subscribe(id, &topic, Origin::Client)?;
+        if let Effect::Run(Run::Subscribe { topic, origin }) = effect {
+            table.subscribe(id, &topic, origin)?;
             let outcome = SubscribeOutcome::Subscribed;
             session.handle(now, Input::Subscribed(outcome), &mut effects);
         }

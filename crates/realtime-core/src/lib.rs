@@ -25,10 +25,11 @@
 //! - [`codec`] decodes a client's text and encodes frames, each once; a [`client_message`] is the message as an
 //!   application's hook receives it.
 //! - [`session`] is the state machine of one connection; the example `core_only` drives it by hand.
-//! - [`auth`] and [`policy`] decide who may connect and subscribe, and [`revocation`] who may not any more; [`limits`]
-//!   counts.
+//! - [`auth`] and [`policy`] decide who may connect and subscribe, and [`revocation`] who may not any more; [`access`] is
+//!   what the application's authorizer is asked; [`limits`] counts.
 //! - [`registry`] and [`pubsub`] find the recipients of a message.
 
+pub mod access;
 pub mod address;
 pub mod auth;
 pub mod bus;

@@ -13,6 +13,7 @@ use realtime_schema::{
 
 use crate::{limits::TokenBucket, policy::Namespaces};
 
+mod authorize;
 mod events;
 mod hook;
 mod liveness;
@@ -23,6 +24,7 @@ mod text;
 mod unsubscribe;
 mod welcome;
 
+pub use authorize::{AuthorizeOutcome, Authorizing};
 pub use events::{Effect, Input, Run, SubscribeOutcome};
 pub use hook::HookFailure;
 pub use welcome::welcome;
@@ -34,6 +36,8 @@ pub struct SessionSettings {
     pub limits: ClientLimits,
     /// The topics that clients may subscribe to without a grant.
     pub namespaces: Namespaces,
+    /// Whether the application has an authorizer, which is asked where neither a grant nor a namespace allows a command.
+    pub has_authorizer: bool,
     /// Time between pings; each session changes it by up to 10 %, so that they don't all ping at once.
     pub ping_interval: Duration,
     /// Number of unanswered pings in a row after which the connection is closed.
@@ -62,6 +66,7 @@ enum PendingKind {
     Unsubscribe,
     Refresh,
     Hook,
+    Authorize,
 }
 
 /// One connection's session.
@@ -176,6 +181,8 @@ impl Session {
             Input::Unsubscribed => self.unsubscribed(effects),
             Input::Verified { outcome, wall } => self.verified(now, wall, *outcome, effects),
             Input::Regranted { roles, subscriptions } => self.regranted(now, roles, &subscriptions, effects),
+            Input::Authorized { authorizing, outcome } => self.authorized(*authorizing, outcome, effects),
+            Input::Reauthorized { roles, denied } => self.reauthorized(now, roles, denied, effects),
         }
     }
 

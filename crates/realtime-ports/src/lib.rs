@@ -29,12 +29,13 @@
 //! - Between nodes: [`MessageBus`] and [`Delivery`]. Time and ids: [`Clock`], [`IdGenerator`].
 //! - Resume tickets, signed: [`Tickets`].
 //! - Traits that an application calls and implements: [`RealtimeService`]; [`ConnectionHandler`], whose hooks are
-//!   called with a [`HookContext`].
+//!   called with a [`HookContext`]; [`Authorizer`], which decides what neither a token nor a namespace allows.
 //!
 //! With the feature `mocks` every port has a `mockall` mock (`MockJwtVerifier` and so on); the example `test_a_handler`
 //! of `realtime-service` tests a handler with them. With `conformance`, the
 //! module `conformance` has a test suite for each port that every adapter of it must pass.
 
+mod authorizer;
 mod bus;
 mod clock;
 mod connection;
@@ -50,6 +51,7 @@ mod verifier;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 
+pub use authorizer::Authorizer;
 pub use bus::{BusError, Delivery, MessageBus, Published};
 pub use clock::{Clock, IdGenerator};
 pub use connection::{SendError, SocketVisitor, WebSocketConnection};
@@ -64,6 +66,7 @@ pub use verifier::{JwtVerifier, VerifyError};
 
 #[cfg(feature = "mocks")]
 pub use {
+    authorizer::MockAuthorizer,
     bus::{MockDelivery, MockMessageBus},
     clock::{MockClock, MockIdGenerator},
     connection::MockWebSocketConnection,

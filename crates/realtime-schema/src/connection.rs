@@ -64,15 +64,18 @@ impl Connection {
     }
 }
 
-/// The origin of a subscription. A client's own are checked again when its token changes; the server's stay.
+/// The origin of a subscription. Those of a client and of the authorizer are checked again when its token changes; the
+/// server's stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Origin {
-    /// The client, by a `subscribe` command.
+    /// The client, by a `subscribe` command that its token or a namespace allows.
     Client,
     /// The application, through the service or the HTTP API.
     Server,
+    /// The client, by a `subscribe` command that the application's authorizer allowed.
+    Authorizer,
 }
 
 /// One connection's subscription to one topic.

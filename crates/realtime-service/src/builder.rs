@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use realtime_ports::{
-    BusError, Clock, ConnectionHandler, ConnectionRegistry, IdGenerator, JwtVerifier, MessageBus, PubSubManager,
-    Tickets,
+    Authorizer, BusError, Clock, ConnectionHandler, ConnectionRegistry, IdGenerator, JwtVerifier, MessageBus,
+    PubSubManager, Tickets,
 };
 
 #[cfg(feature = "default-adapters")]
 use crate::defaults;
 use crate::{
     admission::Admissions,
+    authorization::Authorizations,
     connections::Connections,
     control::ControlFrames,
     hub::Hub,
@@ -38,6 +39,7 @@ pub struct ServiceBuilder {
     ids: Option<Arc<dyn IdGenerator>>,
     handler: Option<Arc<dyn ConnectionHandler>>,
     tickets: Option<Arc<dyn Tickets>>,
+    authorizer: Option<Arc<dyn Authorizer>>,
 }
 
 /// Why a service was not built.
@@ -93,6 +95,8 @@ impl ServiceBuilder {
         /// Signs resume tickets. By default with a secret that is drawn at start: then a restart, and another node,
         /// refuse the tickets.
         tickets: Tickets;
+        /// Decides what a client may do where neither its token nor a namespace allows it. Without one it may not.
+        authorizer: Authorizer;
     }
 
     /// Limits, timeouts and policies.
@@ -117,7 +121,7 @@ impl ServiceBuilder {
         let tickets = or_default!(self.tickets, tickets);
 
         let metrics = Arc::new(Metrics::default());
-        let sessions = ArcSwap::new(settings.for_sessions());
+        let sessions = ArcSwap::new(settings.for_sessions(self.authorizer.is_some()));
         let queues = ArcSwap::from_pointee(OutboundShared { limits: settings.for_queues(), metrics: metrics.clone() });
         let settings = Arc::new(ArcSwap::from_pointee(settings));
         let hub = Arc::new(Hub {
@@ -143,11 +147,13 @@ impl ServiceBuilder {
         let revocations = Arc::new(Revocations::new(settings.clone(), clock.clone(), ids.clone()));
         let admissions =
             Admissions::new(settings.clone(), verifier, clock.clone(), metrics.clone(), revocations.clone());
+        let authorizations = Authorizations::new(self.authorizer, settings.clone(), metrics.clone());
         Ok(Service(Arc::new(Node {
             id,
             sessions,
             queues,
             admissions,
+            authorizations,
             revocations,
             connections: Connections::new(registry, subscriptions.clone()),
             hooks: self.handler.map(|handler| Hooks { handler, service: |node| Arc::new(Service(node)) }),

@@ -32,6 +32,7 @@
 //! - Examples: `embed_axum`, `application`, `custom_verifier`, `custom_registry`, `test_a_handler`.
 
 mod admission;
+mod authorization;
 mod builder;
 mod closes;
 mod connection;

@@ -9,8 +9,8 @@ use realtime_ports::{Clock, ConnectionHandler, IdGenerator, RealtimeService, Tic
 use realtime_schema::NodeId;
 
 use crate::{
-    admission::Admissions, connections::Connections, control::ControlFrames, metrics::Metrics,
-    outbound::OutboundShared, publish::Publisher, revocations::Revocations, settings::LiveSettings,
+    admission::Admissions, authorization::Authorizations, connections::Connections, control::ControlFrames,
+    metrics::Metrics, outbound::OutboundShared, publish::Publisher, revocations::Revocations, settings::LiveSettings,
     subscriptions::Subscriptions,
 };
 
@@ -40,6 +40,7 @@ pub(crate) struct Node {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) control: ControlFrames,
     pub(crate) admissions: Admissions,
+    pub(crate) authorizations: Authorizations,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) connections: Connections,

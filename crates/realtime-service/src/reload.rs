@@ -6,7 +6,7 @@ use crate::{node::Node, outbound::OutboundShared, settings::Settings};
 
 /// Replaces the settings. See [`Service::reload`](crate::Service::reload) for what follows them at once.
 pub(crate) fn reload(node: &Node, settings: Settings) {
-    node.sessions.store(settings.for_sessions());
+    node.sessions.store(settings.for_sessions(node.authorizations.are_asked()));
     node.queues.store(Arc::new(OutboundShared { limits: settings.for_queues(), metrics: node.metrics.clone() }));
     node.settings.store(Arc::new(settings));
 }

@@ -39,7 +39,7 @@ pub struct Settings {
     pub reconnect: Reconnect,
     /// Reconnects per second that a drain spreads its clients to.
     pub drain_rate: u32,
-    /// Maximum duration of one hook of the application.
+    /// Maximum duration of one hook of the application, and of one question to its authorizer.
     pub hook_timeout: Duration,
     /// Whether each connection is logged, at `info`, when it begins and when it ends.
     pub log_connections: bool,
@@ -166,10 +166,11 @@ impl PublishingSettings {
 
 impl Settings {
     /// The part that every session of the node shares.
-    pub(crate) fn for_sessions(&self) -> Arc<SessionSettings> {
+    pub(crate) fn for_sessions(&self, has_authorizer: bool) -> Arc<SessionSettings> {
         Arc::new(SessionSettings {
             limits: self.limits,
             namespaces: self.namespaces.clone(),
+            has_authorizer,
             ping_interval: self.liveness.ping_interval,
             pong_misses: self.liveness.pong_misses,
             reconnect: self.reconnect,

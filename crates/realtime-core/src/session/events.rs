@@ -1,8 +1,11 @@
 //! What a session is given, and what it wants: inputs and effects.
 
-use realtime_schema::{Closing, Command, Control, JwtClaims, Role, Subscription, Timestamp, TokenInfo, Topic};
+use realtime_schema::{Closing, Command, Control, JwtClaims, Origin, Role, Subscription, Timestamp, TokenInfo, Topic};
 
-use super::hook::HookFailure;
+use super::{
+    authorize::{AuthorizeOutcome, Authorizing},
+    hook::HookFailure,
+};
 use crate::{
     auth::Refusal,
     client_message::{ClientMessage, Handled},
@@ -48,6 +51,20 @@ pub enum Input {
         /// Its subscriptions.
         subscriptions: Vec<Subscription>,
     },
+    /// The outcome of [`Run::Authorize`].
+    Authorized {
+        /// The command and the question.
+        authorizing: Box<Authorizing>,
+        /// The outcome.
+        outcome: AuthorizeOutcome,
+    },
+    /// The outcome of [`Run::Reauthorize`].
+    Reauthorized {
+        /// The roles that the connection has now.
+        roles: Vec<Role>,
+        /// The topics that the authorizer does not allow any more, or could not decide on.
+        denied: Vec<Topic>,
+    },
 }
 
 /// The outcome of a subscription.
@@ -89,6 +106,8 @@ pub enum Run {
     Subscribe {
         /// The topic.
         topic: Topic,
+        /// What allowed it: the client's grants and the namespaces, or the application's authorizer.
+        origin: Origin,
     },
     /// End a subscription; the outcome is [`Input::Unsubscribed`].
     Unsubscribe {
@@ -97,6 +116,16 @@ pub enum Run {
     },
     /// Pass a message to the application's hook; the outcome is [`Input::Handled`].
     Hook(Box<ClientMessage>),
+    /// Ask the application's authorizer about a command; the outcome is [`Input::Authorized`].
+    Authorize(Box<Authorizing>),
+    /// Ask the application's authorizer about subscriptions that the new token does not grant; the outcome is
+    /// [`Input::Reauthorized`].
+    Reauthorize {
+        /// The roles that the connection has now.
+        roles: Vec<Role>,
+        /// The topics.
+        topics: Vec<Topic>,
+    },
     /// Verify and authorize a new token; the outcome is [`Input::Verified`].
     Verify {
         /// The token.

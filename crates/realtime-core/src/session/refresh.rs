@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use realtime_schema::{
-    Ack, CommandId, Control, ErrorCode, ErrorReply, JwtClaims, Origin, Role, Subscription, Timestamp,
+    Ack, CommandId, Control, ErrorCode, ErrorReply, JwtClaims, Origin, Role, Subscription, Timestamp, Topic,
 };
 
 use super::{Effect, Pending, PendingKind, Run, Session, error, welcome::millis};
@@ -42,7 +42,8 @@ impl Session {
         effects.push(error(refusal));
     }
 
-    /// Ends the subscriptions that the new token no longer grants, then acknowledges. Those made by the server stay.
+    /// Ends the subscriptions that the new token no longer grants, unless the application's authorizer allows them, then
+    /// acknowledges. Those made by the server stay.
     pub(super) fn regranted(
         &mut self,
         now: Duration,
@@ -51,11 +52,19 @@ impl Session {
         effects: &mut Vec<Effect>,
     ) {
         let Some(id) = self.finish(PendingKind::Refresh) else { return };
-        for Subscription { topic, origin } in subscriptions {
-            if *origin == Origin::Client && !self.may_subscribe(topic) {
-                effects.push(Effect::Run(Run::Revoke { topic: topic.clone() }));
-            }
+        let own = subscriptions.iter().filter(|subscription| subscription.origin != Origin::Server);
+        let not_granted = own.map(|subscription| &subscription.topic).filter(|topic| !self.may_subscribe(topic));
+        let topics: Vec<Topic> = not_granted.cloned().collect();
+        if self.settings.has_authorizer && !topics.is_empty() {
+            let pending = Pending { id, kind: PendingKind::Refresh };
+            return self.run(pending, Run::Reauthorize { roles, topics }, effects);
         }
+        effects.extend(topics.into_iter().map(|topic| Effect::Run(Run::Revoke { topic })));
+        self.refreshed(now, id, roles, effects);
+    }
+
+    /// Acknowledges a refresh.
+    pub(super) fn refreshed(&self, now: Duration, id: Option<CommandId>, roles: Vec<Role>, effects: &mut Vec<Effect>) {
         if let Some(id) = id {
             let token_expires_in_ms = self.token_expires_in(now).map(millis);
             effects.push(Effect::Send(Control::Ack(Ack { token_expires_in_ms, roles: Some(roles), ..Ack::new(id) })));

@@ -1,10 +1,12 @@
 //! `subscribe`: the permission, and the reply to the client.
 
 use realtime_schema::{
-    CommandId, Control, ErrorCode, ErrorReply, FieldError, Gap, GapReason, Stream, StreamPosition, Topic,
+    Action, CommandId, Control, ErrorCode, ErrorReply, FieldError, Gap, GapReason, GrantAction, Origin, Stream,
+    StreamPosition, Topic,
 };
 
 use super::{Effect, Pending, PendingKind, Run, Session, SubscribeOutcome, error};
+use crate::access::AccessRequest;
 
 impl Session {
     pub(super) fn subscribe(
@@ -22,16 +24,25 @@ impl Session {
             return effects.push(error(ErrorReply { errors: vec![problem], ..reply }));
         }
         if !self.may_subscribe(&topic) {
-            let message = format!(
-                "`{}` may not subscribe to `{topic}`: neither a grant of its token nor a namespace allows it",
-                self.user
-            );
-            return effects.push(error(ErrorReply::new(id, ErrorCode::Forbidden, message)));
+            let request = AccessRequest::new(GrantAction::Subscribe, topic.clone());
+            return self.authorize(id, request, Action::Subscribe { topic, since }, effects);
         }
+        self.join(id, topic, since, Origin::Client, effects);
+    }
+
+    /// Subscribes to a topic that the client may subscribe to, by what `origin` says.
+    pub(super) fn join(
+        &mut self,
+        id: Option<CommandId>,
+        topic: Topic,
+        since: Option<StreamPosition>,
+        origin: Origin,
+        effects: &mut Vec<Effect>,
+    ) {
         if let Some(since) = since {
             effects.push(Effect::Send(Control::Gap(no_history(&topic, &since))));
         }
-        self.run(Pending { id, kind: PendingKind::Subscribe }, Run::Subscribe { topic }, effects);
+        self.run(Pending { id, kind: PendingKind::Subscribe }, Run::Subscribe { topic, origin }, effects);
     }
 
     pub(super) fn subscribed(&mut self, outcome: SubscribeOutcome, effects: &mut Vec<Effect>) {

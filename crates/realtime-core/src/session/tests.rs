@@ -9,6 +9,7 @@ use crate::{
     policy::{Namespace, Overflow, SubscribePolicy},
 };
 
+mod authorize;
 mod hook;
 
 /// The wall clock, in seconds, when the monotonic clock is at zero.
@@ -44,6 +45,7 @@ fn settings() -> SessionSettings {
     SessionSettings {
         limits: ClientLimits { messages_per_second: 10, burst: 5, topic_chars: 20, ..ClientLimits::default() },
         namespaces: Namespaces::new(vec![open], Overflow::Close),
+        has_authorizer: false,
         ping_interval: ms(25_000),
         pong_misses: 2,
         reconnect: Reconnect { min_ms: 1, max_ms: 2, spread_ms: 3 },
@@ -119,7 +121,7 @@ fn closing(effects: &[Effect]) -> &Closing {
 fn a_granted_topic_is_subscribed_and_then_acknowledged() {
     let mut world = World::new(&claims(&["subscribe:order:*"], None));
     let asked = world.receive(r#"{"action":"subscribe","id":7,"topic":"order:1"}"#);
-    assert_eq!(asked, [Effect::Run(Run::Subscribe { topic: topic("order:1") })]);
+    assert_eq!(asked, [Effect::Run(Run::Subscribe { topic: topic("order:1"), origin: Origin::Client })]);
     assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Subscribed)), [ack(7)]);
 }
 
@@ -128,7 +130,7 @@ fn nothing_is_subscribed_without_a_grant_or_an_open_namespace() {
     let mut world = World::new(&claims(&["publish:order:*"], None));
     assert_eq!(error(&world.receive(r#"{"action":"subscribe","id":7,"topic":"order:1"}"#)).code, ErrorCode::Forbidden);
     let open = world.receive(r#"{"action":"subscribe","topic":"news:today"}"#);
-    assert_eq!(open, [Effect::Run(Run::Subscribe { topic: topic("news:today") })]);
+    assert_eq!(open, [Effect::Run(Run::Subscribe { topic: topic("news:today"), origin: Origin::Client })]);
 }
 
 #[test]
@@ -154,7 +156,10 @@ fn a_position_without_history_gets_a_gap_before_anything_else() {
     let gap = Gap { stream, from: Some(18), to: None, missed: None, reason: GapReason::NoHistory };
     assert_eq!(
         world.receive(text),
-        [Effect::Send(Control::Gap(gap)), Effect::Run(Run::Subscribe { topic: topic("order:1") })]
+        [
+            Effect::Send(Control::Gap(gap)),
+            Effect::Run(Run::Subscribe { topic: topic("order:1"), origin: Origin::Client })
+        ]
     );
 }
 

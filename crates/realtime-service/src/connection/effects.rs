@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use realtime_core::session::{Input, Run, SubscribeOutcome};
 use realtime_ports::{SubscribeError, WebSocketConnection};
-use realtime_schema::{Connection, Control, Origin, Unsubscribed, UnsubscribedReason};
+use realtime_schema::{Connection, Control, Unsubscribed, UnsubscribedReason};
 
 use super::{hooks, pending::Pending};
 use crate::{node::Node, outbound::Outbound, subscriptions::Joining};
@@ -28,7 +28,7 @@ pub(super) fn run(
 ) -> Outcome {
     let me = connection.id;
     match command {
-        Run::Subscribe { topic } => match node.subscriptions.join(me, &topic, Origin::Client) {
+        Run::Subscribe { topic, origin } => match node.subscriptions.join(me, &topic, origin) {
             Joining::Now(joined) => Outcome::Now(subscribed(joined)),
             Joining::Later(joining) => Outcome::Later(Box::pin(async move { Some(subscribed(joining.await)) })),
         },
@@ -37,6 +37,20 @@ pub(super) fn run(
             Outcome::Now(Input::Unsubscribed)
         }
         Run::Hook(message) => Outcome::Later(hooks::message(node, connection, message)),
+        Run::Authorize(authorizing) => {
+            let (node, connection) = (node.clone(), connection.clone());
+            Outcome::Later(Box::pin(async move {
+                let outcome = node.authorizations.ask(connection, authorizing.request.clone()).await;
+                Some(Input::Authorized { authorizing, outcome })
+            }))
+        }
+        Run::Reauthorize { roles, topics } => {
+            let (node, connection) = (node.clone(), connection.clone());
+            Outcome::Later(Box::pin(async move {
+                let denied = node.authorizations.denied(connection, topics).await;
+                Some(Input::Reauthorized { roles, denied })
+            }))
+        }
         Run::Verify { token } => {
             let node = node.clone();
             Outcome::Later(Box::pin(async move {
