@@ -27,7 +27,7 @@
 //! - [`session`] is the state machine of one connection; the example `core_only` drives it by hand.
 //! - [`auth`] and [`policy`] decide who may connect and subscribe, and [`revocation`] who may not any more; [`access`] is
 //!   what the application's authorizer is asked; [`limits`] counts.
-//! - [`registry`] and [`pubsub`] find the recipients of a message.
+//! - [`registry`] and [`pubsub`] find the recipients of a message; [`presence`] keeps who is on a topic.
 
 pub mod access;
 pub mod address;
@@ -44,6 +44,7 @@ pub mod model;
 pub mod outbound;
 pub mod page;
 pub mod policy;
+pub mod presence;
 pub mod pubsub;
 pub mod registry;
 pub mod revocation;
