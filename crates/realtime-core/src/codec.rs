@@ -1,10 +1,14 @@
 //! Decoding of commands, and encoding of frames.
 
-use std::{borrow::Cow, fmt};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+};
 
 use realtime_schema::{
-    Action, Command, CommandId, Control, ErrorCode, ErrorReply, FieldError, Message, MessageId, Payload, Timestamp,
-    Topic,
+    Action, Command, CommandId, Control, ErrorCode, ErrorReply, FieldError, Message, MessageId, Payload, Stream,
+    StreamPosition, Timestamp, Topic, integer,
 };
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -48,6 +52,35 @@ pub fn decode(text: &str) -> Result<Command, DecodeError> {
             (None, _) => None,
         },
         "unsubscribe" => fields.required("topic", &mut errors).map(|topic| Action::Unsubscribe { topic }),
+        "publish" => {
+            let (topic, kind) = (fields.required("topic", &mut errors), fields.required("type", &mut errors));
+            let payload = fields.json("payload", &mut errors);
+            let idempotency_key = fields.optional("idempotency_key", &mut errors);
+            match (topic, kind, payload) {
+                (Some(topic), Some(kind), Some(payload)) => {
+                    Some(Action::Publish { topic, kind, payload, idempotency_key })
+                }
+                (.., None) => {
+                    errors.push(FieldError::new("payload", "is missing"));
+                    None
+                }
+                _ => None,
+            }
+        }
+        "history" => {
+            let (stream, since) = (fields.required("stream", &mut errors), fields.optional("since", &mut errors));
+            let limit = fields.optional("limit", &mut errors).map(|Count(limit)| limit);
+            let reverse = fields.optional("reverse", &mut errors).unwrap_or_default();
+            stream.map(|stream| Action::History { stream, since, limit, reverse })
+        }
+        "presence" => {
+            let (topic, subscribe) = (fields.required("topic", &mut errors), fields.optional("subscribe", &mut errors));
+            topic.map(|topic| Action::Presence { topic, subscribe })
+        }
+        "resume" => {
+            let since: Option<Positions> = fields.required("since", &mut errors);
+            since.map(|Positions(since)| Action::Resume { since })
+        }
         "refresh" => fields.required("token", &mut errors).map(|token| Action::Refresh { token }),
         "call" => {
             let (name, payload) = (fields.optional("name", &mut errors), fields.payload("payload", &mut errors));
@@ -123,13 +156,15 @@ impl Fields<'_> {
         })
     }
 
-    /// Reads any JSON value, arrays too, and keeps its text.
+    /// Reads any JSON value except null, which is absent.
     fn payload(&mut self, name: &str, errors: &mut Vec<FieldError>) -> Option<Payload> {
+        self.json(name, errors).filter(|payload| payload.as_str() != "null")
+    }
+
+    /// Reads any JSON value, arrays and null too, and keeps its text.
+    fn json(&mut self, name: &str, errors: &mut Vec<FieldError>) -> Option<Payload> {
         let at = self.rest.iter().position(|(known, _)| known == name)?;
         let (_, raw) = self.rest.swap_remove(at);
-        if raw.get() == "null" {
-            return None;
-        }
         let payload = Payload::from_text(raw.get().to_owned());
         payload.map_err(|error| errors.push(FieldError::new(name, without_position(&error)))).ok()
     }
@@ -182,6 +217,43 @@ impl<'de: 'a, 'a> Deserialize<'de> for Fields<'a> {
 /// A key, borrowed unless it contains an escape.
 #[derive(Deserialize)]
 struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+/// A count, which JSON may write with a fraction of zero.
+#[derive(Deserialize)]
+struct Count(#[serde(deserialize_with = "integer::required")] u32);
+
+/// The positions of several streams, each named once.
+struct Positions(BTreeMap<Stream, StreamPosition>);
+
+impl<'de> Deserialize<'de> for Positions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+
+        impl<'de> de::Visitor<'de> for Object {
+            type Value = Positions;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with a position for each stream")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, mut map: A) -> Result<Positions, A::Error> {
+                let mut positions = BTreeMap::new();
+                while let Some(stream) = map.next_key::<Stream>()? {
+                    let position = map.next_value()?;
+                    match positions.entry(stream) {
+                        Entry::Vacant(entry) => entry.insert(position),
+                        Entry::Occupied(entry) => {
+                            return Err(de::Error::custom(format!("`{}` is given twice", entry.key())));
+                        }
+                    };
+                }
+                Ok(Positions(positions))
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
+}
 
 /// The JSON form of every server frame.
 #[derive(Serialize)]

@@ -58,7 +58,7 @@ pub fn to_topic(topic: Topic, content: Content, stamp: Stamp) -> Message {
 
 /// The message of `request`. The timestamp of the request, if there is one, replaces the stamp's.
 pub fn from_request(request: PublishRequest, stamp: Stamp) -> Message {
-    let PublishRequest { to, kind, payload, timestamp, idempotency_key: _, except_client } = request;
+    let PublishRequest { to, kind, payload, timestamp, idempotency_key: _, except_client, history: _ } = request;
     Message { id: stamp.id, to, kind, payload, timestamp: timestamp.unwrap_or(stamp.now), except_client }
 }
 

@@ -187,7 +187,7 @@ impl OutboundQueue {
 }
 
 fn dropped_one(stream: Option<Stream>) -> Gap {
-    Gap { stream, from: None, to: None, missed: Some(1), reason: GapReason::SlowConsumer }
+    Gap { stream, from: None, to: None, missed: Some(1), position: None, reason: GapReason::SlowConsumer }
 }
 
 #[cfg(test)]

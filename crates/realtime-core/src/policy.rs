@@ -1,6 +1,8 @@
-//! Policies for streams: permission to subscribe to a topic, and the overflow policy of slow readers.
+//! Policies for streams: permissions of clients, history, and the overflow policy of slow readers.
 
-use realtime_schema::{Audience, Route, StreamPattern, Topic, TopicPattern, UserId};
+use std::time::Duration;
+
+use realtime_schema::{Audience, Route, StreamPattern, Topic, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::topic::matches;
@@ -29,23 +31,92 @@ pub enum SubscribePolicy {
     Authenticated,
 }
 
-/// The policy of the streams that a pattern matches.
+/// Who may publish to a namespace's topics with the command `publish`. Backends may publish to every stream.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PublishPolicy {
+    /// Only clients whose token grants it.
+    #[default]
+    Granted,
+    /// Every client with a valid token.
+    Authenticated,
+    /// Every client that is subscribed to the topic.
+    Subscribers,
+}
+
+/// Who may read a namespace's history with the command `history`. Backends may read every history.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HistoryRead {
+    /// Only clients whose token grants it. Only topics can be granted.
+    #[default]
+    Granted,
+    /// Every client that receives the stream: a subscriber of the topic, the user, a client with the role, everyone.
+    Subscribers,
+}
+
+/// How much of a stream is kept: a message is removed as soon as one of these is exceeded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Retention {
+    /// The most messages of one stream, at least 1.
+    pub size: u32,
+    /// The longest time that a message is kept.
+    pub age: Duration,
+    /// The most bytes of one stream: of its frames, as they are sent. At least 1.
+    pub bytes: u64,
+}
+
+impl Default for Retention {
+    /// 1,000 messages of 1 hour, 1 MiB in all.
+    fn default() -> Self {
+        Self { size: 1000, age: Duration::from_secs(3600), bytes: 1024 * 1024 }
+    }
+}
+
+/// The policy of the streams that a pattern matches. Start from [`Namespace::new`] and set what differs.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Namespace {
-    /// The streams. In a topic pattern `{sub}` stands for the subscribing user.
+    /// The streams. In a topic pattern `{sub}` stands for the user of the client.
     pub pattern: StreamPattern,
     /// The clients that may subscribe. Only topics can be subscribed to.
     pub subscribe: SubscribePolicy,
     /// What to do when the queue of a slow reader is full.
     pub overflow: Overflow,
+    /// How much of each stream is kept; `None` keeps nothing.
+    pub history: Option<Retention>,
+    /// The clients that may read the history.
+    pub read: HistoryRead,
+    /// The clients that may publish. Only topics can be published to.
+    pub publish: PublishPolicy,
 }
 
 impl Namespace {
-    fn topics(&self) -> Option<&TopicPattern> {
-        match &self.pattern {
-            StreamPattern::Topic(pattern) => Some(pattern),
-            _ => None,
+    /// The strictest policy: only what is granted, and no history.
+    pub fn new(pattern: StreamPattern) -> Self {
+        Self {
+            pattern,
+            subscribe: SubscribePolicy::default(),
+            overflow: Overflow::default(),
+            history: None,
+            read: HistoryRead::default(),
+            publish: PublishPolicy::default(),
         }
+    }
+
+    /// The same with history. A slow reader's queue drops what it can't hold, because the history still has it.
+    #[must_use]
+    pub fn with_history(self, retention: Retention) -> Self {
+        Self { history: Some(retention), overflow: Overflow::Drop, ..self }
+    }
+
+    /// Whether `topic` belongs to the part of the namespace that is open to `user`: `{sub}` is the user.
+    fn is_open(&self, topic: &Topic, user: &UserId) -> bool {
+        matches!(&self.pattern, StreamPattern::Topic(pattern) if matches(pattern, topic, Some(user)))
+    }
+
+    fn covers_topic(&self, topic: &Topic) -> bool {
+        matches!(&self.pattern, StreamPattern::Topic(pattern) if matches(pattern, topic, None))
     }
 
     fn covers(&self, route: &Route) -> bool {
@@ -54,7 +125,7 @@ impl Namespace {
             | (StreamPattern::User, Route::User(_))
             | (StreamPattern::AnyRole, Route::Role(_)) => true,
             (StreamPattern::Role(expected), Route::Role(role)) => expected == role,
-            (StreamPattern::Topic(pattern), Route::Topic(topic)) => matches(pattern, topic, None),
+            (StreamPattern::Topic(_), Route::Topic(topic)) => self.covers_topic(topic),
             _ => false,
         }
     }
@@ -65,114 +136,82 @@ impl Namespace {
 pub struct Namespaces {
     list: Vec<Namespace>,
     default_overflow: Overflow,
+    any_history: bool,
 }
 
 impl Namespaces {
     /// The namespaces, and the overflow policy of a message that is in none of them.
-    pub fn new(list: Vec<Namespace>, default_overflow: Overflow) -> Self {
-        Self { list, default_overflow }
+    ///
+    /// [`Overflow::Latest`] keeps a few messages and history keeps all of them, so in a namespace with history it is
+    /// [`Overflow::Drop`].
+    pub fn new(mut list: Vec<Namespace>, default_overflow: Overflow) -> Self {
+        for namespace in &mut list {
+            if namespace.history.is_some() && namespace.overflow == Overflow::Latest {
+                namespace.overflow = Overflow::Drop;
+            }
+        }
+        let any_history = list.iter().any(|namespace| namespace.history.is_some());
+        Self { list, default_overflow, any_history }
     }
 
     /// Whether a namespace allows `user` to subscribe to `topic` without a grant.
     pub fn allows_subscribe(&self, topic: &Topic, user: &UserId) -> bool {
-        self.list
-            .iter()
-            // A pattern with `{sub}` matches the topics of every user, so that no later one opens them to others.
-            .filter_map(|namespace| Some((namespace, namespace.topics()?)))
-            .find(|(_, pattern)| matches(pattern, topic, None))
-            .filter(|(_, pattern)| matches(pattern, topic, Some(user)))
-            .is_some_and(|(namespace, _)| namespace.subscribe == SubscribePolicy::Authenticated)
+        self.open(topic, user).is_some_and(|namespace| namespace.subscribe == SubscribePolicy::Authenticated)
+    }
+
+    /// Whether a namespace allows `user` to publish to `topic` without a grant. `subscribed` says whether the client is
+    /// subscribed to it.
+    pub fn allows_publish(&self, topic: &Topic, user: &UserId, subscribed: bool) -> bool {
+        self.open(topic, user).is_some_and(|namespace| match namespace.publish {
+            PublishPolicy::Granted => false,
+            PublishPolicy::Authenticated => true,
+            PublishPolicy::Subscribers => subscribed,
+        })
+    }
+
+    /// Whether a namespace allows `user` to read the history of `route` without a grant. `subscribed` says whether the
+    /// client receives the stream: it is subscribed to the topic, is the user, or has the role.
+    pub fn allows_history(&self, route: &Route, user: &UserId, subscribed: bool) -> bool {
+        let namespace = match route {
+            Route::Topic(topic) => self.open(topic, user),
+            route => self.of(route),
+        };
+        subscribed && namespace.is_some_and(|namespace| namespace.read == HistoryRead::Subscribers)
+    }
+
+    /// The namespace that decides for a topic, if the topic is in the part of it that is open to `user`.
+    fn open(&self, topic: &Topic, user: &UserId) -> Option<&Namespace> {
+        // A pattern with `{sub}` covers the topics of every user, so that no later one opens them to others.
+        let decides = self.list.iter().find(|namespace| namespace.covers_topic(topic))?;
+        decides.is_open(topic, user).then_some(decides)
+    }
+
+    /// The namespace that decides for a stream: the first that covers it. `None` for a single connection, which is no
+    /// stream.
+    pub fn of(&self, route: &Route) -> Option<&Namespace> {
+        self.list.iter().find(|namespace| namespace.covers(route))
+    }
+
+    /// How much of a stream is kept; `None` if it has no history.
+    pub fn retention(&self, route: &Route) -> Option<&Retention> {
+        if !self.any_history {
+            return None;
+        }
+        self.of(route)?.history.as_ref()
+    }
+
+    /// Whether any namespace has history.
+    pub fn any_history(&self) -> bool {
+        self.any_history
     }
 
     /// The overflow policy of a message to `to`: the first namespace that covers its stream decides. A message to a
     /// single connection or to several routes belongs to no stream, and has the default.
     pub fn overflow(&self, to: &Audience) -> Overflow {
         let [route] = to.routes() else { return self.default_overflow };
-        self.list
-            .iter()
-            .find(|namespace| namespace.covers(route))
-            .map_or(self.default_overflow, |namespace| namespace.overflow)
+        self.of(route).map_or(self.default_overflow, |namespace| namespace.overflow)
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn namespace(pattern: &str, subscribe: SubscribePolicy, overflow: Overflow) -> Namespace {
-        Namespace { pattern: pattern.parse().expect("a pattern"), subscribe, overflow }
-    }
-
-    #[test]
-    fn nothing_is_open_by_default() {
-        let topic = Topic::new("order:1").expect("a topic");
-        let user = UserId::new("alice").expect("a user");
-        assert!(!Namespaces::default().allows_subscribe(&topic, &user));
-        assert_eq!(Namespaces::default().overflow(&Route::Topic(topic).into()), Overflow::Close);
-    }
-
-    #[test]
-    fn the_first_namespace_that_matches_decides() {
-        let namespaces = Namespaces::new(
-            vec![
-                namespace("topic:news:internal", SubscribePolicy::Granted, Overflow::Close),
-                namespace("topic:news:*", SubscribePolicy::Authenticated, Overflow::Drop),
-            ],
-            Overflow::Latest,
-        );
-        let user = UserId::new("alice").expect("a user");
-        let topic = |text| Topic::new(text).expect("a topic");
-        assert!(namespaces.allows_subscribe(&topic("news:today"), &user));
-        assert!(!namespaces.allows_subscribe(&topic("news:internal"), &user));
-        let overflow = |text| namespaces.overflow(&Route::Topic(topic(text)).into());
-        assert_eq!(overflow("news:today"), Overflow::Drop);
-        assert_eq!(overflow("order:1"), Overflow::Latest);
-    }
-
-    #[test]
-    fn a_stream_has_the_policy_of_its_namespace_and_any_other_audience_the_default() {
-        let granted = |pattern, overflow| namespace(pattern, SubscribePolicy::Granted, overflow);
-        let namespaces = Namespaces::new(
-            vec![
-                granted("role:admin", Overflow::Latest),
-                granted("role:*", Overflow::Drop),
-                granted("user", Overflow::Drop),
-                granted("all", Overflow::Latest),
-                granted("topic:**", Overflow::Drop),
-            ],
-            Overflow::Close,
-        );
-        let role = |text| Route::Role(realtime_schema::Role::new(text).expect("a role"));
-        let topic = |text| Route::Topic(Topic::new(text).expect("a topic"));
-        for (route, overflow) in [
-            (role("admin"), Overflow::Latest),
-            (role("member"), Overflow::Drop),
-            (Route::User(UserId::new("alice").expect("a user")), Overflow::Drop),
-            (Route::All, Overflow::Latest),
-            (topic("role:admin"), Overflow::Drop),
-            (Route::Connection(realtime_schema::ConnectionId(uuid::Uuid::nil())), Overflow::Close),
-        ] {
-            assert_eq!(namespaces.overflow(&route.clone().into()), overflow, "{route:?}");
-        }
-        let union = Audience::union(vec![role("member"), topic("a")]).expect("two routes");
-        assert_eq!(namespaces.overflow(&union), Overflow::Close);
-        assert!(
-            !Namespaces::new(vec![granted("user", Overflow::Drop)], Overflow::Close)
-                .allows_subscribe(&Topic::new("user").expect("a topic"), &UserId::new("alice").expect("a user"))
-        );
-    }
-
-    #[test]
-    fn a_namespace_with_sub_is_open_only_to_its_user() {
-        let namespaces = Namespaces::new(
-            vec![
-                namespace("topic:user:{sub}:**", SubscribePolicy::Authenticated, Overflow::Close),
-                namespace("topic:**", SubscribePolicy::Authenticated, Overflow::Close),
-            ],
-            Overflow::Close,
-        );
-        let topic = Topic::new("user:alice:inbox").expect("a topic");
-        assert!(namespaces.allows_subscribe(&topic, &UserId::new("alice").expect("a user")));
-        assert!(!namespaces.allows_subscribe(&topic, &UserId::new("mallory").expect("a user")));
-    }
-}
+mod tests;

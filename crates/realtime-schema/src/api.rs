@@ -36,6 +36,19 @@ pub struct PublishRequest {
     /// The client whose connections do not receive the message, usually because it caused it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub except_client: Option<ClientId>,
+    /// Whether a stream with history keeps the message. With `false` it is sent to the clients that are connected now, and
+    /// has no position. A message to several routes needs `false` if one of them has history.
+    #[serde(default = "kept", skip_serializing_if = "is_kept")]
+    pub history: bool,
+}
+
+fn kept() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_kept(history: &bool) -> bool {
+    *history
 }
 
 impl PublishRequest {
@@ -44,7 +57,15 @@ impl PublishRequest {
 
     /// A request without the optional fields.
     pub fn new(to: impl Into<Audience>, kind: MessageType, payload: Payload) -> Self {
-        Self { to: to.into(), kind, payload, timestamp: None, idempotency_key: None, except_client: None }
+        Self {
+            to: to.into(),
+            kind,
+            payload,
+            timestamp: None,
+            idempotency_key: None,
+            except_client: None,
+            history: true,
+        }
     }
 
     fn example() -> Self {

@@ -14,14 +14,14 @@ use crate::{
     contract::Contract,
     disconnect::{DisconnectRequest, Disconnected},
     envelope::Envelope,
-    id::MessageId,
+    history::{HistoryPage, HistoryQuery},
     listing::{ConnectionPage, ConnectionQuery, SubscriberPage, SubscriberQuery, TopicPage, TopicQuery},
-    message::{Message, Payload},
+    message::Message,
+    presence::PresencePage,
+    publication::Publication,
     query::QueryParams,
     revocation::{Revocation, RevocationPage, RevocationQuery, RevocationRequest, Revoked},
     server::{Ack, Closing, Control, ErrorReply, Gap, Ping, Presence, Subscribed, Unsubscribed, Welcome},
-    stream::Stream,
-    text::MessageType,
     timestamp::Timestamp,
     topic::Topic,
 };
@@ -41,7 +41,7 @@ pub struct CatalogEntry {
 pub fn catalog() -> Vec<CatalogEntry> {
     let controls: Vec<_> = examples::controls().iter().map(control_frame).collect();
     let any_control = control_frames(&controls);
-    let publication = publication();
+    let publication = entry::<Publication>("publication", Contract::Out);
     let any = server_frame(&any_control, &publication);
     let mut entries = controls;
     entries.extend([publication, any_control, any]);
@@ -73,6 +73,9 @@ pub fn catalog() -> Vec<CatalogEntry> {
         entry::<RevocationPage>("revocation-page", Contract::Out),
         entry::<TopicQuery>("topic-query", Contract::In),
         entry::<TopicPage>("topic-page", Contract::Out),
+        entry::<HistoryQuery>("history-query", Contract::In),
+        entry::<HistoryPage>("history-page", Contract::Out),
+        entry::<PresencePage>("presence-page", Contract::Out),
         entry::<SubscriptionChange>("subscription-change", Contract::Out),
         entry::<Problem>("problem", Contract::Out),
     ]);
@@ -135,34 +138,6 @@ fn control_frame(example: &Control) -> CatalogEntry {
 fn sentence(text: &str) -> String {
     let mut rest = text.chars();
     rest.next().map(|first| first.to_uppercase().chain(rest).collect()).unwrap_or_default()
-}
-
-fn publication() -> CatalogEntry {
-    let (name, title) = ("publication", "Publication");
-    let mut generator = Contract::Out.generator("/$defs");
-    let (kind, payload) = (generator.subschema_for::<MessageType>(), generator.subschema_for::<Payload>());
-    let (timestamp, id) = (generator.subschema_for::<Timestamp>(), generator.subschema_for::<MessageId>());
-    let (topic, stream) = (generator.subschema_for::<Topic>(), generator.subschema_for::<Stream>());
-    let schema = json!({
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "$id": id_of(name),
-        "title": title,
-        "description": "A message of the application: the only frame that has an `id`.",
-        "type": "object",
-        "properties": {
-            "type": kind,
-            "payload": payload,
-            "timestamp": timestamp,
-            "id": id,
-            "topic": topic,
-            "stream": stream,
-            "offset": {"type": "integer", "minimum": 1, "description": "The position in the stream, with history."},
-        },
-        "required": ["type", "payload", "timestamp", "id"],
-        "examples": [examples::publication()],
-        "$defs": generator.take_definitions(true),
-    });
-    CatalogEntry { name, schema }
 }
 
 /// Any control frame: a union with the discriminator `type`.

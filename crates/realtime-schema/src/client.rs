@@ -1,12 +1,18 @@
 //! Client → server: commands.
 
-use std::{borrow::Cow, fmt};
+use std::{borrow::Cow, collections::BTreeMap, fmt};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, de};
 use serde_json::{Value, json};
 
-use crate::{integer, message::Payload, stream::StreamPosition, text::CallName, topic::Topic};
+use crate::{
+    integer,
+    message::Payload,
+    stream::{Stream, StreamPosition},
+    text::{CallName, MessageType},
+    topic::Topic,
+};
 
 /// The name that a client gives a command, echoed in its one `ack` or `error`: an integer or a short text.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
@@ -126,6 +132,55 @@ pub enum Action {
         /// The topic.
         topic: Topic,
     },
+    /// Publishes a message to a topic. The `ack` has the message's id, and its position if the topic has history.
+    #[schemars(title = "PublishCommand")]
+    Publish {
+        /// The topic.
+        topic: Topic,
+        /// The application's type of message.
+        #[serde(rename = "type")]
+        kind: MessageType,
+        /// The content: any JSON value.
+        payload: Payload,
+        /// Makes a retry safe: a repeated command with the same key is not published again. 1 to 128 characters.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        #[schemars(length(min = 1, max = 128))]
+        idempotency_key: Option<String>,
+    },
+    /// Reads a page of a stream's history. The `ack` has the `publications`, and the stream's current `position`.
+    #[schemars(title = "HistoryCommand")]
+    History {
+        /// The stream.
+        stream: Stream,
+        /// Where the page begins: the messages after this position, or before it with `reverse`. Without it, the oldest
+        /// messages that are kept, or the newest with `reverse`.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        since: Option<StreamPosition>,
+        /// The most messages on the page: 100 by default, and never more than the server's `history.page`. 0 returns the
+        /// position alone.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
+        /// From the newest message to the oldest.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        #[schemars(default)]
+        reverse: bool,
+    },
+    /// Reads the users who are on a topic. The `ack` has them as `presence`.
+    #[schemars(title = "PresenceCommand")]
+    Presence {
+        /// The topic.
+        topic: Topic,
+        /// Whether later changes are sent too, as `presence` frames: `true` begins that, `false` ends it.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        subscribe: Option<bool>,
+    },
+    /// Continues every stream of an earlier connection: sends the messages after these positions, or a `gap` for those
+    /// that are lost. Only on a connection that was opened with a resume ticket.
+    #[schemars(title = "ResumeCommand")]
+    Resume {
+        /// The last position that the client received, of each stream.
+        since: BTreeMap<Stream, StreamPosition>,
+    },
     /// Replaces this connection's token by a new one of the same user.
     #[schemars(title = "RefreshCommand")]
     Refresh {
@@ -152,7 +207,24 @@ pub enum Action {
 
 impl Action {
     /// Every value of `action`.
-    pub const NAMES: [&str; 6] = ["subscribe", "unsubscribe", "refresh", "call", "ping", "pong"];
+    pub const NAMES: [&str; 10] =
+        ["subscribe", "unsubscribe", "publish", "history", "presence", "resume", "refresh", "call", "ping", "pong"];
+
+    /// The value of `action`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Subscribe { .. } => "subscribe",
+            Self::Unsubscribe { .. } => "unsubscribe",
+            Self::Publish { .. } => "publish",
+            Self::History { .. } => "history",
+            Self::Presence { .. } => "presence",
+            Self::Resume { .. } => "resume",
+            Self::Refresh { .. } => "refresh",
+            Self::Call { .. } => "call",
+            Self::Ping {} => "ping",
+            Self::Pong {} => "pong",
+        }
+    }
 }
 
 impl fmt::Debug for Action {
@@ -163,6 +235,23 @@ impl fmt::Debug for Action {
                 f.debug_struct("Subscribe").field("topic", topic).field("since", since).finish()
             }
             Self::Unsubscribe { topic } => f.debug_struct("Unsubscribe").field("topic", topic).finish(),
+            Self::Publish { topic, kind, payload: _, idempotency_key: _ } => f
+                .debug_struct("Publish")
+                .field("topic", topic)
+                .field("type", kind)
+                .field("payload", &"…")
+                .finish_non_exhaustive(),
+            Self::History { stream, since, limit, reverse } => f
+                .debug_struct("History")
+                .field("stream", stream)
+                .field("since", since)
+                .field("limit", limit)
+                .field("reverse", reverse)
+                .finish(),
+            Self::Presence { topic, subscribe } => {
+                f.debug_struct("Presence").field("topic", topic).field("subscribe", subscribe).finish()
+            }
+            Self::Resume { since } => f.debug_struct("Resume").field("since", since).finish(),
             Self::Refresh { token: _ } => f.debug_struct("Refresh").field("token", &"…").finish(),
             Self::Call { name, payload: _ } => {
                 f.debug_struct("Call").field("name", name).field("payload", &"…").finish()

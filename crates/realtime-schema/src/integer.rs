@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, de};
 ///
 /// # Errors
 /// Not a number, with a fraction, or out of the range of `T`.
-pub(crate) fn required<'de, D: Deserializer<'de>, T: TryFrom<i128>>(deserializer: D) -> Result<T, D::Error> {
+pub fn required<'de, D: Deserializer<'de>, T: TryFrom<i128>>(deserializer: D) -> Result<T, D::Error> {
     struct Integer<T>(PhantomData<T>);
 
     impl<T: TryFrom<i128>> de::Visitor<'_> for Integer<T> {
@@ -40,7 +40,7 @@ pub(crate) fn required<'de, D: Deserializer<'de>, T: TryFrom<i128>>(deserializer
 ///
 /// # Errors
 /// See [`required`].
-pub(crate) fn optional<'de, D: Deserializer<'de>, T: TryFrom<i128>>(deserializer: D) -> Result<Option<T>, D::Error> {
+pub fn optional<'de, D: Deserializer<'de>, T: TryFrom<i128>>(deserializer: D) -> Result<Option<T>, D::Error> {
     struct Field<T>(T);
 
     impl<'de, T: TryFrom<i128>> Deserialize<'de> for Field<T> {

@@ -9,6 +9,20 @@ open_words! {
     NoHistory = "no_history";
     /// The client read too slowly, and its queue dropped messages.
     SlowConsumer = "slow_consumer";
+    /// The messages are older than what the stream's history keeps.
+    Retention = "retention";
+    /// The history was lost or started again, so the client's position belongs to another one.
+    Epoch = "epoch";
+    /// The stream was quiet for so long that its position was removed.
+    PositionForgotten = "position_forgotten";
+    /// The client's position is beyond the end of the history: the newest messages were lost.
+    LogWentBack = "log_went_back";
+    /// The server's storage lost messages that it had stored, such as in a power failure.
+    StoreRolledBack = "store_rolled_back";
+    /// No `resume` was received within `hold_ms`.
+    HoldExpired = "hold_expired";
+    /// The client may not read the stream's past.
+    NotGranted = "not_granted";
 }
 
 open_words! {

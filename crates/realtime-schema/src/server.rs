@@ -9,9 +9,11 @@ use crate::{
     client::CommandId,
     code::{CloseCode, ErrorCode},
     field_error::FieldError,
-    id::ConnectionId,
+    id::{ConnectionId, MessageId},
     limits::ClientLimits,
     message::Payload,
+    presence::PresencePage,
+    publication::Publication,
     reason::{GapReason, SubscribedReason, UnsubscribedReason},
     stream::{Stream, StreamPosition},
     text::{ClientId, Role, UserId},
@@ -97,8 +99,15 @@ pub struct Welcome {
     pub limits: ClientLimits,
     /// Streams with history, each with its current position.
     pub streams: BTreeMap<Stream, StreamPosition>,
-    /// Whether the state of an earlier connection was resumed.
+    /// Whether the ticket of an earlier connection was accepted: its streams can be continued with `resume`.
     pub resumed: bool,
+    /// A ticket with which a later connection can continue the streams of this one, as `resume` in its URL. Opaque, and
+    /// valid for this user and this server for a limited time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<String>,
+    /// Number of milliseconds for which the streams stand still to wait for the command `resume`. Absent when none does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold_ms: Option<u64>,
 }
 
 /// The delays for a reconnect: full jitter from the first attempt, between these bounds.
@@ -123,9 +132,30 @@ pub struct Ack {
     /// The roles of the new token, after `refresh`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roles: Option<Vec<Role>>,
-    /// The stream's current position, after `subscribe` to a topic with history.
+    /// A position in a stream with history: up to which everything was sent, after `subscribe`; of the message, after
+    /// `publish`; the stream's current one, after `history`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub position: Option<StreamPosition>,
+    /// Streams with history, each with its position: all streams of the connection after `resume`, the new ones after
+    /// `refresh`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<BTreeMap<Stream, StreamPosition>>,
+    /// The page of messages, after `history`: the frames as they were sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub publications: Option<Vec<Publication>>,
+    /// Whether the history has more messages after this page, in the same direction.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub more: bool,
+    /// The users who are on the topic, after `presence`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    // In a box, so that every other `ack` stays small.
+    pub presence: Option<Box<PresencePage>>,
+    /// The id of the message, after `publish`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<MessageId>,
+    /// Whether an earlier command with the same idempotency key was published instead.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub duplicate: bool,
     /// The application's result, after `call`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Payload>,
@@ -134,7 +164,19 @@ pub struct Ack {
 impl Ack {
     /// An `ack` with the id only.
     pub fn new(id: CommandId) -> Self {
-        Self { id, token_expires_in_ms: None, roles: None, position: None, result: None }
+        Self {
+            id,
+            token_expires_in_ms: None,
+            roles: None,
+            position: None,
+            streams: None,
+            publications: None,
+            more: false,
+            presence: None,
+            message: None,
+            duplicate: false,
+            result: None,
+        }
     }
 }
 
@@ -212,6 +254,9 @@ pub struct Gap {
     /// Number of missing messages. Absent when unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub missed: Option<u64>,
+    /// Where the stream continues, with history: the position for the client to keep in place of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<StreamPosition>,
     /// The reason.
     pub reason: GapReason,
 }

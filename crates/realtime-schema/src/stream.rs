@@ -3,7 +3,7 @@
 use std::{borrow::Cow, fmt, str::FromStr};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use crate::{
     field_error::FieldError,
@@ -110,13 +110,42 @@ impl JsonSchema for Stream {
 }
 
 /// A position in a stream. Offsets increase within an epoch, not always by one; a new epoch means that the history was lost.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "an object with `epoch` and `offset`")]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
 #[schemars(example = StreamPosition { epoch: "k3f".into(), offset: 17 })]
 pub struct StreamPosition {
     /// The name of the epoch.
     pub epoch: String,
     /// The offset of a message in that epoch, from 1; 0 is before the first.
-    #[serde(deserialize_with = "integer::required")]
     pub offset: u64,
+}
+
+impl<'de> Deserialize<'de> for StreamPosition {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Written by hand: a derived implementation accepts an array as an object without names.
+        struct Object;
+
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Fields {
+            epoch: String,
+            #[serde(deserialize_with = "integer::required")]
+            offset: u64,
+        }
+
+        impl<'de> de::Visitor<'de> for Object {
+            type Value = StreamPosition;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object with `epoch` and `offset`")
+            }
+
+            fn visit_map<A: de::MapAccess<'de>>(self, map: A) -> Result<StreamPosition, A::Error> {
+                let Fields { epoch, offset } = Fields::deserialize(de::value::MapAccessDeserializer::new(map))?;
+                Ok(StreamPosition { epoch, offset })
+            }
+        }
+
+        deserializer.deserialize_map(Object)
+    }
 }

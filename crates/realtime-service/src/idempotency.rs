@@ -103,6 +103,7 @@ fn fingerprint(request: &PublishRequest) -> u64 {
     request.kind.hash(&mut hasher);
     request.payload.as_str().hash(&mut hasher);
     request.except_client.hash(&mut hasher);
+    request.history.hash(&mut hasher);
     hasher.finish()
 }
 

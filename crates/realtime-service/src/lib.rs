@@ -64,4 +64,6 @@ pub use closes::CloseCounts;
 pub use metrics::MetricsSnapshot;
 pub use refusals::RefusalCounts;
 pub use service::Service;
-pub use settings::{AdmissionSettings, LivenessSettings, PublishingSettings, RevocationSettings, Settings};
+pub use settings::{
+    AdmissionSettings, HistorySettings, LivenessSettings, PublishingSettings, RevocationSettings, Settings,
+};

@@ -33,6 +33,8 @@ pub struct Settings {
     pub liveness: LivenessSettings,
     /// What may be published, and how retries are recognized.
     pub publishing: PublishingSettings,
+    /// How much history is kept in all, and how clients continue their streams.
+    pub history: HistorySettings,
     /// How many revocations are kept, and how long.
     pub revocations: RevocationSettings,
     /// When clients should reconnect.
@@ -92,6 +94,40 @@ pub struct PublishingSettings {
     pub idempotency_keys: usize,
 }
 
+/// How much history is kept in all, and how clients continue their streams. How much of each stream is kept is in its
+/// namespace ([`Retention`](realtime_core::policy::Retention)).
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct HistorySettings {
+    /// The most bytes of history of all streams together, as [`Retention`](realtime_core::policy::Retention) counts them;
+    /// over it, the oldest messages are removed first.
+    pub total_bytes: u64,
+    /// The most streams with history, including those of which only the position is left. Over it, the position of the
+    /// stream that was quiet for longest is removed.
+    pub total_streams: usize,
+    /// How long the position of a stream is kept after its last message.
+    pub position_age: Duration,
+    /// How long the streams of a connection that was opened with a resume ticket stand still, to wait for `resume`.
+    pub hold: Duration,
+    /// The most messages on one page of history; a larger page that is requested has this many.
+    pub page: u32,
+    /// How long a resume ticket is valid.
+    pub resume_ttl: Duration,
+}
+
+impl Default for HistorySettings {
+    fn default() -> Self {
+        Self {
+            total_bytes: 256 * 1024 * 1024,
+            total_streams: 1_000_000,
+            position_age: Duration::from_secs(30 * 24 * 3600),
+            hold: Duration::from_secs(10),
+            page: 1000,
+            resume_ttl: Duration::from_secs(3600),
+        }
+    }
+}
+
 /// How many revocations are kept, and how long.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -117,6 +153,7 @@ impl Default for Settings {
             namespaces: Namespaces::default(),
             liveness: LivenessSettings::default(),
             publishing: PublishingSettings::default(),
+            history: HistorySettings::default(),
             revocations: RevocationSettings::default(),
             reconnect: Reconnect { min_ms: 250, max_ms: 30_000, spread_ms: 1_000 },
             drain_rate: 500,

@@ -14,7 +14,7 @@ use realtime_adapters::testing::TestJwtVerifier;
 use realtime_core::{
     Frame,
     auth::ConnectRequest,
-    policy::{Namespace, Namespaces, Overflow, SubscribePolicy},
+    policy::{Namespace, Namespaces, Overflow},
 };
 use realtime_ports::{Incoming, PublishError, RealtimeService, Socket, SocketError};
 use realtime_schema::{Audience, ClientId, CloseCode, JwtClaims, Payload, PublishRequest, Route, Topic};
@@ -90,11 +90,8 @@ async fn a_client_is_left_out_of_those_that_name_it_and_of_no_other() {
 
 #[tokio::test(start_paused = true)]
 async fn a_queue_that_keeps_the_latest_is_handed_each_message() {
-    let gauges = Namespace {
-        pattern: "topic:gauge:*".parse().expect("a pattern"),
-        subscribe: SubscribePolicy::Granted,
-        overflow: Overflow::Latest,
-    };
+    let mut gauges = Namespace::new("topic:gauge:*".parse().expect("a pattern"));
+    gauges.overflow = Overflow::Latest;
     let change = |settings: &mut Settings| {
         settings.namespaces = Namespaces::new(vec![gauges], Overflow::Close);
         settings.limits.queue_messages = 4;

@@ -56,6 +56,75 @@ fn every_action_is_decoded_with_fields_in_any_order() {
 }
 
 #[test]
+fn publish_history_presence_and_resume_are_decoded() {
+    let topic: Topic = "order:123".parse().expect("a topic");
+    let position = |offset| StreamPosition { epoch: "k3f".into(), offset };
+    let publish = |payload: &str, key: Option<&str>| Action::Publish {
+        topic: topic.clone(),
+        kind: MessageType::new("note").expect("a type"),
+        payload: Payload::from_text(payload.into()).expect("JSON"),
+        idempotency_key: key.map(str::to_owned),
+    };
+    let history = |since, limit, reverse| Action::History { stream: Stream::User, since, limit, reverse };
+    let streams = [(Stream::All, position(0)), (Stream::Topic(topic.clone()), position(17))];
+    for (text, action) in [
+        (
+            r#"{"action":"publish","topic":"order:123","type":"note","payload":[1, 2],"idempotency_key":"k"}"#,
+            publish("[1, 2]", Some("k")),
+        ),
+        (r#"{"action":"publish","payload":null,"type":"note","topic":"order:123"}"#, publish("null", None)),
+        (r#"{"action":"history","stream":"user"}"#, history(None, None, false)),
+        (
+            r#"{"action":"history","stream":"user","since":{"epoch":"k3f","offset":17},"limit":50.0,"reverse":true}"#,
+            history(Some(position(17)), Some(50), true),
+        ),
+        (r#"{"action":"history","stream":"user","limit":0,"reverse":null}"#, history(None, Some(0), false)),
+        (r#"{"action":"presence","topic":"order:123"}"#, Action::Presence { topic: topic.clone(), subscribe: None }),
+        (
+            r#"{"action":"presence","topic":"order:123","subscribe":false}"#,
+            Action::Presence { topic: topic.clone(), subscribe: Some(false) },
+        ),
+        (
+            r#"{"action":"resume","since":{"topic:order:123":{"epoch":"k3f","offset":17.0},"all":{"epoch":"k3f","offset":0}}}"#,
+            Action::Resume { since: streams.into() },
+        ),
+        (r#"{"action":"resume","since":{}}"#, Action::Resume { since: BTreeMap::new() }),
+    ] {
+        assert_eq!(decode(text), Ok(Command { id: None, action: action.clone() }), "{text}");
+        let written = serde_json::to_string(&action).expect("JSON");
+        assert_eq!(decode(&written), Ok(Command { id: None, action }), "{written}");
+    }
+}
+
+#[test]
+fn a_refused_field_of_a_newer_action_is_named() {
+    for (text, path, message) in [
+        (r#"{"action":"publish","topic":"a","type":"note"}"#, "/payload", "is missing"),
+        (r#"{"action":"publish","topic":"a","type":"welcome","payload":1}"#, "/type", "reserved"),
+        (r#"{"action":"publish","topic":"a","payload":1}"#, "/type", "is missing"),
+        (r#"{"action":"publish","topic":"a","type":"note","payload":1,"to":"all"}"#, "/to", "is not a field"),
+        (r#"{"action":"history"}"#, "/stream", "is missing"),
+        (r#"{"action":"history","stream":"connection:7"}"#, "/stream", "topic:TOPIC, role:ROLE, user or all"),
+        (r#"{"action":"history","stream":"all","limit":-1}"#, "/limit", "an integer in range"),
+        (r#"{"action":"history","stream":"all","limit":1.5}"#, "/limit", "an integer in range"),
+        (r#"{"action":"history","stream":"all","reverse":"yes"}"#, "/reverse", "boolean"),
+        (r#"{"action":"presence"}"#, "/topic", "is missing"),
+        (r#"{"action":"resume"}"#, "/since", "is missing"),
+        (r#"{"action":"resume","since":{"group":{"epoch":"a","offset":1}}}"#, "/since", "topic:TOPIC"),
+        (r#"{"action":"resume","since":{"all":["a",1]}}"#, "/since", "an object with `epoch` and `offset`"),
+        (
+            r#"{"action":"resume","since":{"all":{"epoch":"a","offset":1},"all":{"epoch":"a","offset":2}}}"#,
+            "/since",
+            "`all` is given twice",
+        ),
+    ] {
+        let refused = reply(text).errors;
+        assert_eq!(refused.iter().map(|error| error.path.as_str()).collect::<Vec<_>>(), [path], "{text}");
+        assert!(refused[0].message.contains(message), "{text}: {}", refused[0].message);
+    }
+}
+
+#[test]
 fn every_listed_action_is_known() {
     for action in Action::NAMES {
         assert_ne!(
@@ -126,7 +195,7 @@ fn no_field_accepts_an_array_and_refusals_use_the_protocols_words() {
 
 #[test]
 fn the_refusal_of_an_unknown_action_lists_the_known_ones() {
-    let unknown = reply(r#"{"action":"publish","id":"x","payload":{"deep":[1,2]}}"#);
+    let unknown = reply(r#"{"action":"teleport","id":"x","payload":{"deep":[1,2]}}"#);
     assert_eq!((unknown.code, unknown.id), (ErrorCode::UnknownAction, Some(CommandId::Text("x".into()))));
     assert!(unknown.message.contains("unsubscribe"), "{}", unknown.message);
 }
@@ -170,7 +239,7 @@ proptest! {
 
     #[test]
     fn no_object_makes_decode_panic(
-        action in prop::sample::select(vec!["subscribe", "unsubscribe", "refresh", "ping", "pong", "x"]),
+        action in prop::sample::select([&Action::NAMES[..], &["x"]].concat()),
         id in any::<i64>(), topic in ".{0,300}", stray in ".{0,20}",
     ) {
         let _ = decode(&json!({"action": action, "id": id, "topic": topic, stray: 1}).to_string());

@@ -71,6 +71,7 @@ fn no_history(topic: &Topic, since: &StreamPosition) -> Gap {
         from: Some(since.offset.saturating_add(1)),
         to: None,
         missed: None,
+        position: None,
         reason: GapReason::NoHistory,
     }
 }

@@ -37,11 +37,8 @@ fn claims(grants: &[&str], exp: Option<i64>) -> JwtClaims {
 }
 
 fn settings() -> SessionSettings {
-    let open = Namespace {
-        pattern: "topic:news:*".parse().expect("a pattern"),
-        subscribe: SubscribePolicy::Authenticated,
-        overflow: Overflow::Close,
-    };
+    let mut open = Namespace::new("topic:news:*".parse().expect("a pattern"));
+    open.subscribe = SubscribePolicy::Authenticated;
     SessionSettings {
         limits: ClientLimits { messages_per_second: 10, burst: 5, topic_chars: 20, ..ClientLimits::default() },
         namespaces: Namespaces::new(vec![open], Overflow::Close),
@@ -153,7 +150,7 @@ fn a_position_without_history_gets_a_gap_before_anything_else() {
     let mut world = World::new(&claims(&["subscribe:**"], None));
     let text = r#"{"action":"subscribe","id":7,"topic":"order:1","since":{"epoch":"k3f","offset":17}}"#;
     let stream = Some(Stream::Topic(topic("order:1")));
-    let gap = Gap { stream, from: Some(18), to: None, missed: None, reason: GapReason::NoHistory };
+    let gap = Gap { stream, from: Some(18), to: None, missed: None, position: None, reason: GapReason::NoHistory };
     assert_eq!(
         world.receive(text),
         [

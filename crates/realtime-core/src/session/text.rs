@@ -45,13 +45,19 @@ impl Session {
             Action::Unsubscribe { topic } => self.unsubscribe(id, topic, effects),
             Action::Refresh { token } => self.refresh(id, token, effects),
             Action::Call { .. } => Self::not_handled(id, effects),
+            Action::Publish { .. } => not_offered(id, "publish", effects),
+            Action::History { .. } => not_offered(id, "history", effects),
+            Action::Presence { .. } => not_offered(id, "presence", effects),
+            Action::Resume { .. } => not_offered(id, "resume", effects),
             // The decoder returns no other action; only a caller that makes its own commands gets here.
-            other => {
-                let message = format!("{other:?} is not an action of this release");
-                effects.push(error(ErrorReply::new(id, ErrorCode::UnknownAction, message)));
-            }
+            other => not_offered(id, other.name(), effects),
         }
     }
+}
+
+fn not_offered(id: Option<CommandId>, action: &str, effects: &mut Vec<Effect>) {
+    let message = format!("this server does not offer the action `{action}`");
+    effects.push(error(ErrorReply::new(id, ErrorCode::UnknownAction, message)));
 }
 
 pub(super) fn pending(id: Option<CommandId>) -> ErrorReply {

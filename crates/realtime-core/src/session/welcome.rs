@@ -23,6 +23,8 @@ pub fn welcome(session: &Session, connection: &Connection, now: Duration, wall: 
         limits: session.settings.limits,
         streams: BTreeMap::new(),
         resumed: false,
+        resume: None,
+        hold_ms: None,
     }))
 }
 

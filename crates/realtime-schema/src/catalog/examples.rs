@@ -2,20 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
-
 use crate::{
     client::CommandId,
     code::{CloseCode, ErrorCode},
     connection::Connection,
     field_error::FieldError,
     limits::ClientLimits,
-    message::Message,
     reason::{GapReason, UnsubscribedReason},
     server::{
         Ack, Closing, Control, ErrorReply, Gap, PROTOCOL, Ping, Presence, Reconnect, Subscribed, Unsubscribed, Welcome,
     },
-    stream::Stream,
+    stream::{Stream, StreamPosition},
     timestamp::Timestamp,
     topic::Topic,
 };
@@ -47,6 +44,8 @@ pub(super) fn controls() -> Vec<Control> {
             limits: ClientLimits::default(),
             streams: BTreeMap::new(),
             resumed: false,
+            resume: None,
+            hold_ms: None,
         })),
         Control::Ack(Ack::new(CommandId::Number(7))),
         Control::Error(ErrorReply { errors: vec![FieldError::new("topic", "is missing")], ..refused }),
@@ -55,17 +54,13 @@ pub(super) fn controls() -> Vec<Control> {
         Control::Gap(Gap {
             stream: Some(Stream::Topic(topic.clone())),
             from: Some(18),
-            to: None,
+            to: Some(40),
             missed: None,
-            reason: GapReason::NoHistory,
+            position: Some(StreamPosition { epoch: "k3f".into(), offset: 40 }),
+            reason: GapReason::Retention,
         }),
         Control::Presence(Presence { topic, joined: vec![user], left: Vec::new() }),
         Control::Closing(Closing { after_ms: 250, spread_ms: 20_000, ..closing }),
         Control::Ping(Ping {}),
     ]
-}
-
-pub(super) fn publication() -> Value {
-    let Message { id, kind, payload, timestamp, to, .. } = Message::example();
-    json!({"type": kind, "payload": payload, "timestamp": timestamp, "id": id, "topic": to.topic()})
 }

@@ -114,6 +114,9 @@ fn breakages() -> Vec<(&'static str, &'static str, Value)> {
         ("revocation-page", "/revocations", json!([{}])),
         ("topic-query", "/limit", json!(1001)),
         ("topic-page", "/topics/0/subscribers", json!("two")),
+        ("history-query", "/limit", json!(-1)),
+        ("history-page", "/publications/0/offset", json!(0)),
+        ("presence-page", "/users", json!(["alice"])),
         ("subscription-change", "/changed", json!("yes")),
         ("problem", "/errors", json!([{"path": "to"}])),
     ]
@@ -195,6 +198,7 @@ fn a_misspelt_field_of_a_request_is_refused() {
         "batch-request",
         "disconnect-request",
         "topic-query",
+        "history-query",
         "revocation-request",
     ] {
         let schema = schema(name);

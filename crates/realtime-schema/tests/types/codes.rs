@@ -79,7 +79,17 @@ fn the_reasons_are_those_of_the_protocol() {
     let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
     assert_eq!(
         GapReason::ALL.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        words(&["no_history", "slow_consumer"])
+        words(&[
+            "no_history",
+            "slow_consumer",
+            "retention",
+            "epoch",
+            "position_forgotten",
+            "log_went_back",
+            "store_rolled_back",
+            "hold_expired",
+            "not_granted",
+        ])
     );
     assert_eq!(
         UnsubscribedReason::ALL.iter().map(ToString::to_string).collect::<Vec<_>>(),

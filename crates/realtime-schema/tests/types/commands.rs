@@ -1,6 +1,6 @@
 //! Client commands: their JSON and their ids. The tests of `realtime-core` cover decoding.
 
-use realtime_schema::{Action, Command, CommandId, Payload, StreamPosition};
+use realtime_schema::{Action, Command, CommandId, Payload, Stream, StreamPosition};
 use serde_json::json;
 
 use crate::{assert_contains, read, refusal, topic, written};
@@ -31,11 +31,44 @@ fn a_command_is_one_flat_object() {
             ),
             json!({"action": "call", "id": 8, "name": "cart.add", "payload": [{"item": 3}]}),
         ),
+        (
+            Command::new(
+                CommandId::Number(9),
+                Action::Publish {
+                    topic: topic("t"),
+                    kind: "note".parse().expect("a type"),
+                    payload: Payload::of(&json!(null)).expect("JSON"),
+                    idempotency_key: Some("k".into()),
+                },
+            ),
+            json!({"action": "publish", "id": 9, "topic": "t", "type": "note", "payload": null, "idempotency_key": "k"}),
+        ),
+        (
+            Command {
+                id: None,
+                action: Action::History { stream: Stream::User, since: None, limit: Some(0), reverse: false },
+            },
+            json!({"action": "history", "stream": "user", "limit": 0}),
+        ),
+        (
+            Command { id: None, action: Action::Presence { topic: topic("t"), subscribe: Some(true) } },
+            json!({"action": "presence", "topic": "t", "subscribe": true}),
+        ),
+        (
+            Command {
+                id: None,
+                action: Action::Resume {
+                    since: [(Stream::All, StreamPosition { epoch: "k3f".into(), offset: 17 })].into(),
+                },
+            },
+            json!({"action": "resume", "since": {"all": {"epoch": "k3f", "offset": 17}}}),
+        ),
         (Command { id: None, action: Action::Call { name: None, payload: None } }, json!({"action": "call"})),
         (Command { id: None, action: Action::Ping {} }, json!({"action": "ping"})),
         (Command { id: None, action: Action::Pong {} }, json!({"action": "pong"})),
     ] {
         assert_eq!(written(&command), json);
+        assert_eq!(json["action"], command.action.name());
     }
 }
 
@@ -82,7 +115,13 @@ fn an_absent_field_is_not_written() {
 fn no_debug_text_of_a_command_contains_a_token() {
     let refresh = Command::new(CommandId::Number(7), Action::Refresh { token: "secret.secret.secret".into() });
     let call = Action::Call { name: None, payload: Some(Payload::of(&"secret").expect("JSON")) };
-    let shown = format!("{refresh:?} {refresh:#?} {call:?}");
+    let publish = Action::Publish {
+        topic: topic("t"),
+        kind: "note".parse().expect("a type"),
+        payload: Payload::of(&"secret").expect("JSON"),
+        idempotency_key: Some("secret".into()),
+    };
+    let shown = format!("{refresh:?} {refresh:#?} {call:?} {publish:?}");
     assert!(!shown.contains("secret"), "{shown}");
-    assert_contains(&shown, &["Refresh", "7"]);
+    assert_contains(&shown, &["Refresh", "7", "Publish", "note"]);
 }

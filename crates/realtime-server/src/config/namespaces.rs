@@ -48,7 +48,11 @@ pub(super) fn check(list: &[NamespaceConfig], problems: &mut Problems) {
 
 /// The policies, with `overflow` for what no pattern matches.
 pub(super) fn policies(list: &[NamespaceConfig], overflow: Overflow) -> Namespaces {
-    let list =
-        list.iter().map(|n| Namespace { pattern: n.pattern.clone(), subscribe: n.subscribe, overflow: n.overflow });
-    Namespaces::new(list.collect(), overflow)
+    let namespace = |config: &NamespaceConfig| {
+        let mut namespace = Namespace::new(config.pattern.clone());
+        namespace.subscribe = config.subscribe;
+        namespace.overflow = config.overflow;
+        namespace
+    };
+    Namespaces::new(list.iter().map(namespace).collect(), overflow)
 }
