@@ -75,7 +75,9 @@ pub fn decode(text: &str) -> Result<Command, DecodeError> {
         }
         "presence" => {
             let (topic, subscribe) = (fields.required("topic", &mut errors), fields.optional("subscribe", &mut errors));
-            topic.map(|topic| Action::Presence { topic, subscribe })
+            let (names, after) = (fields.optional("names", &mut errors), fields.optional("after", &mut errors));
+            let limit = fields.optional("limit", &mut errors).map(|Count(limit)| limit);
+            topic.map(|topic| Action::Presence { topic, subscribe, names, after, limit })
         }
         "resume" => {
             let since: Option<Positions> = fields.required("since", &mut errors);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use realtime_schema::{Audience, Route, StreamPattern, Topic, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::topic::matches;
+use crate::{presence::PresencePolicy, topic::matches};
 
 /// What to do when a connection's queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -89,6 +89,8 @@ pub struct Namespace {
     pub read: HistoryRead,
     /// The clients that may publish. Only topics can be published to.
     pub publish: PublishPolicy,
+    /// Who may see the users who are on its topics; `None` if their presence is not kept. Only topics have presence.
+    pub presence: Option<PresencePolicy>,
 }
 
 impl Namespace {
@@ -101,6 +103,7 @@ impl Namespace {
             history: None,
             read: HistoryRead::default(),
             publish: PublishPolicy::default(),
+            presence: None,
         }
     }
 
@@ -137,6 +140,7 @@ pub struct Namespaces {
     list: Vec<Namespace>,
     default_overflow: Overflow,
     any_history: bool,
+    any_presence: bool,
 }
 
 impl Namespaces {
@@ -151,7 +155,8 @@ impl Namespaces {
             }
         }
         let any_history = list.iter().any(|namespace| namespace.history.is_some());
-        Self { list, default_overflow, any_history }
+        let any_presence = list.iter().any(|namespace| namespace.presence.is_some());
+        Self { list, default_overflow, any_history, any_presence }
     }
 
     /// Whether a namespace allows `user` to subscribe to `topic` without a grant.
@@ -180,10 +185,19 @@ impl Namespaces {
     }
 
     /// The namespace that decides for a topic, if the topic is in the part of it that is open to `user`.
-    fn open(&self, topic: &Topic, user: &UserId) -> Option<&Namespace> {
+    pub(crate) fn open(&self, topic: &Topic, user: &UserId) -> Option<&Namespace> {
         // A pattern with `{sub}` covers the topics of every user, so that no later one opens them to others.
-        let decides = self.list.iter().find(|namespace| namespace.covers_topic(topic))?;
-        decides.is_open(topic, user).then_some(decides)
+        self.of_topic(topic).filter(|decides| decides.is_open(topic, user))
+    }
+
+    /// The namespace that decides for a topic.
+    pub(crate) fn of_topic(&self, topic: &Topic) -> Option<&Namespace> {
+        self.list.iter().find(|namespace| namespace.covers_topic(topic))
+    }
+
+    /// True if some topics have presence.
+    pub fn has_presence(&self) -> bool {
+        self.any_presence
     }
 
     /// The namespace that decides for a stream: the first that covers it. `None` for a single connection, which is no

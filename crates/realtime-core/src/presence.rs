@@ -41,6 +41,10 @@ use std::{
 
 use realtime_schema::{ConnectionId, UserId};
 
+mod policy;
+
+pub use policy::{PresencePolicy, PresenceReaders, PresenceRight, PublicMetadata};
+
 /// The users who are on one topic, and the changes that were not reported yet. `M` is the metadata that is shown of a
 /// user: that of the connection that joined last.
 ///

@@ -10,7 +10,7 @@ use crate::{
     integer,
     message::Payload,
     stream::{Stream, StreamPosition},
-    text::{CallName, MessageType},
+    text::{CallName, MessageType, UserId},
     topic::Topic,
 };
 
@@ -173,6 +173,15 @@ pub enum Action {
         /// Whether later changes are sent too, as `presence` frames: `true` begins that, `false` ends it.
         #[serde(skip_serializing_if = "Option::is_none")]
         subscribe: Option<bool>,
+        /// Whether to list the users, which is the default, or with `false` only to count them.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        names: Option<bool>,
+        /// Only users who sort after this one: the `next` of the previous page.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        after: Option<UserId>,
+        /// The most users on the page, and never more than the server's `presence.max_users`, which is the default.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        limit: Option<u32>,
     },
     /// Continues every stream of an earlier connection: sends the messages after these positions, or a `gap` for those
     /// that are lost. Only on a connection that was opened with a resume ticket.
@@ -248,9 +257,14 @@ impl fmt::Debug for Action {
                 .field("limit", limit)
                 .field("reverse", reverse)
                 .finish(),
-            Self::Presence { topic, subscribe } => {
-                f.debug_struct("Presence").field("topic", topic).field("subscribe", subscribe).finish()
-            }
+            Self::Presence { topic, subscribe, names, after, limit } => f
+                .debug_struct("Presence")
+                .field("topic", topic)
+                .field("subscribe", subscribe)
+                .field("names", names)
+                .field("after", after)
+                .field("limit", limit)
+                .finish(),
             Self::Resume { since } => f.debug_struct("Resume").field("since", since).finish(),
             Self::Refresh { token: _ } => f.debug_struct("Refresh").field("token", &"…").finish(),
             Self::Call { name, payload: _ } => {

@@ -76,14 +76,14 @@ pub use listing::{
 };
 pub use message::{Audience, Message, Payload, Route};
 pub use openapi::openapi;
-pub use presence::{PresencePage, PresentUser};
+pub use presence::{Presence, PresencePage, PresenceQuery, PresentUser};
 pub use publication::Publication;
 pub use query::{PingMode, QueryParams};
 pub use reason::{GapReason, SubscribedReason, UnsubscribedReason};
 pub use revocation::{Revocation, RevocationPage, RevocationQuery, RevocationRequest, Revoked};
 pub use server::{
-    Ack, BEARER_PROTOCOL, Closing, Control, ErrorReply, Gap, PROTOCOL, Ping, Presence, Reconnect, Subscribed,
-    Unsubscribed, Welcome,
+    Ack, BEARER_PROTOCOL, Closing, Control, ErrorReply, Gap, PROTOCOL, Ping, Reconnect, Subscribed, Unsubscribed,
+    Welcome,
 };
 pub use stream::{Stream, StreamPosition};
 pub use stream_pattern::StreamPattern;

@@ -12,7 +12,7 @@ use crate::{
     id::{ConnectionId, MessageId},
     limits::ClientLimits,
     message::Payload,
-    presence::PresencePage,
+    presence::{Presence, PresencePage},
     publication::Publication,
     reason::{GapReason, SubscribedReason, UnsubscribedReason},
     stream::{Stream, StreamPosition},
@@ -259,17 +259,6 @@ pub struct Gap {
     pub position: Option<StreamPosition>,
     /// The reason.
     pub reason: GapReason,
-}
-
-/// Payload of `presence`: the users who joined or left a topic.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub struct Presence {
-    /// The topic.
-    pub topic: Topic,
-    /// Users who joined.
-    pub joined: Vec<UserId>,
-    /// Users who left.
-    pub left: Vec<UserId>,
 }
 
 /// Payload of `closing`: sent before every close that the server starts.

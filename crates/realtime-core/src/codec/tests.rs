@@ -79,10 +79,13 @@ fn publish_history_presence_and_resume_are_decoded() {
             history(Some(position(17)), Some(50), true),
         ),
         (r#"{"action":"history","stream":"user","limit":0,"reverse":null}"#, history(None, Some(0), false)),
-        (r#"{"action":"presence","topic":"order:123"}"#, Action::Presence { topic: topic.clone(), subscribe: None }),
+        (
+            r#"{"action":"presence","topic":"order:123"}"#,
+            Action::Presence { topic: topic.clone(), subscribe: None, names: None, after: None, limit: None },
+        ),
         (
             r#"{"action":"presence","topic":"order:123","subscribe":false}"#,
-            Action::Presence { topic: topic.clone(), subscribe: Some(false) },
+            Action::Presence { topic: topic.clone(), subscribe: Some(false), names: None, after: None, limit: None },
         ),
         (
             r#"{"action":"resume","since":{"topic:order:123":{"epoch":"k3f","offset":17.0},"all":{"epoch":"k3f","offset":0}}}"#,

@@ -8,10 +8,9 @@ use crate::{
     connection::Connection,
     field_error::FieldError,
     limits::ClientLimits,
+    presence::Presence,
     reason::{GapReason, UnsubscribedReason},
-    server::{
-        Ack, Closing, Control, ErrorReply, Gap, PROTOCOL, Ping, Presence, Reconnect, Subscribed, Unsubscribed, Welcome,
-    },
+    server::{Ack, Closing, Control, ErrorReply, Gap, PROTOCOL, Ping, Reconnect, Subscribed, Unsubscribed, Welcome},
     stream::{Stream, StreamPosition},
     timestamp::Timestamp,
     topic::Topic,
@@ -31,7 +30,7 @@ pub(super) fn controls() -> Vec<Control> {
     vec![
         Control::Welcome(Box::new(Welcome {
             connection: id,
-            user: user.clone(),
+            user,
             roles,
             client,
             protocol: PROTOCOL.into(),
@@ -52,14 +51,14 @@ pub(super) fn controls() -> Vec<Control> {
         Control::Subscribed(Subscribed { topic: topic.clone(), position: None, reason: None }),
         Control::Unsubscribed(Unsubscribed { topic: topic.clone(), reason: UnsubscribedReason::Revoked }),
         Control::Gap(Gap {
-            stream: Some(Stream::Topic(topic.clone())),
+            stream: Some(Stream::Topic(topic)),
             from: Some(18),
             to: Some(40),
             missed: None,
             position: Some(StreamPosition { epoch: "k3f".into(), offset: 40 }),
             reason: GapReason::Retention,
         }),
-        Control::Presence(Presence { topic, joined: vec![user], left: Vec::new() }),
+        Control::Presence(Presence::example()),
         Control::Closing(Closing { after_ms: 250, spread_ms: 20_000, ..closing }),
         Control::Ping(Ping {}),
     ]

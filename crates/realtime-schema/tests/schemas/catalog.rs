@@ -116,6 +116,7 @@ fn breakages() -> Vec<(&'static str, &'static str, Value)> {
         ("topic-page", "/topics/0/subscribers", json!("two")),
         ("history-query", "/limit", json!(-1)),
         ("history-page", "/publications/0/offset", json!(0)),
+        ("presence-query", "/limit", json!(1001)),
         ("presence-page", "/users", json!(["alice"])),
         ("subscription-change", "/changed", json!("yes")),
         ("problem", "/errors", json!([{"path": "to"}])),

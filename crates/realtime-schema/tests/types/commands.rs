@@ -51,8 +51,17 @@ fn a_command_is_one_flat_object() {
             json!({"action": "history", "stream": "user", "limit": 0}),
         ),
         (
-            Command { id: None, action: Action::Presence { topic: topic("t"), subscribe: Some(true) } },
-            json!({"action": "presence", "topic": "t", "subscribe": true}),
+            Command {
+                id: None,
+                action: Action::Presence {
+                    topic: topic("t"),
+                    subscribe: Some(true),
+                    names: Some(false),
+                    after: None,
+                    limit: Some(10),
+                },
+            },
+            json!({"action": "presence", "topic": "t", "subscribe": true, "names": false, "limit": 10}),
         ),
         (
             Command {

@@ -198,6 +198,10 @@ fn an_incomplete_position_is_refused() {
 
 #[test]
 fn presence_names_the_users_who_joined_and_left() {
-    let presence: Presence = read(r#"{"topic":"t","joined":["alice"],"left":[]}"#);
-    assert_eq!(presence.joined, [user("alice")]);
+    let text = r#"{"topic":"t","version":7,"count":2,"joined":[{"user":"alice","connections":1,"metadata":{"a":1}}],"left":["bob"]}"#;
+    let presence: Presence = read(text);
+    assert_eq!((presence.version, presence.count, presence.users.as_ref()), (7, 2, None));
+    assert_eq!((&presence.joined[0].user, presence.left.as_slice()), (&user("alice"), &[user("bob")][..]));
+    let again = serde_json::to_string(&presence).expect("JSON");
+    assert_eq!(again, text, "lists without users are left out");
 }
