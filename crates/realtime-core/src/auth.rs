@@ -5,8 +5,10 @@ use std::fmt;
 
 use realtime_schema::{BEARER_PROTOCOL, JwtClaims, PROTOCOL, Permission, QueryParams, Role, Timestamp};
 
+pub use connect::{ConnectAttempt, ConnectDecision, ConnectGrant, ConnectRefusal};
 pub use refusal::{Refusal, RefusalReason};
 
+mod connect;
 mod refusal;
 
 /// The credentials that a client sends to connect.

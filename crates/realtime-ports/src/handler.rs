@@ -3,7 +3,10 @@
 use std::{error::Error, fmt, sync::Arc};
 
 use async_trait::async_trait;
-use realtime_core::client_message::{ClientMessage, Handled};
+use realtime_core::{
+    auth::{ConnectAttempt, ConnectDecision},
+    client_message::{ClientMessage, Handled},
+};
 use realtime_schema::{CloseCode, Connection};
 
 use crate::service::RealtimeService;
@@ -40,12 +43,26 @@ impl fmt::Debug for HookContext {
 /// Hooks into the life of a connection, each with a default that does nothing. Cold: they run in the connection's
 /// own task, one at a time. The connection's next command waits for a hook; publications to the connection do not.
 ///
-/// An error is logged with the connection's id and does not close the connection. A hook that takes longer than the
+/// Except for [`Self::on_connect`], an error is logged with the connection's id and does not close the connection. A hook that takes longer than the
 /// service's `hook_timeout` is dropped at its next `await`, and so is one whose connection ends; work that must be
 /// completed belongs in a task of its own.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait ConnectionHandler: Send + Sync {
+    /// Called when a client wants to connect and its token is valid, before its connection exists; and again when a
+    /// connection gets a new token (`refresh`), then with the connection's id.
+    ///
+    /// The decision may refuse the client, or add roles, subscriptions and data to what its token says. An admitted client
+    /// may still go away before it is connected: [`Self::on_open`] is called for those that are.
+    ///
+    /// # Errors
+    /// An error of the application, which is logged. The client is refused, and may try again; a `refresh` fails with the
+    /// error `unavailable`. The same happens to a hook that takes longer than `hook_timeout`.
+    async fn on_connect(&self, attempt: ConnectAttempt) -> Result<ConnectDecision, HookError> {
+        let _ = attempt;
+        Ok(ConnectDecision::default())
+    }
+
     /// Called after the `welcome` was queued and before the first command is read.
     async fn on_open(&self, context: HookContext) -> Result<(), HookError> {
         let _ = context;

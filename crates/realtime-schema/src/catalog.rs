@@ -15,6 +15,7 @@ use crate::{
     disconnect::{DisconnectRequest, Disconnected},
     envelope::Envelope,
     history::{HistoryPage, HistoryQuery},
+    hooks::{AccessAnswer, AccessHook, CallAnswer, CallHook, ConnectAnswer, ConnectHook, DisconnectHook},
     listing::{ConnectionPage, ConnectionQuery, SubscriberPage, SubscriberQuery, TopicPage, TopicQuery},
     message::Message,
     presence::{Presence, PresencePage, PresenceQuery},
@@ -79,6 +80,13 @@ pub fn catalog() -> Vec<CatalogEntry> {
         entry::<PresencePage>("presence-page", Contract::Out),
         entry::<SubscriptionChange>("subscription-change", Contract::Out),
         entry::<Problem>("problem", Contract::Out),
+        entry::<ConnectHook>("hook-connect-request", Contract::Out),
+        entry::<ConnectAnswer>("hook-connect-response", Contract::In),
+        entry::<DisconnectHook>("hook-disconnect-request", Contract::Out),
+        entry::<AccessHook>("hook-access-request", Contract::Out),
+        entry::<AccessAnswer>("hook-access-response", Contract::In),
+        entry::<CallHook>("hook-call-request", Contract::Out),
+        entry::<CallAnswer>("hook-call-response", Contract::In),
     ]);
     entries
 }

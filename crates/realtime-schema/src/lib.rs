@@ -36,6 +36,7 @@ mod disconnect;
 mod envelope;
 mod field_error;
 mod history;
+mod hooks;
 mod id;
 pub mod integer;
 mod limits;
@@ -69,6 +70,9 @@ pub use disconnect::{DisconnectRequest, Disconnected};
 pub use envelope::{Envelope, Event};
 pub use field_error::FieldError;
 pub use history::{HistoryPage, HistoryQuery};
+pub use hooks::{
+    AccessAnswer, AccessHook, CallAnswer, CallError, CallHook, ConnectAnswer, ConnectHook, DisconnectHook, HookName,
+};
 pub use id::{ConnectionId, MessageId, NodeId, RevocationId};
 pub use limits::ClientLimits;
 pub use listing::{

@@ -13,14 +13,15 @@ use realtime_core::{
     address::limit_key,
     auth::{ConnectRequest, Refusal, RefusalReason, extract_token},
 };
-use realtime_ports::{Clock, JwtVerifier, VerifyError};
-use realtime_schema::{ClientId, JwtClaims, PingMode};
+use realtime_ports::{Clock, ConnectionHandler, JwtVerifier, VerifyError};
+use realtime_schema::{ClientId, JwtClaims, PingMode, Topic};
 #[cfg(feature = "default-adapters")]
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::Semaphore;
 
 use crate::{intern::Names, metrics::Metrics, revocations::Revocations, settings::LiveSettings};
 
+mod connect_hook;
 mod permits;
 
 pub(crate) use permits::Permit;
@@ -32,6 +33,8 @@ pub struct Admission {
     pub(crate) claims: JwtClaims,
     pub(crate) client: Option<ClientId>,
     pub(crate) ping: PingMode,
+    /// The topics that the application gave, to subscribe to when the connection opens.
+    pub(crate) subscriptions: Vec<Topic>,
     /// For the log; nothing keeps it afterwards.
     pub(crate) address: Option<IpAddr>,
     pub(crate) permit: Permit,
@@ -58,6 +61,7 @@ const WARN_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct Admissions {
     settings: LiveSettings,
     verifier: Arc<dyn JwtVerifier>,
+    handler: Option<Arc<dyn ConnectionHandler>>,
     clock: Arc<dyn Clock>,
     metrics: Arc<Metrics>,
     revocations: Arc<Revocations>,
@@ -76,6 +80,7 @@ impl Admissions {
     pub(crate) fn new(
         settings: LiveSettings,
         verifier: Arc<dyn JwtVerifier>,
+        handler: Option<Arc<dyn ConnectionHandler>>,
         clock: Arc<dyn Clock>,
         metrics: Arc<Metrics>,
         revocations: Arc<Revocations>,
@@ -84,6 +89,7 @@ impl Admissions {
         Self {
             settings,
             verifier,
+            handler,
             clock,
             metrics,
             revocations,
@@ -143,14 +149,15 @@ impl Admissions {
         let mut permit = self.permit(request.remote)?;
         let token = extract_token(request)?;
         let mut claims = self.verified(token).await?;
-        self.names.share(&mut claims);
         let max = self.settings.load().admission.connections_per_user;
         if !permit.count_user(&claims.sub, max) {
             return Err(self.over_limit(RefusalReason::UserLimit, "limits.connections_per_user", max));
         }
         let query = &request.query;
         let (client, ping) = (query.client.clone(), query.ping.unwrap_or_default());
-        Ok(Admission { client, ping, address: request.remote, claims, permit })
+        let subscriptions = self.ask_application(&client, request.remote, &mut claims).await?;
+        self.names.share(&mut claims);
+        Ok(Admission { client, ping, subscriptions, address: request.remote, claims, permit })
     }
 
     /// Takes a permit, counted for the address.

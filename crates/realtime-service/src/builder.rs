@@ -145,8 +145,14 @@ impl ServiceBuilder {
             hub,
         });
         let revocations = Arc::new(Revocations::new(settings.clone(), clock.clone(), ids.clone()));
-        let admissions =
-            Admissions::new(settings.clone(), verifier, clock.clone(), metrics.clone(), revocations.clone());
+        let admissions = Admissions::new(
+            settings.clone(),
+            verifier,
+            self.handler.clone(),
+            clock.clone(),
+            metrics.clone(),
+            revocations.clone(),
+        );
         let authorizations = Authorizations::new(self.authorizer, settings.clone(), metrics.clone());
         Ok(Service(Arc::new(Node {
             id,

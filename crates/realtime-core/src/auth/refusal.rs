@@ -71,6 +71,10 @@ reasons! {
     Blocked = "blocked", Forbidden, FORBIDDEN;
     /// An operator revoked the token.
     Revoked = "revoked", Unauthorized, REVOKED;
+    /// The application's hook refused the client.
+    Hook = "hook", Forbidden, FORBIDDEN;
+    /// The application's hook failed or took too long, so the client is not admitted.
+    HookUnavailable = "hook_unavailable", Unavailable, SERVER_FAULT;
     /// A fault of this node.
     Internal = "internal", Internal, SERVER_FAULT;
 }

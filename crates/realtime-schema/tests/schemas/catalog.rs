@@ -120,6 +120,13 @@ fn breakages() -> Vec<(&'static str, &'static str, Value)> {
         ("presence-page", "/users", json!(["alice"])),
         ("subscription-change", "/changed", json!("yes")),
         ("problem", "/errors", json!([{"path": "to"}])),
+        ("hook-connect-request", "/user", json!("")),
+        ("hook-connect-response", "/code", json!(4404)),
+        ("hook-disconnect-request", "/connection", json!("7")),
+        ("hook-access-request", "/topic", json!("two words")),
+        ("hook-access-response", "/allow", json!("yes")),
+        ("hook-call-request", "/name", json!("")),
+        ("hook-call-response", "/error", json!({"code": "conflict"})),
     ]
 }
 

@@ -114,9 +114,9 @@ impl<S> Driver<S> {
 
 impl<S: Socket> Driver<S> {
     pub(super) fn new(node: Arc<Node>, opened: Opened, socket: S) -> Self {
-        let Opened { connection, session, outbound, permit } = opened;
+        let Opened { connection, session, outbound, permit, subscriptions } = opened;
         Self {
-            pending: hooks::opened(&node, &connection),
+            pending: hooks::opened(&node, &connection, subscriptions),
             armed: session.deadline(),
             node,
             connection,

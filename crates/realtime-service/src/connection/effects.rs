@@ -52,9 +52,9 @@ pub(super) fn run(
             }))
         }
         Run::Verify { token } => {
-            let node = node.clone();
+            let (node, connection) = (node.clone(), connection.clone());
             Outcome::Later(Box::pin(async move {
-                let outcome = Box::new(node.admissions.verified(&token).await);
+                let outcome = Box::new(node.admissions.refreshed(&token, &connection).await);
                 Some(Input::Verified { outcome, wall: node.clock.now() })
             }))
         }

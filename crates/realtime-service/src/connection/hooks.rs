@@ -6,8 +6,8 @@ use realtime_core::{
     client_message::{ClientMessage, Handled},
     session::{HookFailure, Input},
 };
-use realtime_ports::{HookContext, HookError};
-use realtime_schema::{CloseCode, Connection};
+use realtime_ports::{HookContext, HookError, SubscribeError};
+use realtime_schema::{CloseCode, Closing, Connection, ConnectionId, Origin, Topic};
 
 use super::pending::Pending;
 use crate::{
@@ -19,15 +19,34 @@ fn context(hooks: &Hooks, node: &Arc<Node>, connection: &Arc<Connection>) -> Hoo
     HookContext::new((hooks.service)(node.clone()), connection.clone())
 }
 
-/// The hook of a connection that was opened, if the application has hooks.
-pub(super) fn opened(node: &Arc<Node>, connection: &Arc<Connection>) -> Option<Pending> {
+/// Subscribes a connection that was opened to what the application gave it, and calls the application's hook.
+pub(super) fn opened(node: &Arc<Node>, connection: &Arc<Connection>, given: Vec<Topic>) -> Option<Pending> {
     let hooks = node.hooks.as_ref()?;
     let (handler, context) = (hooks.handler.clone(), context(hooks, node, connection));
     let (node, connection) = (node.clone(), connection.clone());
     Some(Box::pin(async move {
+        subscribe(&node, connection.id, given).await;
         let _ = run(&node, "on_open", &connection, handler.on_open(context)).await;
         None
     }))
+}
+
+/// Subscribes a connection to the topics that the application gave it. One that can't have them all is closed, so that
+/// its client reconnects and misses nothing.
+async fn subscribe(node: &Node, id: ConnectionId, given: Vec<Topic>) {
+    for topic in given {
+        match node.subscriptions.subscribe(id, &topic, Origin::Server).await {
+            Ok(_) => {}
+            Err(SubscribeError::NotConnected) => return,
+            Err(error) => {
+                add(&node.metrics.hook_errors_total, 1);
+                tracing::warn!(connection = %id, %topic, %error, "a topic that the application gave could not be subscribed to");
+                let reason = "a subscription could not be made; connect again";
+                node.connections.disconnect(id, Closing::new(CloseCode::SERVER_FAULT, reason));
+                return;
+            }
+        }
+    }
 }
 
 /// The hook of a message, which may answer it.

@@ -8,7 +8,7 @@ use realtime_core::{
     session::{Opening, Session, welcome},
 };
 use realtime_ports::{Socket, WebSocketConnection};
-use realtime_schema::{Closing, Connection, ConnectionId};
+use realtime_schema::{Closing, Connection, ConnectionId, Topic};
 
 use super::{
     close::{End, close},
@@ -28,11 +28,13 @@ pub(super) struct Opened {
     pub(super) session: Session,
     pub(super) outbound: Arc<Outbound>,
     pub(super) permit: Permit,
+    /// What the application gave the client.
+    pub(super) subscriptions: Vec<Topic>,
 }
 
 /// Records and registers a connection that was admitted.
 pub(super) fn open(node: &Node, id: ConnectionId, admission: Admission) -> Result<Opened, Refusal> {
-    let Admission { claims, client, ping, address, permit } = admission;
+    let Admission { claims, client, ping, subscriptions, address, permit } = admission;
     let outbound = Arc::new(Outbound::new(id, client.clone(), node.queues.load_full()));
     let (now, wall) = (node.clock.monotonic(), node.clock.now());
     let connection = Arc::new(record(id, &claims, client, wall));
@@ -55,7 +57,7 @@ pub(super) fn open(node: &Node, id: ConnectionId, admission: Admission) -> Resul
     }
     add(&node.metrics.connections_total, 1);
     log::connected(node, &connection, address);
-    Ok(Opened { connection, session, outbound, permit })
+    Ok(Opened { connection, session, outbound, permit, subscriptions })
 }
 
 /// A connection that could not be opened after all.
