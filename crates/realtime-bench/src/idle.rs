@@ -154,7 +154,7 @@ pub(crate) async fn connect(running: &Running, count: usize, at_once: usize) -> 
         );
     }
     let tokens = tokens::Kind::Hs256.tokens(count)?.into_iter().enumerate();
-    let wishes = tokens.map(|(n, token)| Wish { token, topic: Some(format!("bench.{n}")) }).collect();
+    let wishes = tokens.map(|(n, token)| Wish::new(token, Some(format!("bench.{n}")))).collect();
     subscribers::connect_at_once(running.subscribers, running.server, wishes, at_once).await
 }
 

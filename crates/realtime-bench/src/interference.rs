@@ -56,7 +56,7 @@ pub(crate) async fn start(kind: Interference, running: &Running) -> Result<Backg
 
 fn wishes(count: usize) -> Result<Vec<Wish>> {
     let tokens = tokens::Kind::Hs256.tokens(count)?.into_iter();
-    Ok(tokens.map(|token| Wish { token, topic: Some(TOPIC.into()) }).collect())
+    Ok(tokens.map(|token| Wish::new(token, Some(TOPIC.into()))).collect())
 }
 
 async fn connect(running: &Running, count: usize) -> Result<Vec<Connected>> {

@@ -44,10 +44,19 @@ pub(crate) fn cpu_seconds(pids: &[u32]) -> Result<f64> {
 
 /// Resident memory of a process and its children, in KiB (`VmRSS`).
 pub(crate) fn resident_kib(pids: &[u32]) -> Result<u64> {
+    memory_kib(pids, "VmRSS:")
+}
+
+/// The largest resident memory of a process so far, and of its children, in KiB (`VmHWM`).
+pub(crate) fn peak_kib(pids: &[u32]) -> Result<u64> {
+    memory_kib(pids, "VmHWM:")
+}
+
+fn memory_kib(pids: &[u32], name: &str) -> Result<u64> {
     let mut kib = 0;
     for pid in with_children(pids)? {
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("0 kB");
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0 kB");
         kib += line.trim().trim_end_matches("kB").trim().parse::<u64>()?;
     }
     Ok(kib)

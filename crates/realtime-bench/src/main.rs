@@ -2,6 +2,8 @@
 
 mod cases;
 mod figures;
+mod history;
+mod http;
 mod idle;
 mod interference;
 mod kernel;

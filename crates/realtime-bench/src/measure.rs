@@ -7,7 +7,7 @@ use tokio::time::{interval, sleep};
 use crate::{
     cases::{Entrant, Interference, Kind, TOPIC},
     figures::Figures,
-    interference, machine,
+    history, interference, machine,
     options::{Options, Result},
     publisher::Publisher,
     sequence,
@@ -25,29 +25,37 @@ const FEWEST_BURSTS: usize = 3;
 /// Connections of a case.
 fn size(kind: Kind, options: &Options) -> usize {
     match kind {
-        Kind::Idle if options.quick => 3_000,
-        Kind::Idle | Kind::User => 10_000,
+        Kind::Idle | Kind::IdleFive if options.quick => 3_000,
+        Kind::Idle | Kind::IdleFive | Kind::User => 10_000,
+        Kind::Steady { subscribers } => subscribers,
         Kind::WriteRate => 8_000,
         Kind::Accept(_) => 2_000,
         _ => 1_000,
     }
 }
 
-/// The token and the topic of each connection.
+/// The token and the topics of each connection.
 fn wishes(kind: Kind, count: usize) -> Result<Vec<Wish>> {
-    let topic = |n: usize| match kind {
-        Kind::Topics | Kind::TopicsBatch | Kind::Idle => Some(format!("{TOPIC}.{n}")),
-        Kind::Role | Kind::User | Kind::Accept(_) => None,
-        _ => Some(TOPIC.to_owned()),
+    let topics = |n: usize| match kind {
+        Kind::Topics | Kind::TopicsBatch | Kind::Idle => vec![format!("{TOPIC}.{n}")],
+        Kind::IdleFive => history::topics(n),
+        Kind::Role | Kind::User | Kind::Accept(_) => Vec::new(),
+        _ => vec![TOPIC.to_owned()],
     };
     let tokens = kind.tokens().tokens(count)?.into_iter().enumerate();
-    Ok(tokens.map(|(n, token)| Wish { token, topic: topic(n) }).collect())
+    Ok(tokens.map(|(n, token)| Wish { topics: topics(n), ..Wish::new(token, None) }).collect())
 }
 
 /// Starts the entrant's server, runs the case, and stops the server.
 pub(crate) async fn measure(entrant: &Entrant, options: &Options) -> Result<Figures> {
-    let running = entrant.server.start(options, &Start { tokens: entrant.kind.tokens(), cores: entrant.cores }).await?;
-    let measured = with_server(entrant.kind, &running, options).await;
+    let start = Start { tokens: entrant.kind.tokens(), cores: entrant.cores, history: entrant.history };
+    let mut running = entrant.server.start(options, &start).await?;
+    let measured = match entrant.kind {
+        Kind::Recover => history::recover(&running, options).await,
+        Kind::UnderRecovery(load) => history::under_recovery(load, &running, options).await,
+        Kind::Restart => history::restart(&mut running, &start, options).await,
+        kind => with_server(kind, &running, options).await,
+    };
     running.stop().await;
     measured
 }
@@ -71,7 +79,7 @@ async fn with_server(kind: Kind, running: &Running, options: &Options) -> Result
     let (accepting, took) = (machine::cpu_seconds(&running.pids())? - cpu, began.elapsed());
     let per = |total: f64| total / count as f64;
     match kind {
-        Kind::Idle => {
+        Kind::Idle | Kind::IdleFive => {
             sleep(Duration::from_secs(2)).await;
             let held = machine::resident_kib(&running.pids())?.saturating_sub(memory);
             return Ok(Figures {
@@ -121,7 +129,14 @@ impl Measurement<'_> {
             Kind::Role => (128, 1, 10, 100 * scale, None),
             Kind::Topics | Kind::TopicsBatch => (128, self.count, 1, 10 * scale, None),
             Kind::User => (128, 1, 50, 1_000 * scale, None),
-            Kind::Idle | Kind::Accept(_) | Kind::WriteRate => return Ok(Figures::default()),
+            Kind::Steady { subscribers } => (128, 1, 50, if subscribers == 1 { 1_000 } else { 150 } * scale, None),
+            Kind::Idle
+            | Kind::IdleFive
+            | Kind::Accept(_)
+            | Kind::WriteRate
+            | Kind::Recover
+            | Kind::UnderRecovery(_)
+            | Kind::Restart => return Ok(Figures::default()),
         };
         let kind = if let Kind::Rate(interference) = self.kind { interference } else { Interference::None };
         let load = interference::start(kind, self.running).await?;
@@ -147,16 +162,15 @@ impl Measurement<'_> {
         sleep(Duration::from_millis(50)).await;
         let seen = self.readers.finish();
         let deliveries = (sent.deliveries - before) as f64;
+        let per_publication = |subscribers: usize| cpu * 1e6 / deliveries * subscribers as f64;
+        let steady = if let Kind::Steady { subscribers } = self.kind { Some(subscribers) } else { None };
         Ok(Figures {
             cpu_us_per_delivery: Some(cpu * 1e6 / deliveries),
+            cpu_us_per_publication: steady.map(per_publication),
             deliveries_per_s: Some(deliveries / took),
             latency_us: Some([0.5, 0.99, 0.999].map(|share| seen.latency.percentile(share))),
-            missing: sent.deliveries.saturating_sub(seen.received),
-            duplicated: seen.duplicated + seen.received.saturating_sub(sent.deliveries),
-            out_of_order: seen.out_of_order,
-            received: seen.received,
             bytes_per_delivery: Some(seen.bytes as f64 / seen.received as f64),
-            ..Figures::default()
+            ..Figures::complete(&seen, sent.deliveries)
         })
     }
 

@@ -19,7 +19,11 @@ pub(crate) struct Options {
     /// Only the case of this name or, if there is none, those whose name contains it.
     #[arg(long, value_name = "TEXT")]
     pub(crate) only: Option<String>,
-    /// Only these servers, with commas between (realtime, floor, handwritten, nchan, nats, ws, socket.io).
+    /// Only the cases of topics with history.
+    #[arg(long)]
+    pub(crate) history: bool,
+    /// Only these servers, with commas between (realtime, floor, handwritten, centrifugo, nchan, nats, nats-jetstream,
+    /// ws, socket.io, socket.io-redis).
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub(crate) servers: Vec<String>,
     /// Rounds of each case; the order of the servers changes from round to round.

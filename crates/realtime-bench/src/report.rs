@@ -14,6 +14,8 @@ use crate::{
 #[derive(Default)]
 pub(crate) struct Report {
     cases: Vec<Measured>,
+    /// By case: the servers that this machine can't run, each with the reason.
+    absent: BTreeMap<String, Vec<(&'static str, String)>>,
 }
 
 pub(crate) struct Measured {
@@ -39,6 +41,24 @@ impl Report {
             measured.servers.push(server.to_owned());
         }
         measured.runs.entry(server.to_owned()).or_default().push(figures);
+    }
+
+    /// A server that belongs to a case, and can't be run on this machine or to the end.
+    pub(crate) fn add_absent(&mut self, case: &str, server: &'static str, why: &str) {
+        self.absent.entry(case.to_owned()).or_default().push((server, why.to_owned()));
+    }
+
+    /// Whether it is known that a server can't run in a case.
+    pub(crate) fn is_absent(&self, case: &str, server: &str) -> bool {
+        self.absent.get(case).into_iter().flatten().any(|(absent, _)| *absent == server)
+    }
+
+    /// Takes the figures of an entrant back.
+    pub(crate) fn forget_entrant(&mut self, case: &str, server: &str) {
+        if let Some(measured) = self.cases.iter_mut().find(|measured| measured.case == case) {
+            measured.runs.remove(server);
+            measured.servers.retain(|known| known != server);
+        }
     }
 
     /// Takes a case back that could not be measured to its end.
@@ -91,7 +111,7 @@ impl Report {
                     }
                     let ratios = measured.ratios(server, &measured.reference, *figure);
                     let (low, high) = spread(&ratios);
-                    let ratio = if ratios.is_empty() {
+                    let ratio = if !median(&ratios).is_finite() {
                         "-".to_owned()
                     } else {
                         format!("{:.2} ({low:.2}-{high:.2})", median(&ratios))
@@ -99,6 +119,9 @@ impl Report {
                     let _ = write!(text, " {} | {ratio} |", number(median(&values)));
                 }
                 text.push('\n');
+            }
+            for (server, why) in self.absent.get(&measured.case).into_iter().flatten() {
+                let _ = writeln!(text, "| {server} | did not run: {why} |{}", " |".repeat(shown.len() * 2 - 1));
             }
         }
         text
@@ -114,10 +137,10 @@ impl Report {
     }
 
     fn json(&self) -> serde_json::Value {
-        let cases = self
-            .cases
-            .iter()
-            .map(|measured| json!({"case": measured.case, "reference": measured.reference, "runs": measured.runs}));
+        let cases = self.cases.iter().map(|measured| {
+            let absent: BTreeMap<_, _> = self.absent.get(&measured.case).into_iter().flatten().cloned().collect();
+            json!({"case": measured.case, "reference": measured.reference, "runs": measured.runs, "absent": absent})
+        });
         json!({ "cases": cases.collect::<Vec<_>>() })
     }
 

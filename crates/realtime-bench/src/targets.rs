@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::{
-    figures::{ACCEPT, CPU, Column, MEMORY, P99, RATE},
+    figures::{ACCEPT, CPU, Column, MEMORY, P99, PER_PUBLICATION, RATE},
     report::Report,
     servers::Server,
     stats::{median, spread},
@@ -47,7 +47,7 @@ const fn target(case: &'static str, entrant: &'static str, figure: Column, again
 }
 
 /// The targets. `floor-long` is the lower bound with as many bytes per message as ours.
-pub(crate) const TARGETS: [Target; 11] = {
+pub(crate) const TARGETS: [Target; 15] = {
     use Against::{Entrant, EveryPeer, Itself};
     use Bound::{AtLeast, AtMost};
     [
@@ -62,6 +62,10 @@ pub(crate) const TARGETS: [Target; 11] = {
         target("accept HS256", "realtime", ACCEPT, Entrant("handwritten"), AtMost(1.0)),
         target("two cores", "two", RATE, Entrant("one"), AtLeast(1.7)),
         target("stalled reader", "with", P99, Entrant("without"), AtMost(1.2)),
+        target("history-x1", "realtime", PER_PUBLICATION, Entrant("without history"), AtMost(1.25)),
+        target("history-x1000", "realtime", CPU, Entrant("without history"), AtMost(1.05)),
+        target("publisher-under-recovery", "recovering", P99, Entrant("idle"), AtMost(3.0)),
+        target("idle-history", "realtime", MEMORY, Itself, AtMost(2.0)),
     ]
 };
 

@@ -42,15 +42,22 @@ impl Kind {
 
     /// The setting that makes the server trust it, as an environment variable. A public key is written to `folder`.
     pub(crate) fn trusted(self, folder: &Path) -> Result<(&'static str, String)> {
-        let public = match self {
-            Self::Hs256 => return Ok(("REALTIME_AUTH__HMAC_SECRET", SECRET.to_owned())),
-            Self::Rs256 => key!("rsa.public"),
-            Self::Es256 => key!("p256.public"),
-            Self::EdDsa => key!("ed25519.public"),
+        let Some(public) = self.public_key() else {
+            return Ok(("REALTIME_AUTH__HMAC_SECRET", SECRET.to_owned()));
         };
         let path = folder.join(format!("{}.pem", self.name()));
         std::fs::write(&path, public)?;
         Ok(("REALTIME_AUTH__PUBLIC_KEY_FILE", path.display().to_string()))
+    }
+
+    /// The public key in PEM; HS256 has none.
+    pub(crate) fn public_key(self) -> Option<&'static str> {
+        match self {
+            Self::Hs256 => None,
+            Self::Rs256 => Some(key!("rsa.public")),
+            Self::Es256 => Some(key!("p256.public")),
+            Self::EdDsa => Some(key!("ed25519.public")),
+        }
     }
 
     /// A token for each of `count` users, every second of whom has the role `half`.

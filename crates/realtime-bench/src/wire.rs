@@ -1,10 +1,22 @@
-//! What a client asks of a server, in no protocol yet: a subscription, the recipients of a message.
+//! What a client requests of a server, in no protocol yet: its subscriptions, the recipients of a message.
 
-/// One subscriber: the token that it presents and the topic that it subscribes to.
-#[derive(Clone, Debug)]
+/// One subscriber: the token that it presents, the topics that it subscribes to, and where it stopped receiving.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Wish {
     pub(crate) token: String,
-    pub(crate) topic: Option<String>,
+    pub(crate) topics: Vec<String>,
+    /// For each topic the position after which it requests what it missed, as its server's protocol writes it. Empty
+    /// for a client that has not been connected before.
+    pub(crate) since: Vec<String>,
+    /// The ticket of its last connection, where the server gives one.
+    pub(crate) ticket: Option<String>,
+}
+
+impl Wish {
+    /// A first connection, with at most one topic.
+    pub(crate) fn new(token: String, topic: Option<String>) -> Self {
+        Self { token, topics: topic.into_iter().collect(), ..Self::default() }
+    }
 }
 
 /// The recipients of a message, as far as the server has such targets.

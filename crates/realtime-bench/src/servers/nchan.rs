@@ -4,7 +4,7 @@ use std::{fs, net::SocketAddr, path::Path};
 
 use tokio::process::Command;
 
-use super::{Start, on_path, pinned};
+use super::{Start, on_path, process::pinned};
 use crate::options::Result;
 
 const MODULE: &str = "/usr/lib/nginx/modules/ngx_nchan_module.so";
@@ -16,16 +16,20 @@ pub(super) fn missing() -> Option<String> {
     None
 }
 
+/// `/sub/` receives what comes, `/replay/` first what is kept; both take several topics with commas between.
 pub(super) fn command(start: &Start, folder: &Path, address: SocketAddr) -> Result<Command> {
     let dir = folder.display();
+    // It buffers each message for the subscribers that are not yet through the one before.
+    let buffer = start.history.messages().unwrap_or(128);
     let config = format!(
         "load_module {MODULE};\nworker_processes 1;\ndaemon off;\npid {dir}/pid;\nerror_log {dir}/error.log;\n\
          worker_rlimit_nofile 65536;\nevents {{ worker_connections 20000; }}\n\
          http {{\n  access_log off;\n  client_body_temp_path {dir}/body;\n  proxy_temp_path {dir}/proxy;\n\
          fastcgi_temp_path {dir}/fastcgi;\n  uwsgi_temp_path {dir}/uwsgi;\n  scgi_temp_path {dir}/scgi;\n\
-         keepalive_requests 1000000;\n  nchan_message_buffer_length 128;\n\
+         keepalive_requests 1000000;\n  nchan_message_buffer_length {buffer};\n\
          server {{\n    listen {address};\n\
-         location ~ ^/sub/(.+)$ {{ nchan_subscriber websocket; nchan_channel_id $1; nchan_subscriber_first_message newest; }}\n\
+         location ~ ^/sub/(.+)$ {{ nchan_subscriber websocket; nchan_channel_id $1; nchan_channel_id_split_delimiter ,; nchan_subscriber_first_message newest; }}\n\
+         location ~ ^/replay/(.+)$ {{ nchan_subscriber websocket; nchan_channel_id $1; nchan_channel_id_split_delimiter ,; nchan_subscriber_first_message oldest; }}\n\
          location ~ ^/pub/(.+)$ {{ nchan_publisher http; nchan_channel_id $1; }}\n  }}\n}}\n"
     );
     let path = folder.join("nginx.conf");

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::process::Command;
 
-use super::{Server, Start, on_path, pinned};
+use super::{Server, Start, on_path, process::pinned};
 use crate::options::Result;
 
 fn folder() -> PathBuf {
@@ -22,9 +22,11 @@ pub(super) fn missing(package: &str) -> Option<String> {
     (!installed).then(|| "run `npm ci --ignore-scripts --prefix crates/realtime-bench/peers`".into())
 }
 
-pub(super) fn command(start: &Start, server: Server, address: SocketAddr) -> Result<Command> {
+/// The arguments of each script: its port, that of Redis, how many messages to keep.
+pub(super) fn command(start: &Start, server: Server, address: SocketAddr, redis: SocketAddr) -> Result<Command> {
     let script = folder().join(format!("{}.mjs", server.name()));
     let mut command = pinned(start, &on_path("node").ok_or("no node")?);
-    command.arg(script).arg(address.port().to_string());
+    let kept = start.history.messages().unwrap_or(0);
+    command.arg(script).args([address.port().to_string(), redis.port().to_string(), kept.to_string()]);
     Ok(command)
 }

@@ -1,11 +1,11 @@
 //! The server of this repository, with everything on: a token for each connection, a key for the publisher.
 
-use std::{net::SocketAddr, path::Path};
+use std::{fs, net::SocketAddr, path::Path};
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::{Start, pinned};
+use super::{History, Start, process::pinned};
 use crate::{
     options::{Options, Result},
     wire::Target,
@@ -38,8 +38,41 @@ pub(super) fn command(options: &Options, start: &Start, folder: &Path, address: 
         .env("REALTIME_API__MAX_BODY_BYTES", LARGEST_BATCH)
         .env("REALTIME_LIMITS__CONNECTIONS", MOST_CONNECTIONS)
         .env("REALTIME_LIMITS__CONNECTIONS_PER_ADDRESS", MOST_CONNECTIONS);
+    if let Some(messages) = start.history.messages() {
+        let path = folder.join("realtime.toml");
+        fs::write(&path, namespaces(messages))?;
+        command.arg("--config").arg(path);
+    }
+    if let History::Durable(_) = start.history {
+        command.arg("--data-dir").arg(folder.join("data"));
+    }
     Ok(command)
 }
+
+/// Every topic keeps so many messages: the number decides, not their bytes.
+fn namespaces(messages: usize) -> String {
+    let gib: u64 = 1 << 30;
+    format!(
+        "[history]\ntotal_bytes = {}\n\n[[namespaces]]\npattern = \"topic:**\"\n\
+         history = {{ size = {messages}, age = \"1h\", bytes = {gib} }}\n",
+        4 * gib
+    )
+}
+
+/// The path that a subscriber requests, with the ticket of its last connection.
+pub(super) fn path(token: &str, ticket: Option<&str>) -> String {
+    let ticket = ticket.map(|ticket| format!("&resume={ticket}")).unwrap_or_default();
+    format!("/ws?token={token}{ticket}")
+}
+
+/// What subscribes to a topic, and recovers what came after `since`. Its success contains [`ACK`].
+pub(super) fn subscribe(id: usize, topic: &str, since: Option<&str>) -> String {
+    let since = since.map(|since| format!(r#","since":{since}"#)).unwrap_or_default();
+    format!(r#"{{"action":"subscribe","id":{id},"topic":"{topic}"{since}}}"#)
+}
+
+/// A command's success contains this.
+pub(super) const ACK: &str = r#""ack""#;
 
 /// The body of a batch.
 pub(super) fn batch(messages: &[(Target, String)]) -> String {
@@ -52,7 +85,7 @@ pub(super) fn body(target: &Target, text: &str) -> String {
     publication(target, text).to_string()
 }
 
-fn publication(target: &Target, text: &str) -> serde_json::Value {
+fn publication(target: &Target, text: &str) -> Value {
     let to = match target {
         Target::Topic(topic) => json!({"topic": topic}),
         Target::Role(role) => json!({"role": role}),

@@ -1,0 +1,118 @@
+//! Clients that leave and come back, and what is published meanwhile.
+
+use std::time::{Duration, Instant};
+
+use futures_util::{StreamExt, stream};
+use tokio::time::{sleep, timeout};
+
+use crate::{
+    cases::TOPIC,
+    options::Result,
+    publisher::Publisher,
+    sequence,
+    servers::Running,
+    subscribers::{self, Connected, Subscribers, await_text},
+    tokens,
+    wire::{Target, Wish},
+};
+
+/// Messages that are published at once.
+const BATCH: u64 = 64;
+/// What is published so that clients know where they are.
+const HERE: &str = "here";
+/// How long a server takes to notice that clients left.
+const REST: Duration = Duration::from_millis(300);
+/// How often a client tries to come back, and how long it waits at most before the next try.
+const TRIES: usize = 40;
+const LONGEST_WAIT_MS: u64 = 1_000;
+/// The longest that one try may take.
+const TRYING: Duration = Duration::from_secs(60);
+
+/// So many clients of [`TOPIC`].
+pub(super) fn wishes(count: usize) -> Result<Vec<Wish>> {
+    let tokens = tokens::Kind::Hs256.tokens(count)?.into_iter();
+    Ok(tokens.map(|token| Wish::new(token, Some(TOPIC.into()))).collect())
+}
+
+/// Connects clients, takes note of where they are, and disconnects them. A position of a topic is the same for all its
+/// clients, except where a server has sessions.
+pub(super) async fn leave(running: &Running, mut wishes: Vec<Wish>) -> Result<Vec<Wish>> {
+    let server = running.server;
+    let count = if server.has_sessions() { wishes.len() } else { 1 };
+    let mut sockets = subscribers::connect(running.subscribers, server, wishes[..count].to_vec()).await?;
+    if server.has_sessions() {
+        let mut publisher = Publisher::connect(running.publishers, server).await?;
+        publisher.publish(&[(Target::Topic(TOPIC.into()), HERE.into())]).await?;
+        for Connected { stream, received, .. } in &mut sockets {
+            let at = await_text(stream, received, 0, HERE.as_bytes()).await?;
+            await_text(stream, received, at, b"]").await?;
+        }
+    }
+    for socket in &sockets {
+        let wish = &mut wishes[socket.wish];
+        wish.since = server.positions(&socket.received, wish.topics.len());
+        if wish.since.len() != wish.topics.len() {
+            let received = String::from_utf8_lossy(&socket.received);
+            return Err(format!("{} tells no position: {received}", server.name()).into());
+        }
+    }
+    if !server.has_sessions() {
+        let since = wishes[0].since.clone();
+        wishes.iter_mut().for_each(|wish| wish.since.clone_from(&since));
+    }
+    drop(sockets);
+    sleep(REST).await;
+    Ok(wishes)
+}
+
+/// Publishes messages 0 to `count` to [`TOPIC`], and waits until one live subscriber has them all.
+pub(super) async fn publish(running: &Running, count: u64, start: Instant) -> Result<()> {
+    let live = subscribers::connect(running.subscribers, running.server, wishes(1)?).await?;
+    let live = Subscribers::read(live, start);
+    let mut publisher = Publisher::connect(running.publishers, running.server).await?;
+    for first in (0..count).step_by(usize::try_from(BATCH)?) {
+        let now = sequence::micros(start);
+        let last = count.min(first + BATCH);
+        let message = |n| (Target::Topic(TOPIC.into()), sequence::message(n, now, 128));
+        publisher.publish(&(first..last).map(message).collect::<Vec<_>>()).await?;
+        live.received(last).await?;
+    }
+    Ok(())
+}
+
+/// Connects a client for each wish, with so many handshakes in progress at once; each reads as soon as it is
+/// connected. Returns how many tries were refused, each of which was repeated after a pause.
+pub(super) async fn arrive(
+    running: &Running,
+    wishes: Vec<Wish>,
+    at_once: usize,
+    readers: &mut Subscribers,
+) -> Result<usize> {
+    let (address, server) = (running.subscribers, running.server);
+    let opened = wishes.into_iter().enumerate().map(|(client, wish)| async move {
+        let mut refused = 0;
+        loop {
+            match timeout(TRYING, subscribers::open(address, server, &wish))
+                .await
+                .map_err(|_| "no handshake in time")?
+            {
+                Ok(socket) => return Ok((socket, refused)),
+                Err(error) if refused == TRIES => return Err(error),
+                Err(_) => {
+                    refused += 1;
+                    // Spread like a client's jitter, but the same in each run.
+                    let wait = (client * 7_919 + refused * 104_729) as u64 % LONGEST_WAIT_MS;
+                    sleep(Duration::from_millis(wait)).await;
+                }
+            }
+        }
+    });
+    let mut opened = stream::iter(opened).buffer_unordered(at_once);
+    let mut all_refused = 0;
+    while let Some(result) = opened.next().await {
+        let (socket, refused): (Connected, usize) = result?;
+        all_refused += refused;
+        readers.add(socket);
+    }
+    Ok(all_refused)
+}
