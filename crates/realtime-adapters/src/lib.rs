@@ -1,6 +1,6 @@
 //! Adapters of the ports, one feature each: sockets over tokio-tungstenite and the HTTP server in front of them (`ws`),
-//! tokens over jsonwebtoken (`jwt`, keys from an address with `jwks`), and the single node (`local`). Test doubles are
-//! behind `testing`.
+//! tokens over jsonwebtoken (`jwt`, keys from an address with `jwks`), the single node (`local`), and its durable store
+//! (`sqlite`). Test doubles are behind `testing`.
 //!
 //! `realtime-service` composes them; each can also be used alone, through its port:
 //!
@@ -24,6 +24,8 @@ pub mod front;
 pub mod jwt;
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(feature = "sqlite")]
+pub mod store;
 #[cfg(feature = "testing")]
 pub mod testing;
 #[cfg(feature = "ws")]
