@@ -1,6 +1,6 @@
 //! A client that reads too slowly harms only itself, and learns what it lost.
 
-use realtime_core::policy::{Overflow, SubscribePolicy};
+use realtime_core::policy::Overflow;
 use realtime_server::{Config, NamespaceConfig, Span};
 use realtime_tests::{Client, World};
 use serde_json::{Value, json};
@@ -76,11 +76,9 @@ async fn what_is_for_a_user_has_the_policy_of_its_namespace() {
         config.limits.queue_messages = 16;
         config.limits.queue_bytes = 4 * 1024 * 1024;
         longer_than_a_flood(config);
-        config.namespaces = vec![NamespaceConfig {
-            pattern: "user".parse().expect("a pattern"),
-            subscribe: SubscribePolicy::Granted,
-            overflow: Overflow::Drop,
-        }];
+        let mut namespace = NamespaceConfig::new("user".parse().expect("a pattern"));
+        namespace.overflow = Some(Overflow::Drop);
+        config.namespaces = vec![namespace];
     })
     .await;
     let (mut slow, mut quick) = (world.connect("ann").await, world.connect("ann").await);

@@ -1,6 +1,6 @@
 //! Subscribing: only as granted, told truly, and never orphaned.
 
-use realtime_core::policy::{Overflow, SubscribePolicy};
+use realtime_core::policy::SubscribePolicy;
 use realtime_server::NamespaceConfig;
 use realtime_tests::World;
 use serde_json::{Value, json};
@@ -33,11 +33,9 @@ async fn a_grant_with_sub_is_for_ones_own() {
 #[tokio::test]
 async fn a_namespace_may_be_open_to_every_valid_token() {
     let world = World::with(|config| {
-        config.namespaces = vec![NamespaceConfig {
-            pattern: "topic:news:**".parse().expect("a pattern"),
-            subscribe: SubscribePolicy::Authenticated,
-            overflow: Overflow::Close,
-        }];
+        let mut namespace = NamespaceConfig::new("topic:news:**".parse().expect("a pattern"));
+        namespace.subscribe = SubscribePolicy::Authenticated;
+        config.namespaces = vec![namespace];
     })
     .await;
     let mut alice = world.connect("alice").await;

@@ -40,9 +40,9 @@ mod signals;
 mod token;
 
 pub use config::{
-    ApiConfig, AuthConfig, ClaimSettings, Config, ConfigError, DeliveryConfig, JwksSettings, LimitsConfig,
-    LivenessConfig, LogConfig, LogFormat, MetricsAccess, MetricsConfig, NamespaceConfig, Problem, ProviderConfig,
-    ReconnectConfig, ServerConfig, Span, TlsConfig, reference,
+    ApiConfig, AuthConfig, ClaimSettings, Config, ConfigError, DeliveryConfig, HistoryConfig, JwksSettings,
+    LimitsConfig, LivenessConfig, LogConfig, LogFormat, MetricsAccess, MetricsConfig, NamespaceConfig,
+    NamespaceHistory, Problem, ProviderConfig, ReconnectConfig, ServerConfig, Span, TlsConfig, reference,
 };
 pub use dev::Dev;
 pub use reload::{ReloadError, Reloaded, Reloader};

@@ -100,6 +100,9 @@ impl Server {
         if let Some(handler) = handler {
             builder = builder.handler(handler);
         }
+        if let Some(tickets) = config.tickets()? {
+            builder = builder.tickets(Arc::new(tickets));
+        }
         let service = builder.build().await?;
         let listen = |setting, address| {
             let bound = listener(address).and_then(|listener| Ok((listener.local_addr()?, listener)));

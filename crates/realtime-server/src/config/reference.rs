@@ -21,7 +21,7 @@ An environment variable is `REALTIME_` and the key's path in upper case, with `_
 writes it. Any other variable that begins with `REALTIME_` is an error, except those that Kubernetes sets for the
 services of a namespace (`REALTIME_REDIS_SERVICE_HOST`, `REALTIME_REDIS_PORT=tcp://…`): they are ignored.
 
-A time span has a unit: `250ms`, `25s`, `5m`, `1h 30m`.
+A time span has a unit: `250ms`, `25s`, `5m`, `1h 30m`, `30d`.
 
 Without `--dev` two settings are required: a key to verify tokens with (in `auth`) and a key for backends (`api.keys` or
 `api.keys_file`).

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use realtime_adapters::{
     front::{AcceptorConfig, ProxyProtocol},
-    jwt::Issuers,
+    jwt::{Issuers, SignedTickets},
     ws::WsConfig,
 };
 use realtime_service::Settings;
@@ -16,6 +16,7 @@ use super::{
     api::ApiConfig,
     auth::AuthConfig,
     delivery::DeliveryConfig,
+    history::HistoryConfig,
     limits::LimitsConfig,
     liveness::LivenessConfig,
     log::LogConfig,
@@ -55,6 +56,9 @@ pub struct Config {
     /// Policies for streams (topics, roles, users, all) by pattern; the first that matches decides. A topic that none
     /// matches can be subscribed to only with a grant in the token.
     pub namespaces: Vec<NamespaceConfig>,
+    /// How much history is kept in all, and how clients continue their streams after a reconnect. Which streams have
+    /// history, and how much each of them keeps, is in `[[namespaces]]`.
+    pub history: HistoryConfig,
 }
 
 impl Config {
@@ -80,6 +84,7 @@ impl Config {
         self.liveness.check(&mut problems);
         self.reconnect.check(&mut problems);
         namespaces::check(&self.namespaces, &mut problems);
+        self.history.check(&mut problems);
         problems.into_list()
     }
 
@@ -91,6 +96,8 @@ impl Config {
         self.auth.warn(&mut warnings);
         self.api.warn(&mut warnings);
         self.limits.warn(&mut warnings);
+        namespaces::warn(&self.namespaces, self.limits.max_publish_bytes, &mut warnings);
+        self.history.warn(&self.namespaces, &mut warnings);
         warnings.into_list()
     }
 
@@ -107,6 +114,7 @@ impl Config {
         self.server.allowed_origins = new.server.allowed_origins;
         self.api.take_reloadable(new.api);
         self.limits.take_reloadable(&new.limits);
+        self.history.take_reloadable(&new.history);
         self.log.connections = new.log.connections;
         if level {
             self.log.level = new.log.level;
@@ -128,8 +136,16 @@ impl Config {
         self.limits.apply(&mut settings);
         self.liveness.apply(&mut settings);
         self.reconnect.apply(&mut settings);
+        self.history.apply(&mut settings);
         settings.namespaces = namespaces::policies(&self.namespaces, self.delivery.overflow);
         problems.none_or(settings)
+    }
+
+    /// What signs resume tickets; `None` without `history.resume_secrets`.
+    pub(crate) fn tickets(&self) -> Result<Option<SignedTickets>, ConfigError> {
+        let mut problems = Problems::default();
+        let tickets = self.history.tickets(&mut problems);
+        problems.none_or(tickets)
     }
 
     /// What the WebSocket endpoint accepts.
