@@ -1,6 +1,10 @@
-//! Rate limits: a token bucket, with the time as an argument.
+//! Rate limits: token buckets, with the time as an argument.
 
 use std::time::Duration;
+
+mod buckets;
+
+pub use buckets::{BucketLimits, Buckets};
 
 /// A token bucket: on average `rate` tokens a second, and up to `burst` at once after an idle time. 16 bytes.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +38,12 @@ impl TokenBucket {
             return Ok(());
         }
         Err(Duration::from_millis((1000 - self.level).div_ceil(rate)))
+    }
+
+    /// True if the bucket has all its tokens at `now`: it is the same as a new one.
+    pub fn is_full(&self, rate: u32, burst: u32, now: Duration) -> bool {
+        let gained = millis(now).saturating_sub(self.at_ms).saturating_mul(u64::from(rate.max(1)));
+        self.level.saturating_add(gained) >= u64::from(burst.max(1)) * 1000
     }
 }
 
