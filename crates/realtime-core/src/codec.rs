@@ -56,9 +56,10 @@ pub fn decode(text: &str) -> Result<Command, DecodeError> {
             let (topic, kind) = (fields.required("topic", &mut errors), fields.required("type", &mut errors));
             let payload = fields.json("payload", &mut errors);
             let idempotency_key = fields.optional("idempotency_key", &mut errors);
+            let echo = fields.optional("echo", &mut errors).unwrap_or(true);
             match (topic, kind, payload) {
                 (Some(topic), Some(kind), Some(payload)) => {
-                    Some(Action::Publish { topic, kind, payload, idempotency_key })
+                    Some(Action::Publish { topic, kind, payload, idempotency_key, echo })
                 }
                 (.., None) => {
                     errors.push(FieldError::new("payload", "is missing"));

@@ -15,8 +15,10 @@ use crate::{limits::TokenBucket, policy::Namespaces};
 
 mod authorize;
 mod events;
+mod expiry;
 mod hook;
 mod liveness;
+mod publish;
 mod rate;
 mod refresh;
 mod subscribe;
@@ -27,6 +29,7 @@ mod welcome;
 pub use authorize::{AuthorizeOutcome, Authorizing};
 pub use events::{Effect, Input, Run, SubscribeOutcome};
 pub use hook::HookFailure;
+pub use publish::{ClientPublication, PublishOutcome};
 pub use welcome::welcome;
 
 /// Settings that all sessions of a node share.
@@ -67,6 +70,7 @@ enum PendingKind {
     Refresh,
     Hook,
     Authorize,
+    Publish,
 }
 
 /// One connection's session.
@@ -75,13 +79,15 @@ pub struct Session {
     settings: Arc<SessionSettings>,
     user: UserId,
     grants: Box<[Grant]>,
-    expires_at: Option<Duration>,
+    expires_at: expiry::Expiry,
     bucket: TokenBucket,
     strikes: u32,
     liveness: liveness::Liveness,
     closed: bool,
     /// Boxed, because an idle connection has none.
     pending: Option<Box<Pending>>,
+    /// The rate limit of publications. Boxed, because most connections publish nothing.
+    publications: Option<Box<TokenBucket>>,
 }
 
 /// The arguments of [`Session::open`] that vary between connections.
@@ -108,12 +114,13 @@ impl Session {
         let mut session = Self {
             user: connection.user.clone(),
             grants: claims.grants.as_slice().into(),
-            expires_at: None,
+            expires_at: expiry::Expiry::NEVER,
             bucket: TokenBucket::full(settings.limits.burst, opening.now),
             strikes: 0,
             liveness: liveness::Liveness::new(opening.ping, settings.ping_interval, opening.now, opening.jitter),
             closed: false,
             pending: None,
+            publications: None,
             settings,
         };
         session.expires_at = session.expiry(claims, opening.now, opening.wall);
@@ -123,12 +130,12 @@ impl Session {
     /// The time on the monotonic clock at which the caller must pass [`Input::Elapsed`]. Changes after each input.
     pub fn deadline(&self) -> Duration {
         let ping = self.liveness.due();
-        self.expires_at.map_or(ping, |at| at.min(ping))
+        self.expires_at.get().map_or(ping, |at| at.min(ping))
     }
 
     /// Time from `now` until the token expires; `None` if it never does.
     pub fn token_expires_in(&self, now: Duration) -> Option<Duration> {
-        self.expires_at.map(|at| at.saturating_sub(now))
+        self.expires_at.get().map(|at| at.saturating_sub(now))
     }
 
     /// The limits of the connection.
@@ -161,7 +168,7 @@ impl Session {
                 self.liveness.alive();
                 self.hooked(now, message, effects);
             }
-            Input::Handled { message, handled } => self.handled(*message, handled, effects),
+            Input::Handled { message, handled } => self.handled(now, *message, handled, effects),
             Input::Binary => {
                 self.close(
                     Closing::new(
@@ -182,6 +189,7 @@ impl Session {
             Input::Verified { outcome, wall } => self.verified(now, wall, *outcome, effects),
             Input::Regranted { roles, subscriptions } => self.regranted(now, roles, &subscriptions, effects),
             Input::Authorized { authorizing, outcome } => self.authorized(*authorizing, outcome, effects),
+            Input::Published(outcome) => self.published(*outcome, effects),
             Input::Reauthorized { roles, denied } => self.reauthorized(now, roles, denied, effects),
         }
     }
@@ -205,7 +213,7 @@ impl Session {
     }
 
     fn elapsed(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        if self.expires_at.is_some_and(|at| now >= at) {
+        if self.expires_at.get().is_some_and(|at| now >= at) {
             let closing = Closing::new(CloseCode::EXPIRED, "the token has expired; connect with a new one");
             return self.close(closing, effects);
         }
@@ -225,8 +233,8 @@ impl Session {
     }
 
     /// The expiry of a token on the monotonic clock: its `exp`, or the end of the leeway if `exp` had passed already.
-    fn expiry(&self, claims: &JwtClaims, now: Duration, wall: Timestamp) -> Option<Duration> {
-        let exp = claims.exp.filter(|_| self.settings.close_at_expiry)?;
+    fn expiry(&self, claims: &JwtClaims, now: Duration, wall: Timestamp) -> expiry::Expiry {
+        let Some(exp) = claims.exp.filter(|_| self.settings.close_at_expiry) else { return expiry::Expiry::NEVER };
         let until = |seconds: i64| {
             let ms = seconds.saturating_mul(1000).saturating_sub(wall.as_millis());
             Duration::from_millis(u64::try_from(ms).unwrap_or(0))
@@ -235,7 +243,7 @@ impl Session {
             Duration::ZERO => until(exp.saturating_add_unsigned(self.settings.leeway_s)),
             left => left,
         };
-        Some(now.saturating_add(left))
+        expiry::Expiry::new(Some(now.saturating_add(left)))
     }
 }
 

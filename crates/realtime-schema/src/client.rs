@@ -146,6 +146,11 @@ pub enum Action {
         #[serde(skip_serializing_if = "Option::is_none")]
         #[schemars(length(min = 1, max = 128))]
         idempotency_key: Option<String>,
+        /// Whether the connections of this client id receive the message too, if they are subscribed: `true` unless the
+        /// client says `false`, which needs a client id.
+        #[serde(skip_serializing_if = "is_true")]
+        #[schemars(default = "yes")]
+        echo: bool,
     },
     /// Reads a page of a stream's history. The `ack` has the `publications`, and the stream's current `position`.
     #[schemars(title = "HistoryCommand")]
@@ -214,6 +219,15 @@ pub enum Action {
     Pong {},
 }
 
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde calls")]
+fn is_true(flag: &bool) -> bool {
+    *flag
+}
+
 impl Action {
     /// Every value of `action`.
     pub const NAMES: [&str; 10] =
@@ -244,7 +258,7 @@ impl fmt::Debug for Action {
                 f.debug_struct("Subscribe").field("topic", topic).field("since", since).finish()
             }
             Self::Unsubscribe { topic } => f.debug_struct("Unsubscribe").field("topic", topic).finish(),
-            Self::Publish { topic, kind, payload: _, idempotency_key: _ } => f
+            Self::Publish { topic, kind, payload: _, idempotency_key: _, echo: _ } => f
                 .debug_struct("Publish")
                 .field("topic", topic)
                 .field("type", kind)

@@ -20,6 +20,7 @@ use crate::{
     node::{Hooks, Node},
     outbound::OutboundShared,
     publish::{Publisher, PublisherParts},
+    publish_rates::PublishRates,
     revocations::Revocations,
     service::Service,
     settings::Settings,
@@ -171,6 +172,7 @@ impl ServiceBuilder {
             control,
             subscriptions,
             publisher,
+            publish_rates: PublishRates::default(),
         })))
     }
 }

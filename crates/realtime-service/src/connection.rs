@@ -16,6 +16,7 @@ mod log;
 mod mailbox;
 mod opening;
 mod pending;
+mod publishing;
 mod running;
 mod slow_path;
 mod slow_reader;

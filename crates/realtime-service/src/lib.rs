@@ -50,6 +50,7 @@ mod metrics;
 mod node;
 mod outbound;
 mod publish;
+mod publish_rates;
 mod refusals;
 mod reload;
 mod revocations;

@@ -10,8 +10,8 @@ use realtime_schema::NodeId;
 
 use crate::{
     admission::Admissions, authorization::Authorizations, connections::Connections, control::ControlFrames,
-    metrics::Metrics, outbound::OutboundShared, publish::Publisher, revocations::Revocations, settings::LiveSettings,
-    subscriptions::Subscriptions,
+    metrics::Metrics, outbound::OutboundShared, publish::Publisher, publish_rates::PublishRates,
+    revocations::Revocations, settings::LiveSettings, subscriptions::Subscriptions,
 };
 
 /// The application's hooks.
@@ -45,4 +45,5 @@ pub(crate) struct Node {
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) connections: Connections,
     pub(crate) publisher: Publisher,
+    pub(crate) publish_rates: PublishRates,
 }

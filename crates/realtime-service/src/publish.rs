@@ -45,10 +45,17 @@ impl Publisher {
         Self { node, settings, bus, clock, ids, metrics, hub, receipts: Receipts::default(), batches }
     }
 
-    /// Publishes one message, once for each idempotency key.
+    /// Publishes one message of the backend or the application, once for each idempotency key.
     pub(crate) async fn publish(&self, request: PublishRequest) -> PublishResult {
+        // No client has such a key: see `ClientPublication::into_request`.
+        let once = request.idempotency_key.as_ref().map(|key| format!("backend:{key}"));
+        self.publish_once(request, once).await
+    }
+
+    /// Publishes one message, once for each `once`: a key that names the publisher too.
+    pub(crate) async fn publish_once(&self, request: PublishRequest, once: Option<String>) -> PublishResult {
         self.check(&request)?;
-        match request.idempotency_key.clone() {
+        match once {
             None => self.publish_checked(request).await,
             Some(key) => {
                 let bounds = self.settings.load().publishing.idempotency_bounds(self.clock.monotonic());

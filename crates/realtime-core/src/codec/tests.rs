@@ -59,20 +59,25 @@ fn every_action_is_decoded_with_fields_in_any_order() {
 fn publish_history_presence_and_resume_are_decoded() {
     let topic: Topic = "order:123".parse().expect("a topic");
     let position = |offset| StreamPosition { epoch: "k3f".into(), offset };
-    let publish = |payload: &str, key: Option<&str>| Action::Publish {
+    let publish = |payload: &str, key: Option<&str>, echo| Action::Publish {
         topic: topic.clone(),
         kind: MessageType::new("note").expect("a type"),
         payload: Payload::from_text(payload.into()).expect("JSON"),
         idempotency_key: key.map(str::to_owned),
+        echo,
     };
     let history = |since, limit, reverse| Action::History { stream: Stream::User, since, limit, reverse };
     let streams = [(Stream::All, position(0)), (Stream::Topic(topic.clone()), position(17))];
     for (text, action) in [
         (
             r#"{"action":"publish","topic":"order:123","type":"note","payload":[1, 2],"idempotency_key":"k"}"#,
-            publish("[1, 2]", Some("k")),
+            publish("[1, 2]", Some("k"), true),
         ),
-        (r#"{"action":"publish","payload":null,"type":"note","topic":"order:123"}"#, publish("null", None)),
+        (r#"{"action":"publish","payload":null,"type":"note","topic":"order:123"}"#, publish("null", None, true)),
+        (
+            r#"{"action":"publish","payload":1,"type":"note","topic":"order:123","echo":false}"#,
+            publish("1", None, false),
+        ),
         (r#"{"action":"history","stream":"user"}"#, history(None, None, false)),
         (
             r#"{"action":"history","stream":"user","since":{"epoch":"k3f","offset":17},"limit":50.0,"reverse":true}"#,

@@ -2,7 +2,7 @@
 
 use realtime_schema::{Action, CommandId, ErrorCode, ErrorReply, GrantAction, Origin, Role, Topic};
 
-use super::{Effect, Pending, PendingKind, Run, Session, error};
+use super::{ClientPublication, Effect, Pending, PendingKind, Run, Session, error};
 use crate::access::{AccessDecision, AccessRequest};
 
 /// The milliseconds after which a client should repeat a command that could not be authorized.
@@ -71,6 +71,10 @@ impl Session {
     fn allowed(&mut self, id: Option<CommandId>, action: Action, effects: &mut Vec<Effect>) {
         match action {
             Action::Subscribe { topic, since } => self.join(id, topic, since, Origin::Authorizer, effects),
+            Action::Publish { topic, kind, payload, idempotency_key, echo } => {
+                let publication = ClientPublication { id, topic, kind, payload, idempotency_key, echo };
+                self.run_publication(publication, false, effects);
+            }
             other => debug_assert!(false, "{other:?} is never authorized"),
         }
     }

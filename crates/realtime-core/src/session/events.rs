@@ -5,6 +5,7 @@ use realtime_schema::{Closing, Command, Control, JwtClaims, Origin, Role, Subscr
 use super::{
     authorize::{AuthorizeOutcome, Authorizing},
     hook::HookFailure,
+    publish::{ClientPublication, PublishOutcome},
 };
 use crate::{
     auth::Refusal,
@@ -51,6 +52,8 @@ pub enum Input {
         /// Its subscriptions.
         subscriptions: Vec<Subscription>,
     },
+    /// The outcome of [`Run::Publish`].
+    Published(Box<PublishOutcome>),
     /// The outcome of [`Run::Authorize`].
     Authorized {
         /// The command and the question.
@@ -116,6 +119,13 @@ pub enum Run {
     },
     /// Pass a message to the application's hook; the outcome is [`Input::Handled`].
     Hook(Box<ClientMessage>),
+    /// Publish a client's message; the outcome is [`Input::Published`].
+    Publish {
+        /// The message.
+        publication: Box<ClientPublication>,
+        /// Whether it is published only if the connection is subscribed to the topic.
+        only_subscribers: bool,
+    },
     /// Ask the application's authorizer about a command; the outcome is [`Input::Authorized`].
     Authorize(Box<Authorizing>),
     /// Ask the application's authorizer about subscriptions that the new token does not grant; the outcome is

@@ -43,6 +43,7 @@ impl Session {
 
     pub(super) fn handled(
         &mut self,
+        now: Duration,
         message: ClientMessage,
         handled: Result<Handled, HookFailure>,
         effects: &mut Vec<Effect>,
@@ -53,7 +54,7 @@ impl Session {
             Ok(Handled::Error(reply)) => id.map(|id| Control::Error(ErrorReply { id: Some(id), ..*reply })),
             Err(failure) if message.call().is_some() => id.map(|id| Control::Error(failure.reply(Some(id)))),
             // A hook that fails drops no command of the protocol.
-            Ok(Handled::Pass) | Err(_) => return self.decoded(message.into_decoded(), effects),
+            Ok(Handled::Pass) | Err(_) => return self.decoded(now, message.into_decoded(), effects),
         };
         // A client that gave its command no id expects no reply.
         effects.extend(reply.map(Effect::Send));

@@ -11,6 +11,7 @@ use crate::{
 
 mod authorize;
 mod hook;
+mod publish;
 
 /// The wall clock, in seconds, when the monotonic clock is at zero.
 const WALL_S: i64 = 1_000_000;

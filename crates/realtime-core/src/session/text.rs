@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use realtime_schema::{Action, CloseCode, Closing, Command, CommandId, ErrorCode, ErrorReply};
 
-use super::{Effect, Session, error};
+use super::{ClientPublication, Effect, Session, error};
 use crate::codec::{DecodeError, id_of};
 
 impl Session {
     pub(super) fn text(&mut self, now: Duration, decoded: Result<Command, DecodeError>, effects: &mut Vec<Effect>) {
         if self.admits(now, id_of(&decoded), effects) {
-            self.decoded(decoded, effects);
+            self.decoded(now, decoded, effects);
         }
     }
 
@@ -24,9 +24,9 @@ impl Session {
     }
 
     /// Handles a message that the rate limit admitted.
-    pub(super) fn decoded(&mut self, decoded: Result<Command, DecodeError>, effects: &mut Vec<Effect>) {
+    pub(super) fn decoded(&mut self, now: Duration, decoded: Result<Command, DecodeError>, effects: &mut Vec<Effect>) {
         match decoded {
-            Ok(command) => self.command(command, effects),
+            Ok(command) => self.command(now, command, effects),
             Err(DecodeError::Refused(reply)) => effects.push(error(reply)),
             Err(DecodeError::NotAnObject(reason)) => {
                 let closing = Closing::new(CloseCode::BAD_FRAME, format!("not a JSON object: {reason}"));
@@ -35,7 +35,7 @@ impl Session {
         }
     }
 
-    fn command(&mut self, Command { id, action }: Command, effects: &mut Vec<Effect>) {
+    fn command(&mut self, now: Duration, Command { id, action }: Command, effects: &mut Vec<Effect>) {
         match action {
             Action::Ping {} => Self::ack(id, effects),
             Action::Pong {} => {}
@@ -43,9 +43,12 @@ impl Session {
             _ if self.pending.is_some() => effects.push(error(pending(id))),
             Action::Subscribe { topic, since } => self.subscribe(id, topic, since, effects),
             Action::Unsubscribe { topic } => self.unsubscribe(id, topic, effects),
+            Action::Publish { topic, kind, payload, idempotency_key, echo } => {
+                let publication = ClientPublication { id, topic, kind, payload, idempotency_key, echo };
+                self.publish(now, publication, effects);
+            }
             Action::Refresh { token } => self.refresh(id, token, effects),
             Action::Call { .. } => Self::not_handled(id, effects),
-            Action::Publish { .. } => not_offered(id, "publish", effects),
             Action::History { .. } => not_offered(id, "history", effects),
             Action::Presence { .. } => not_offered(id, "presence", effects),
             Action::Resume { .. } => not_offered(id, "resume", effects),

@@ -39,9 +39,23 @@ fn a_command_is_one_flat_object() {
                     kind: "note".parse().expect("a type"),
                     payload: Payload::of(&json!(null)).expect("JSON"),
                     idempotency_key: Some("k".into()),
+                    echo: true,
                 },
             ),
             json!({"action": "publish", "id": 9, "topic": "t", "type": "note", "payload": null, "idempotency_key": "k"}),
+        ),
+        (
+            Command {
+                id: None,
+                action: Action::Publish {
+                    topic: topic("t"),
+                    kind: "note".parse().expect("a type"),
+                    payload: Payload::of(&json!(1)).expect("JSON"),
+                    idempotency_key: None,
+                    echo: false,
+                },
+            },
+            json!({"action": "publish", "topic": "t", "type": "note", "payload": 1, "echo": false}),
         ),
         (
             Command {
@@ -129,6 +143,7 @@ fn no_debug_text_of_a_command_contains_a_token() {
         kind: "note".parse().expect("a type"),
         payload: Payload::of(&"secret").expect("JSON"),
         idempotency_key: Some("secret".into()),
+        echo: true,
     };
     let shown = format!("{refresh:?} {refresh:#?} {call:?} {publish:?}");
     assert!(!shown.contains("secret"), "{shown}");

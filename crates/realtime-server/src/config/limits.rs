@@ -68,8 +68,18 @@ pub struct LimitsConfig {
     pub queue_messages: u32,
     /// Bytes that may wait for a slow reader. Over it, `delivery.overflow` decides.
     pub queue_bytes: u64,
-    /// Largest payload that is published, in bytes. Over it: `too_large`.
+    /// Largest payload that is published, in bytes, by a backend or a client. Over it: `too_large`.
     pub max_publish_bytes: usize,
+    /// Messages per second that a connection may publish in the long run. Over it: `rate_limited`. They count as commands
+    /// too.
+    pub publishes_per_second: u32,
+    /// Messages that a connection may publish at once after a quiet time.
+    pub publish_burst: u32,
+    /// Messages per second that all connections of one user to this node may publish in the long run. Over it:
+    /// `rate_limited`.
+    pub user_publishes_per_second: u32,
+    /// Messages that the connections of one user may publish at once after a quiet time.
+    pub user_publish_burst: u32,
     /// Maximum revocations of users and tokens that are kept in memory. Over it: `limit_exceeded`; none is dropped for a
     /// new one.
     pub revocations: usize,
@@ -106,6 +116,10 @@ impl Default for LimitsConfig {
             queue_messages: client.queue_messages,
             queue_bytes: client.queue_bytes,
             max_publish_bytes: settings.publishing.max_bytes,
+            publishes_per_second: client.publishes_per_second,
+            publish_burst: client.publish_burst,
+            user_publishes_per_second: client.user_publishes_per_second,
+            user_publish_burst: client.user_publish_burst,
             revocations: settings.revocations.max,
             revocation_duration: settings.revocations.duration.into(),
         }
@@ -130,6 +144,10 @@ impl LimitsConfig {
             ("limits.queue_messages", self.queue_messages.into()),
             ("limits.queue_bytes", self.queue_bytes),
             ("limits.max_publish_bytes", count(self.max_publish_bytes)),
+            ("limits.publishes_per_second", self.publishes_per_second.into()),
+            ("limits.publish_burst", self.publish_burst.into()),
+            ("limits.user_publishes_per_second", self.user_publishes_per_second.into()),
+            ("limits.user_publish_burst", self.user_publish_burst.into()),
             ("limits.revocations", count(self.revocations)),
         ]);
         problems.waits(&[
@@ -186,6 +204,10 @@ impl LimitsConfig {
         self.queue_messages = new.queue_messages;
         self.queue_bytes = new.queue_bytes;
         self.max_publish_bytes = new.max_publish_bytes;
+        self.publishes_per_second = new.publishes_per_second;
+        self.publish_burst = new.publish_burst;
+        self.user_publishes_per_second = new.user_publishes_per_second;
+        self.user_publish_burst = new.user_publish_burst;
         self.revocations = new.revocations;
         self.revocation_duration = new.revocation_duration;
     }
@@ -197,6 +219,11 @@ impl LimitsConfig {
             topic_chars: self.topic_chars,
             messages_per_second: self.messages_per_second,
             burst: self.burst,
+            max_publish_bytes: count(self.max_publish_bytes),
+            publishes_per_second: self.publishes_per_second,
+            publish_burst: self.publish_burst,
+            user_publishes_per_second: self.user_publishes_per_second,
+            user_publish_burst: self.user_publish_burst,
             queue_messages: self.queue_messages,
             queue_bytes: self.queue_bytes,
         };

@@ -6,7 +6,7 @@ use realtime_core::session::{Input, Run, SubscribeOutcome};
 use realtime_ports::{SubscribeError, WebSocketConnection};
 use realtime_schema::{Connection, Control, Unsubscribed, UnsubscribedReason};
 
-use super::{hooks, pending::Pending};
+use super::{hooks, pending::Pending, publishing};
 use crate::{node::Node, outbound::Outbound, subscriptions::Joining};
 
 /// When the outcome of a command comes.
@@ -37,6 +37,9 @@ pub(super) fn run(
             Outcome::Now(Input::Unsubscribed)
         }
         Run::Hook(message) => Outcome::Later(hooks::message(node, connection, message)),
+        Run::Publish { publication, only_subscribers } => {
+            publishing::publish(node, connection, *publication, only_subscribers)
+        }
         Run::Authorize(authorizing) => {
             let (node, connection) = (node.clone(), connection.clone());
             Outcome::Later(Box::pin(async move {

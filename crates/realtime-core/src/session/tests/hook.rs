@@ -14,7 +14,7 @@ fn message(text: &str) -> Box<ClientMessage> {
 
 impl World {
     /// Passes a text as an input; the hook must be called, and returns `handled`.
-    fn hooked(&mut self, text: &str, handled: Result<Handled, HookFailure>) -> Vec<Effect> {
+    pub(super) fn hooked(&mut self, text: &str, handled: Result<Handled, HookFailure>) -> Vec<Effect> {
         let asked = self.handle(Input::Hooked(message(text)));
         assert_eq!(asked, [Effect::Run(Run::Hook(message(text)))]);
         self.handle(Input::Handled { message: message(text), handled })
