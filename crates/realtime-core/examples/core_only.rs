@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         close_at_expiry: true,
         leeway_s: 5,
     });
-    let opening = Opening { now, wall, ping: PingMode::Frame, jitter: 0 };
+    let opening = Opening { now, wall, ping: PingMode::Frame, jitter: 0, hold: None };
     let mut session = Session::open(settings, &connection, &claims, &opening);
 
     // A listener is any value that you deliver to: here, a name.
@@ -47,7 +47,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     session.handle(now, Input::Text(decode(text)), &mut effects);
     for effect in std::mem::take(&mut effects) {
         println!("effect of the session: {effect:?}");
-        if let Effect::Run(Run::Subscribe { topic, origin }) = effect {
+        if let Effect::Run(Run::Subscribe { topic, origin, .. }) = effect {
             table.subscribe(id, &topic, origin)?;
             let outcome = SubscribeOutcome::Subscribed;
             session.handle(now, Input::Subscribed(outcome), &mut effects);

@@ -17,7 +17,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
-    frame::{Frame, Label},
+    frame::{Frame, Label, PreparedFrame},
     policy::Overflow,
 };
 
@@ -269,26 +269,47 @@ struct Shape<'a, P> {
     id: Option<MessageId>,
     #[serde(skip_serializing_if = "Option::is_none")]
     topic: Option<&'a Topic>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stream: Option<Stream>,
 }
 
 /// A control frame with the timestamp `now`.
 pub fn encode_control(control: &Control, now: Timestamp) -> Frame {
-    let shape = Shape { kind: control.kind(), payload: control, timestamp: now, id: None, topic: None };
+    let shape = Shape { kind: control.kind(), payload: control, timestamp: now, id: None, topic: None, stream: None };
     Frame::encode(None, |buffer| serde_json::to_writer(buffer, &shape))
         .expect("control payloads have text keys and no failing serializer")
 }
 
 /// A publication, with the policy of a full queue.
 pub fn encode_publication(message: &Message, overflow: Overflow) -> Frame {
-    let shape = Shape {
+    let shape = shape_of(message);
+    let label = label_of(message, overflow);
+    Frame::encode(Some(label), |buffer| serde_json::to_writer(buffer, &shape)).expect("a payload is JSON already")
+}
+
+/// A publication of a stream with a history, encoded up to its offset, with the policy of a full queue. `None` for a
+/// message to a single connection or to several routes, which belongs to no stream.
+pub fn prepare_publication(message: &Message, overflow: Overflow) -> Option<PreparedFrame> {
+    let stream = Stream::of_audience(&message.to)?;
+    let shape = Shape { stream: Some(stream), ..shape_of(message) };
+    let write = |buffer: &mut Vec<u8>| serde_json::to_writer(buffer, &shape);
+    let prepared = PreparedFrame::encode(label_of(message, overflow), message.except_client.clone(), write);
+    Some(prepared.expect("a payload is JSON already"))
+}
+
+fn shape_of(message: &Message) -> Shape<'_, Payload> {
+    Shape {
         kind: message.kind.as_str(),
         payload: &message.payload,
         timestamp: message.timestamp,
         id: Some(message.id),
         topic: message.to.topic(),
-    };
-    let label = Label { overflow, kind: message.kind.clone(), to: message.to.clone() };
-    Frame::encode(Some(label), |buffer| serde_json::to_writer(buffer, &shape)).expect("a payload is JSON already")
+        stream: None,
+    }
+}
+
+fn label_of(message: &Message, overflow: Overflow) -> Label {
+    Label { overflow, kind: message.kind.clone(), to: message.to.clone(), kept: None }
 }
 
 #[cfg(test)]

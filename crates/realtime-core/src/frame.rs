@@ -1,11 +1,11 @@
 //! A server frame, encoded once and shared by all its recipients.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, io::Write as _, sync::Arc};
 
 use bytes::Bytes;
-use realtime_schema::{Audience, MessageType};
+use realtime_schema::{Audience, ClientId, MessageType, Route};
 
-use crate::policy::Overflow;
+use crate::{epoch::Epoch, policy::Overflow};
 
 /// The longest header of an unmasked frame: two bytes and a 64-bit length (RFC 6455 section 5.2).
 const MAX_HEADER: usize = 10;
@@ -33,6 +33,60 @@ pub struct Label {
     pub kind: MessageType,
     /// Its audience.
     pub to: Audience,
+    /// Its place in its stream's history; `None` if it is kept nowhere.
+    pub kept: Option<Kept>,
+}
+
+/// The place of a publication in the history of its stream.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Kept {
+    /// The epoch of the history.
+    pub epoch: Epoch,
+    /// The offset of its first message.
+    pub first: u64,
+    /// The offset of its last message: the first, unless messages were joined.
+    pub last: u64,
+    /// The client that does not receive it.
+    pub except: Option<ClientId>,
+}
+
+/// A publication that is encoded up to its offset, which the lock of its stream decides.
+pub struct PreparedFrame {
+    /// Room for the header, then the JSON text up to the offset.
+    buffer: Vec<u8>,
+    label: Label,
+    except: Option<ClientId>,
+}
+
+impl PreparedFrame {
+    /// Makes a frame of the JSON object that `write` appends to a buffer, and that has at least one field. Its last
+    /// field will be `offset`. `except` is the client that does not receive it.
+    ///
+    /// # Errors
+    /// The error of `write`.
+    pub fn encode<E>(
+        label: Label,
+        except: Option<ClientId>,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let mut buffer = Vec::with_capacity(256);
+        buffer.resize(MAX_HEADER, 0);
+        write(&mut buffer)?;
+        let end = buffer.pop();
+        debug_assert_eq!(end, Some(b'}'), "not an object");
+        buffer.extend_from_slice(br#","offset":"#);
+        Ok(Self { buffer, label, except })
+    }
+
+    /// The frame at its place in the history.
+    pub fn finish(self, epoch: Epoch, offset: u64) -> Frame {
+        let Self { mut buffer, mut label, except } = self;
+        write!(buffer, "{offset}}}").expect("a buffer in memory takes what is written");
+        label.kept = Some(Kept { epoch, first: offset, last: offset, except });
+        let start = write_header(&mut buffer);
+        let (text_len, wire) = (buffer.len() - MAX_HEADER, Bytes::from(buffer).slice(start..));
+        Frame(Arc::new(Inner { wire, messages: 1, text_len, label: Some(label) }))
+    }
 }
 
 impl Frame {
@@ -50,12 +104,18 @@ impl Frame {
         Ok(Self(Arc::new(Inner { wire, messages: 1, text_len, label })))
     }
 
-    /// Joins `frames` into one, which a queue accepts and writes as a whole. It has the label of the first. `None` if
-    /// `frames` is empty.
+    /// Joins `frames` into one, which a queue accepts and writes as a whole. It has the label of the first, with
+    /// the offsets of all. `None` if `frames` is empty.
     pub fn joined(frames: &[Self]) -> Option<Self> {
         let [first, others @ ..] = frames else { return None };
         if others.is_empty() {
             return Some(first.clone());
+        }
+        let mut label = first.0.label.clone();
+        if let (Some(Kept { last, .. }), Some(end)) =
+            (label.as_mut().and_then(|label| label.kept.as_mut()), others.last().and_then(Self::kept))
+        {
+            *last = end.last;
         }
         let mut wire = Vec::with_capacity(frames.iter().map(|frame| frame.wire().len()).sum());
         frames.iter().for_each(|frame| wire.extend_from_slice(frame.wire()));
@@ -63,11 +123,11 @@ impl Frame {
             wire: wire.into(),
             messages: frames.iter().map(Self::messages).sum(),
             text_len: frames.iter().map(Self::text_len).sum(),
-            label: first.0.label.clone(),
+            label,
         })))
     }
 
-    /// The frame without its first message; `None` if it was the only one.
+    /// The frame without its first message; `None` if it was the only one. For frames that are kept nowhere.
     pub fn without_first(&self) -> Option<Self> {
         let Inner { wire, messages, text_len, label } = &*self.0;
         let (text_at, length) = read_header(wire)?;
@@ -106,6 +166,22 @@ impl Frame {
     /// The label of a publication; `None` for a control frame.
     pub fn label(&self) -> Option<&Label> {
         self.0.label.as_ref()
+    }
+
+    /// The place in a stream's history; `None` for a frame that is kept nowhere.
+    pub fn kept(&self) -> Option<&Kept> {
+        self.0.label.as_ref()?.kept.as_ref()
+    }
+
+    /// False if the frame is in a history and excludes `client`. The one rule for live delivery, catching up and pages.
+    pub fn is_for(&self, client: Option<&ClientId>) -> bool {
+        self.kept().and_then(|kept| kept.except.as_ref()).is_none_or(|except| Some(except) != client)
+    }
+
+    /// The stream in whose history the frame is, with its place there; `None` if it is kept nowhere.
+    pub fn stream(&self) -> Option<(&Route, &Kept)> {
+        let label = self.0.label.as_ref()?;
+        Some((label.to.routes().first()?, label.kept.as_ref()?))
     }
 }
 

@@ -36,9 +36,12 @@ pub mod bus;
 pub mod client_message;
 pub mod codec;
 pub mod connection;
+pub mod epoch;
+pub mod expiry;
 pub mod interest;
 pub mod limits;
 pub mod listeners;
+pub mod log;
 pub mod message;
 pub mod model;
 pub mod outbound;
@@ -54,4 +57,4 @@ pub mod topic;
 
 mod frame;
 
-pub use frame::{Frame, Label};
+pub use frame::{Frame, Kept, Label, PreparedFrame};

@@ -2,9 +2,17 @@
 
 use std::collections::{HashSet, VecDeque};
 
-use realtime_schema::{Gap, GapReason, Stream};
+use realtime_schema::{Gap, GapReason, Route, Stream};
 
 use crate::{frame::Frame, policy::Overflow};
+
+mod catch_up;
+mod gates;
+
+pub use catch_up::{Page, PageLimits, ResumePending, Resumed};
+pub use gates::{Gate, Owed, Start};
+
+use gates::Gates;
 
 /// The capacity that a queue keeps between frames while there is traffic. An idle queue keeps none.
 const KEPT: usize = 4;
@@ -26,12 +34,20 @@ pub enum Verdict {
         /// Number of dropped publications.
         dropped: u32,
     },
+    /// The connection reads this stream from its history: the frame will come from there.
+    CatchingUp,
     /// The queue is full and nothing may be dropped: close the connection as too slow.
     Full,
 }
 
+/// What a queue rarely has.
 #[derive(Debug, Default)]
-struct Gaps(Vec<Gap>);
+struct Rare {
+    /// Messages dropped since the last take, by stream.
+    gaps: Vec<Gap>,
+    /// The streams that are read from their histories.
+    gates: Gates,
+}
 
 /// A bounded queue of frames.
 #[derive(Debug, Default)]
@@ -42,14 +58,14 @@ pub struct OutboundQueue {
     frames: VecDeque<Frame>,
     messages: u32,
     bytes: usize,
-    /// Messages dropped since the last take, by stream. Boxed: usually empty.
-    gaps: Option<Box<Gaps>>,
+    /// Boxed: usually there is none.
+    rare: Option<Box<Rare>>,
 }
 
 impl OutboundQueue {
-    /// Whether the queue is empty.
+    /// True if there is nothing to take. There may still be a [history to read](Self::next_open).
     pub fn is_empty(&self) -> bool {
-        self.has_no_frame() && self.gaps.is_none()
+        self.has_no_frame() && self.rare.as_ref().is_none_or(|rare| rare.gaps.is_empty())
     }
 
     fn has_no_frame(&self) -> bool {
@@ -66,31 +82,45 @@ impl OutboundQueue {
         self.bytes
     }
 
-    /// Appends `frame`. If the queue is full, makes room by the policy of `frame`.
+    /// Appends `frame`. If the queue is full, makes room by the policy of `frame`. A stream with a history loses nothing
+    /// by that: the connection reads it from its history afterwards.
     pub fn push(&mut self, frame: Frame, limits: QueueLimits) -> Verdict {
+        if let Some(rare) = &self.rare
+            && let Some((stream, _)) = frame.stream()
+            && rare.gates.contains(stream)
+        {
+            return Verdict::CatchingUp;
+        }
         let mut dropped = 0;
         if !self.fits(&frame, limits) {
-            match frame.label().map(|label| label.overflow) {
+            let overflow = frame.label().map(|label| label.overflow);
+            if overflow == Some(Overflow::Drop) && frame.kept().is_some() {
+                self.leave_to_history(&frame);
+                return Verdict::CatchingUp;
+            }
+            while overflow != Some(Overflow::Drop) && !self.fits(&frame, limits) && self.leave_oldest_to_history() {}
+            match overflow {
                 Some(Overflow::Close) => {}
                 // A control frame is never dropped; publications that may be dropped make room for it.
-                None | Some(Overflow::Drop) => {
-                    while !self.fits(&frame, limits) && self.drop_oldest() {
-                        dropped += 1;
-                    }
-                }
+                None | Some(Overflow::Drop) => while !self.fits(&frame, limits) && self.drop_oldest(&mut dropped) {},
+                Some(Overflow::Latest) if self.fits(&frame, limits) => {}
                 Some(Overflow::Latest) => dropped = self.keep_latest(&frame),
             }
             if !self.fits(&frame, limits) {
                 return Verdict::Full;
             }
         }
+        self.append(frame);
+        Verdict::Queued { dropped }
+    }
+
+    fn append(&mut self, frame: Frame) {
         self.count(&frame);
         if self.has_no_frame() {
             self.first = Some(frame);
         } else {
             self.frames.push_back(frame);
         }
-        Verdict::Queued { dropped }
     }
 
     fn fits(&self, frame: &Frame, limits: QueueLimits) -> bool {
@@ -117,10 +147,16 @@ impl OutboundQueue {
         &mut self.frames
     }
 
-    /// Drops the oldest message whose policy allows it, and records the gap. False if there is none.
-    fn drop_oldest(&mut self) -> bool {
+    /// Makes room by the oldest message whose policy allows it: drops it, or leaves its stream to the history. False if
+    /// there is none.
+    fn drop_oldest(&mut self, dropped: &mut u32) -> bool {
         let droppable = |frame: &Frame| frame.label().is_some_and(|label| label.overflow == Overflow::Drop);
         let Some(at) = self.all().iter().position(droppable) else { return false };
+        if self.frames[at].kept().is_some() {
+            let frame = self.frames[at].clone();
+            self.leave_to_history(&frame);
+            return true;
+        }
         let Some(frame) = self.frames.remove(at) else { return false };
         self.forget(&frame);
         if let Some(rest) = frame.without_first() {
@@ -129,13 +165,52 @@ impl OutboundQueue {
         }
         if let Some(label) = frame.label() {
             let stream = Stream::of_audience(&label.to);
-            let Gaps(gaps) = &mut **self.gaps.get_or_insert_default();
+            let gaps = &mut self.rare.get_or_insert_default().gaps;
             match gaps.iter_mut().find(|gap| gap.stream == stream) {
                 Some(gap) => gap.missed = gap.missed.map(|n| n + 1),
                 None => gaps.push(dropped_one(stream)),
             }
         }
+        *dropped += 1;
         true
+    }
+
+    /// Leaves the stream of the oldest frame that has a history to it. False if there is none.
+    fn leave_oldest_to_history(&mut self) -> bool {
+        let kept = |frame: &&Frame| {
+            frame.kept().is_some() && frame.label().is_some_and(|label| label.overflow == Overflow::Drop)
+        };
+        let Some(frame) = self.first.iter().chain(&self.frames).find(kept).cloned() else { return false };
+        self.leave_to_history(&frame);
+        true
+    }
+
+    /// The queued frames of the stream of `frame` go, and the connection reads the history from the oldest of them, or
+    /// from `frame` itself.
+    fn leave_to_history(&mut self, frame: &Frame) {
+        let Some((stream, kept)) = frame.stream() else { return };
+        let oldest = self.drop_frames_of(stream).unwrap_or(kept.first).min(kept.first);
+        let gate = Gate::open(stream.clone(), Start::After(Some(kept.epoch), oldest - 1));
+        self.rare.get_or_insert_default().gates.add(gate);
+    }
+
+    /// Drops the queued frames of a stream with a history; returns the offset of the oldest.
+    fn drop_frames_of(&mut self, stream: &Route) -> Option<u64> {
+        let of_stream = |frame: &Frame| frame.stream().filter(|(of, _)| *of == stream).map(|(_, kept)| kept.first);
+        let oldest = self.first.iter().chain(&self.frames).find_map(of_stream)?;
+        let (messages, bytes) = (&mut self.messages, &mut self.bytes);
+        if let Some(first) = self.first.take() {
+            self.frames.push_front(first);
+        }
+        self.frames.retain(|frame| {
+            let goes = of_stream(frame).is_some();
+            if goes {
+                *messages -= frame.messages();
+                *bytes -= frame.text_len();
+            }
+            !goes
+        });
+        Some(oldest)
     }
 
     /// Drops every frame that a later one of the same type and route supersedes, `new` included.
@@ -170,7 +245,14 @@ impl OutboundQueue {
             self.frames.shrink_to(KEPT);
         }
         (self.messages, self.bytes) = (0, 0);
-        self.gaps.take().map_or_else(Vec::new, |gaps| gaps.0)
+        let Some(rare) = &mut self.rare else { return Vec::new() };
+        let gaps = std::mem::take(&mut rare.gaps);
+        self.forget_rare();
+        gaps
+    }
+
+    fn forget_rare(&mut self) {
+        self.rare.take_if(|rare| rare.gaps.is_empty() && rare.gates.is_idle());
     }
 
     /// Frees unused capacity, if the queue is empty.

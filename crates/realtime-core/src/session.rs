@@ -16,11 +16,13 @@ use crate::{limits::TokenBucket, policy::Namespaces};
 mod authorize;
 mod events;
 mod expiry;
+mod history;
 mod hook;
 mod liveness;
 mod publish;
 mod rate;
 mod refresh;
+mod resume;
 mod subscribe;
 mod text;
 mod unsubscribe;
@@ -28,9 +30,12 @@ mod welcome;
 
 pub use authorize::{AuthorizeOutcome, Authorizing};
 pub use events::{Effect, Input, Run, SubscribeOutcome};
+pub use history::{HistoryOutcome, HistoryRequest};
 pub use hook::HookFailure;
 pub use publish::{ClientPublication, PublishOutcome};
-pub use welcome::welcome;
+pub use refresh::Refreshed;
+pub use resume::{Hold, ResumeRequest};
+pub use welcome::{WelcomeStreams, welcome};
 
 /// Settings that all sessions of a node share.
 #[derive(Clone, Debug)]
@@ -71,6 +76,8 @@ enum PendingKind {
     Hook,
     Authorize,
     Publish,
+    Resume,
+    History,
 }
 
 /// One connection's session.
@@ -88,6 +95,8 @@ pub struct Session {
     pending: Option<Box<Pending>>,
     /// The rate limit of publications. Boxed, because most connections publish nothing.
     publications: Option<Box<TokenBucket>>,
+    /// The streams that stand still until the client resumes. Boxed, because most connections have none.
+    hold: Option<Box<Hold>>,
 }
 
 /// The arguments of [`Session::open`] that vary between connections.
@@ -101,6 +110,8 @@ pub struct Opening {
     pub ping: PingMode,
     /// Random bits, to spread pings.
     pub jitter: u64,
+    /// The streams that stand still until the client resumes; `None` if it brought no valid resume ticket.
+    pub hold: Option<Box<Hold>>,
 }
 
 impl Session {
@@ -121,6 +132,7 @@ impl Session {
             closed: false,
             pending: None,
             publications: None,
+            hold: opening.hold.clone(),
             settings,
         };
         session.expires_at = session.expiry(claims, opening.now, opening.wall);
@@ -129,8 +141,8 @@ impl Session {
 
     /// The time on the monotonic clock at which the caller must pass [`Input::Elapsed`]. Changes after each input.
     pub fn deadline(&self) -> Duration {
-        let ping = self.liveness.due();
-        self.expires_at.get().map_or(ping, |at| at.min(ping))
+        let due = self.hold.iter().map(|hold| hold.until).chain(self.expires_at.get());
+        due.fold(self.liveness.due(), Duration::min)
     }
 
     /// Time from `now` until the token expires; `None` if it never does.
@@ -184,13 +196,15 @@ impl Session {
                 let _ = self.admit(now, effects);
             }
             Input::Elapsed => self.elapsed(now, effects),
+            Input::HistoryRead { request, outcome } => self.history_read(*request, outcome, effects),
+            Input::Resumed(outcome) => self.resumed(outcome, effects),
             Input::Subscribed(outcome) => self.subscribed(outcome, effects),
             Input::Unsubscribed => self.unsubscribed(effects),
             Input::Verified { outcome, wall } => self.verified(now, wall, *outcome, effects),
-            Input::Regranted { roles, subscriptions } => self.regranted(now, roles, &subscriptions, effects),
+            Input::Regranted { refreshed, subscriptions } => self.regranted(now, refreshed, &subscriptions, effects),
             Input::Authorized { authorizing, outcome } => self.authorized(*authorizing, outcome, effects),
             Input::Published(outcome) => self.published(*outcome, effects),
-            Input::Reauthorized { roles, denied } => self.reauthorized(now, roles, denied, effects),
+            Input::Reauthorized { refreshed, denied } => self.reauthorized(now, refreshed, denied, effects),
         }
     }
 
@@ -217,6 +231,7 @@ impl Session {
             let closing = Closing::new(CloseCode::EXPIRED, "the token has expired; connect with a new one");
             return self.close(closing, effects);
         }
+        self.hold_elapsed(now, effects);
         match self.liveness.elapsed(now, self.settings.pong_misses) {
             liveness::Due::Nothing => {}
             liveness::Due::Ping(effect) => effects.push(effect),

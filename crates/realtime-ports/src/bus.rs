@@ -22,6 +22,12 @@ pub trait MessageBus: Send + Sync {
     /// The envelope may or may not have reached other nodes; publishing it again may duplicate it there.
     async fn publish(&self, envelope: Arc<Envelope>) -> Result<Published, BusError>;
 
+    /// True if envelopes reach other nodes, the default. A node keeps histories only on a bus that reaches none: the
+    /// others would not know its positions.
+    fn reaches_other_nodes(&self) -> bool {
+        true
+    }
+
     /// True if the bus delivers only what [`Self::listen`] asks for. Not selective by default: then every envelope
     /// is delivered to every node, and neither `listen` nor `unlisten` is called.
     fn is_selective(&self) -> bool {
@@ -87,6 +93,12 @@ impl Published {
     /// An envelope delivered on this node only, to `delivered` of its connections.
     pub fn locally(delivered: u64) -> Self {
         Self { delivered, other_nodes: false, position: None }
+    }
+
+    /// With its position in its stream's history.
+    #[must_use]
+    pub fn at(self, position: StreamPosition) -> Self {
+        Self { position: Some(position), ..self }
     }
 }
 

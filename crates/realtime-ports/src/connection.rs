@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use realtime_core::Frame;
+use realtime_core::{Frame, outbound::OutboundQueue};
 use realtime_schema::{ClientId, Closing, ConnectionId};
 
 /// The handle of one connection, shared by all its senders. Hot: nothing here blocks.
@@ -32,8 +32,15 @@ pub trait WebSocketConnection: Send + Sync {
     ///
     /// # Errors
     /// [`SendError::Closed`] when the connection is closing or gone, [`SendError::Full`] when the queue is full
-    /// and its policy was to close: the connection is then closing with 4513.
+    /// and its policy was to close: the connection is then closing with 4513. [`SendError::CatchingUp`] when it reads
+    /// the frame's stream from its history.
     fn send(&self, frame: &Frame) -> Result<(), SendError>;
+
+    /// Runs `change` on its queue, under the queue's lock, and then lets its task look at it: to hold a stream that is
+    /// read from its history, and to end one. A connection without a queue of its own does nothing, the default.
+    fn change_queue(&self, change: &mut dyn QueueChange) {
+        let _ = change;
+    }
 
     /// Sends a `closing` frame, then closes, with the code and the reason of `closing`. Does not wait. Only the first
     /// call has an effect.
@@ -52,6 +59,28 @@ impl<F: FnMut(&Arc<dyn WebSocketConnection>)> SocketVisitor for F {
     }
 }
 
+impl dyn WebSocketConnection + '_ {
+    /// Runs `change` on the queue, as [`WebSocketConnection::change_queue`] does, and returns its result; `None` if the
+    /// connection is closing or has no queue.
+    pub fn with_queue<T>(&self, change: impl FnOnce(&mut OutboundQueue) -> T) -> Option<T> {
+        let (mut change, mut result) = (Some(change), None);
+        self.change_queue(&mut |queue: &mut OutboundQueue| result = change.take().map(|change| change(queue)));
+        result
+    }
+}
+
+/// A change of a connection's queue: usually a closure.
+pub trait QueueChange {
+    /// Called once, while the queue is locked: it must not block.
+    fn apply(&mut self, queue: &mut OutboundQueue);
+}
+
+impl<F: FnMut(&mut OutboundQueue)> QueueChange for F {
+    fn apply(&mut self, queue: &mut OutboundQueue) {
+        self(queue);
+    }
+}
+
 /// Why a frame was not queued.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -62,4 +91,7 @@ pub enum SendError {
     /// The queue was full; the connection is closing with 4513.
     #[error("the connection's queue is full")]
     Full,
+    /// The connection reads the frame's stream from its history, and gets the frame from there.
+    #[error("the connection reads this stream from its history")]
+    CatchingUp,
 }

@@ -54,7 +54,7 @@ pub mod conformance;
 pub use authorizer::Authorizer;
 pub use bus::{BusError, Delivery, MessageBus, Published};
 pub use clock::{Clock, IdGenerator};
-pub use connection::{SendError, SocketVisitor, WebSocketConnection};
+pub use connection::{QueueChange, SendError, SocketVisitor, WebSocketConnection};
 pub use handler::{ConnectionHandler, HookContext, HookError};
 pub use pubsub::{PubSubManager, PubSubStats, SubscribeError};
 pub use registry::{ConnectionRegistry, RegisterError, Selection};

@@ -35,6 +35,8 @@ pub struct Admission {
     pub(crate) ping: PingMode,
     /// The topics that the application gave, to subscribe to when the connection opens.
     pub(crate) subscriptions: Vec<Topic>,
+    /// The resume ticket of the client's last connection, unchecked.
+    pub(crate) ticket: Option<String>,
     /// For the log; nothing keeps it afterwards.
     pub(crate) address: Option<IpAddr>,
     pub(crate) permit: Permit,
@@ -157,7 +159,8 @@ impl Admissions {
         let (client, ping) = (query.client.clone(), query.ping.unwrap_or_default());
         let subscriptions = self.ask_application(&client, request.remote, &mut claims).await?;
         self.names.share(&mut claims);
-        Ok(Admission { client, ping, subscriptions, address: request.remote, claims, permit })
+        let (ticket, address) = (query.resume.clone(), request.remote);
+        Ok(Admission { client, ping, subscriptions, ticket, address, claims, permit })
     }
 
     /// Takes a permit, counted for the address.

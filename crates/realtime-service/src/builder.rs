@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use realtime_core::epoch::Epoch;
 use realtime_ports::{
     Authorizer, BusError, Clock, ConnectionHandler, ConnectionRegistry, IdGenerator, JwtVerifier, MessageBus,
     PubSubManager, Tickets,
@@ -24,6 +25,7 @@ use crate::{
     revocations::Revocations,
     service::Service,
     settings::Settings,
+    streams::{Streams, StreamsParts},
     subscriptions::Subscriptions,
 };
 
@@ -50,6 +52,9 @@ pub enum BuildError {
     /// A port has no adapter.
     #[error("no {0} was given: call ServiceBuilder::{0}, or enable the feature `default-adapters`")]
     Missing(&'static str),
+    /// A namespace has a history, and the bus reaches other nodes, which would not know it.
+    #[error("a namespace has a history, which this message bus does not support: it reaches other nodes")]
+    History,
     /// The bus did not start.
     #[error("the message bus did not start")]
     Bus(#[from] BusError),
@@ -131,11 +136,25 @@ impl ServiceBuilder {
             settings: settings.clone(),
             metrics: metrics.clone(),
         });
+        let keeps_history = !bus.reaches_other_nodes();
+        if settings.load().namespaces.any_history() && !keeps_history {
+            return Err(BuildError::History);
+        }
         bus.start(hub.clone()).await?;
 
         let id = ids.node_id();
+        let streams = Arc::new(Streams::new(StreamsParts {
+            generation: Epoch(ids.random()),
+            hub: hub.clone(),
+            settings: settings.clone(),
+            clock: clock.clone(),
+            metrics: metrics.clone(),
+            enabled: keeps_history,
+        }));
+        let expiry = streams.expire_by_age();
         let control = ControlFrames { clock: clock.clone(), metrics: metrics.clone() };
-        let subscriptions = Arc::new(Subscriptions::new(registry.clone(), pubsub, &bus, control.clone()));
+        let subscriptions =
+            Arc::new(Subscriptions::new(registry.clone(), pubsub, &bus, control.clone(), streams.clone()));
         let publisher = Publisher::new(PublisherParts {
             node: id,
             settings: settings.clone(),
@@ -144,6 +163,7 @@ impl ServiceBuilder {
             ids: ids.clone(),
             metrics: metrics.clone(),
             hub,
+            streams: streams.clone(),
         });
         let revocations = Arc::new(Revocations::new(settings.clone(), clock.clone(), ids.clone()));
         let admissions = Admissions::new(
@@ -170,9 +190,11 @@ impl ServiceBuilder {
             tickets,
             metrics,
             control,
+            streams,
             subscriptions,
             publisher,
             publish_rates: PublishRates::default(),
+            _expiry: expiry,
         })))
     }
 }

@@ -48,6 +48,29 @@ impl Delivery for Hub {
 }
 
 impl Hub {
+    /// Queues a frame of a stream's history on each live connection of the stream; returns how many took it. The caller
+    /// holds the lock of the stream.
+    pub(crate) fn fan_out_kept(&self, route: &Route, frame: &Frame) -> u64 {
+        let except = frame.kept().is_some_and(|kept| kept.except.is_some());
+        let mut taken = 0;
+        self.visit(route, |socket| {
+            if (!except || frame.is_for(socket.client().as_ref())) && socket.send(frame).is_ok() {
+                taken += 1;
+            }
+        });
+        let messages = frame.messages() as usize;
+        add(&self.metrics.envelopes_total, messages);
+        add(&self.metrics.deliveries_total, taken * messages);
+        taken as u64
+    }
+
+    /// True if a connection listens to `route`.
+    pub(crate) fn has_listener(&self, route: &Route) -> bool {
+        let mut found = false;
+        self.visit(route, |_| found = true);
+        found
+    }
+
     /// True if the queue of a recipient of `to` is behind through no fault of its reader.
     pub(crate) fn is_any_behind(&self, to: &Audience) -> bool {
         let mut behind = false;

@@ -43,6 +43,7 @@ mod defaults;
 mod drain;
 #[cfg(feature = "default-adapters")]
 pub mod endpoint;
+mod history;
 mod hub;
 mod idempotency;
 mod intern;
@@ -57,11 +58,13 @@ mod revocations;
 mod revoke;
 mod service;
 mod settings;
+mod streams;
 mod subscriptions;
 
 pub use admission::Admission;
 pub use builder::{BuildError, ServiceBuilder};
 pub use closes::CloseCounts;
+pub use history::HistoryError;
 pub use metrics::MetricsSnapshot;
 pub use refusals::RefusalCounts;
 pub use service::Service;

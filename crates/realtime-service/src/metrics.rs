@@ -7,6 +7,7 @@ use realtime_ports::PubSubStats;
 use crate::{
     closes::{CloseCounts, Closes},
     refusals::{RefusalCounts, Refusals},
+    streams::StreamsStats,
 };
 
 macro_rules! counters {
@@ -46,6 +47,10 @@ macro_rules! counters {
             pub subscriptions: u64,
             /// Revocations that have not ended.
             pub revocations: u64,
+            /// Streams with a history, or with the position of one.
+            pub history_streams: u64,
+            /// Bytes of all histories.
+            pub history_bytes: u64,
         }
 
         impl Metrics {
@@ -55,6 +60,7 @@ macro_rules! counters {
                 connections: usize,
                 topics: PubSubStats,
                 revocations: usize,
+                streams: StreamsStats,
             ) -> MetricsSnapshot {
                 let [writes_total, frames_out_total, bytes_out_total] = self.writes.sums();
                 MetricsSnapshot {
@@ -69,6 +75,8 @@ macro_rules! counters {
                     topics: topics.topics as u64,
                     subscriptions: topics.subscriptions as u64,
                     revocations: revocations as u64,
+                    history_streams: streams.streams as u64,
+                    history_bytes: streams.bytes as u64,
                 }
             }
         }
@@ -87,6 +95,13 @@ counters! {
     /// Messages that were dropped from a slow reader's queue: reported by a `gap`, or superseded where only the latest
     /// counts.
     dropped_total,
+    /// Pages that connections read from histories, to catch up.
+    history_pages_total,
+    /// Messages that were removed from histories because they had expired, or because the histories of all streams were
+    /// too large.
+    history_removed_total,
+    /// Streams whose history was forgotten with its position.
+    history_forgotten_total,
     /// Connections that were closed because their queue was full or a write took too long.
     closed_slow_total,
     /// Text messages that clients sent.

@@ -7,11 +7,12 @@ use arc_swap::ArcSwap;
 use realtime_core::session::SessionSettings;
 use realtime_ports::{Clock, ConnectionHandler, IdGenerator, RealtimeService, Tickets};
 use realtime_schema::NodeId;
+use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     admission::Admissions, authorization::Authorizations, connections::Connections, control::ControlFrames,
     metrics::Metrics, outbound::OutboundShared, publish::Publisher, publish_rates::PublishRates,
-    revocations::Revocations, settings::LiveSettings, subscriptions::Subscriptions,
+    revocations::Revocations, settings::LiveSettings, streams::Streams, subscriptions::Subscriptions,
 };
 
 /// The application's hooks.
@@ -34,7 +35,6 @@ pub(crate) struct Node {
     pub(crate) queues: ArcSwap<OutboundShared>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdGenerator>,
-    #[expect(dead_code, reason = "read when a connection is opened with history")]
     pub(crate) tickets: Arc<dyn Tickets>,
     pub(crate) hooks: Option<Hooks>,
     pub(crate) metrics: Arc<Metrics>,
@@ -42,8 +42,11 @@ pub(crate) struct Node {
     pub(crate) admissions: Admissions,
     pub(crate) authorizations: Authorizations,
     pub(crate) revocations: Arc<Revocations>,
+    pub(crate) streams: Arc<Streams>,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) connections: Connections,
     pub(crate) publisher: Publisher,
     pub(crate) publish_rates: PublishRates,
+    /// Removes what has expired from the histories.
+    pub(crate) _expiry: AbortOnDropHandle<()>,
 }

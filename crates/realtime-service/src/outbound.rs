@@ -12,8 +12,8 @@ use realtime_core::{
     Frame,
     outbound::{OutboundQueue, QueueLimits, Verdict},
 };
-use realtime_ports::{SendError, WebSocketConnection};
-use realtime_schema::{ClientId, CloseCode, Closing, ConnectionId, Gap};
+use realtime_ports::{QueueChange, SendError, WebSocketConnection};
+use realtime_schema::{ClientId, CloseCode, Closing, ConnectionId, Gap, Route};
 
 use crate::metrics::{Metrics, add};
 
@@ -72,6 +72,8 @@ pub(crate) enum Next {
         /// The close follows it: ask again.
         last: bool,
     },
+    /// Nothing was taken: what waits goes before the next page of this stream's history.
+    Page(Route),
     /// Only the close.
     Close(Box<Closing>),
 }
@@ -93,7 +95,10 @@ impl Outbound {
         (state.awake, state.blocked) = (false, false);
         let listen = mem::take(&mut state.listen);
         let closing = matches!(state.phase, Phase::Closing(_));
-        let next = if !state.queue.is_empty() {
+        let open = matches!(state.phase, Phase::Open);
+        let next = if open && let Some(stream) = state.queue.next_open() {
+            Some(Next::Page(stream))
+        } else if !state.queue.is_empty() {
             Some(Next::Batch { gaps: state.queue.take(batch), last: closing })
         } else if closing && let Phase::Closing(closing) = mem::replace(&mut state.phase, Phase::Closed) {
             Some(Next::Close(closing))
@@ -101,6 +106,16 @@ impl Outbound {
             None
         };
         Work { next, listen }
+    }
+
+    /// The client that the queue belongs to.
+    pub(crate) fn client_id(&self) -> Option<&ClientId> {
+        self.client.as_ref()
+    }
+
+    /// Runs `change` on the queue, and wakes no one: for the connection's task.
+    pub(crate) fn look<T>(&self, change: impl FnOnce(&mut OutboundQueue) -> T) -> T {
+        change(&mut self.state().queue)
     }
 
     /// The task will ask for [work](Self::work) by itself before it rests: what comes until then need not wake it.
@@ -228,6 +243,7 @@ impl WebSocketConnection for Outbound {
         }
         drop(state);
         match verdict {
+            Verdict::CatchingUp => Err(SendError::CatchingUp),
             Verdict::Queued { dropped: 0 } => Ok(()),
             Verdict::Queued { dropped } => {
                 add(&self.shared.metrics.dropped_total, dropped as usize);
@@ -237,6 +253,14 @@ impl WebSocketConnection for Outbound {
                 add(&self.shared.metrics.closed_slow_total, 1);
                 Err(SendError::Full)
             }
+        }
+    }
+
+    fn change_queue(&self, change: &mut dyn QueueChange) {
+        let mut state = self.state();
+        if matches!(state.phase, Phase::Open) {
+            change.apply(&mut state.queue);
+            state.rouse();
         }
     }
 

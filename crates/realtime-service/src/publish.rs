@@ -6,9 +6,10 @@ use realtime_core::message::{Stamp, from_request, validate};
 use realtime_ports::{Clock, IdGenerator, MessageBus, PublishError, Published};
 use realtime_schema::{Envelope, MessageId, NodeId, PublishRequest, Receipt};
 
-use crate::{hub::Hub, idempotency::Receipts, metrics::Metrics, settings::LiveSettings};
+use crate::{hub::Hub, idempotency::Receipts, metrics::Metrics, settings::LiveSettings, streams::Streams};
 
 mod batch;
+mod kept;
 
 /// What becomes of one publication.
 type PublishResult = Result<Receipt, PublishError>;
@@ -22,6 +23,7 @@ pub(crate) struct Publisher {
     ids: Arc<dyn IdGenerator>,
     metrics: Arc<Metrics>,
     hub: Arc<Hub>,
+    streams: Arc<Streams>,
     receipts: Receipts,
     /// Held while a portion of a batch is queued.
     batches: tokio::sync::Mutex<()>,
@@ -36,13 +38,14 @@ pub(crate) struct PublisherParts {
     pub(crate) ids: Arc<dyn IdGenerator>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hub: Arc<Hub>,
+    pub(crate) streams: Arc<Streams>,
 }
 
 impl Publisher {
     pub(crate) fn new(parts: PublisherParts) -> Self {
-        let PublisherParts { node, settings, bus, clock, ids, metrics, hub } = parts;
+        let PublisherParts { node, settings, bus, clock, ids, metrics, hub, streams } = parts;
         let batches = tokio::sync::Mutex::default();
-        Self { node, settings, bus, clock, ids, metrics, hub, receipts: Receipts::default(), batches }
+        Self { node, settings, bus, clock, ids, metrics, hub, streams, receipts: Receipts::default(), batches }
     }
 
     /// Publishes one message of the backend or the application, once for each idempotency key.
@@ -76,10 +79,14 @@ impl Publisher {
         if size > limit {
             return Err(PublishError::TooLarge { size, limit });
         }
-        validate(request, limit).map_err(PublishError::Invalid)
+        validate(request, limit).map_err(PublishError::Invalid)?;
+        kept::check_union(&self.streams, request).map_err(|error| PublishError::Invalid(vec![error]))
     }
 
     async fn publish_checked(&self, request: PublishRequest) -> PublishResult {
+        if let Some(kept) = kept::Kept::of(&self.streams, &request) {
+            return self.publish_kept(&kept, vec![request]).pop().expect("a result for each request");
+        }
         let (id, envelope) = self.envelope(request);
         Ok(self.receipt(id, self.bus.publish(envelope).await?))
     }

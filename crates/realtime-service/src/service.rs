@@ -6,13 +6,14 @@ use async_trait::async_trait;
 use realtime_core::auth::{ConnectRequest, Refusal, RefusalReason};
 use realtime_ports::{PublishError, RealtimeService, RevokeError, Socket, SubscribeError, WebSocketConnection};
 use realtime_schema::{
-    Closing, Connection, ConnectionId, ConnectionInfo, ConnectionPage, ConnectionQuery, Origin, PublishRequest,
-    Receipt, Revocation, RevocationId, RevocationRequest, Revoked, SubscriberPage, SubscriberQuery, Topic, TopicInfo,
-    UserId,
+    Closing, Connection, ConnectionId, ConnectionInfo, ConnectionPage, ConnectionQuery, HistoryPage, HistoryQuery,
+    Origin, PublishRequest, Receipt, Revocation, RevocationId, RevocationRequest, Revoked, Route, SubscriberPage,
+    SubscriberQuery, Topic, TopicInfo, UserId,
 };
 
 use crate::{
-    admission::Admission, connection, drain, metrics::MetricsSnapshot, node::Node, reload, revoke, settings::Settings,
+    admission::Admission, connection, drain, history, history::HistoryError, metrics::MetricsSnapshot, node::Node,
+    reload, revoke, settings::Settings,
 };
 
 /// The real-time layer of one node. Cloning makes another handle to it.
@@ -42,8 +43,9 @@ impl Service {
 
     /// The counters now.
     pub fn metrics(&self) -> MetricsSnapshot {
-        let Node { admissions, connections, subscriptions, revocations, metrics, .. } = &*self.0;
-        metrics.snapshot(admissions.held(), connections.count(), subscriptions.stats(), revocations.count())
+        let Node { admissions, connections, subscriptions, revocations, metrics, streams, .. } = &*self.0;
+        let (topics, revocations) = (subscriptions.stats(), revocations.count());
+        metrics.snapshot(admissions.held(), connections.count(), topics, revocations, streams.stats())
     }
 
     /// The bytes that wait in the queues of all connections. Visits every connection: call it at most once a second.
@@ -120,6 +122,14 @@ impl Service {
     /// [`RealtimeService::revoke`] adds one.
     pub fn revocations(&self, after: Option<RevocationId>, limit: usize) -> Vec<Revocation> {
         self.0.revocations.page(after, limit)
+    }
+
+    /// One page of the history of a stream, as kept on this node; with a limit of 0 its position alone.
+    ///
+    /// # Errors
+    /// The stream has no history, or the position can't be used.
+    pub fn history(&self, route: &Route, query: &HistoryQuery) -> Result<HistoryPage, HistoryError> {
+        history::page(&self.0, route, query)
     }
 
     /// Ends a revocation, and returns it; `None` if it is unknown or has ended.

@@ -5,19 +5,45 @@
 
 use std::{future::Future, pin::Pin, sync::Arc};
 
+use realtime_core::outbound::{Owed, Start};
 use realtime_ports::{ConnectionRegistry, MessageBus, PubSubManager, PubSubStats, SubscribeError, WebSocketConnection};
 use realtime_schema::{
     ConnectionId, Control, Origin, Route, Subscribed, Subscription, Topic, TopicInfo, Unsubscribed, UnsubscribedReason,
 };
 
-use crate::control::ControlFrames;
+use crate::{control::ControlFrames, streams::Streams};
 
 mod bus_interest;
+mod changes;
+mod kept;
 
 use bus_interest::BusInterest;
+use changes::Changes;
 
-/// Whether a connection has joined a topic: true if it was not subscribed before.
-type Joined = Result<bool, SubscribeError>;
+/// Whether a connection has joined a topic.
+type Joined = Result<Join, SubscribeError>;
+
+/// How a connection has joined a topic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Join {
+    /// It was not subscribed before.
+    pub(crate) new: bool,
+    /// The topic has a history: what is owed comes once the connection has caught up.
+    pub(crate) catching_up: bool,
+}
+
+/// A wish to join a topic.
+#[derive(Clone, Debug)]
+pub(crate) struct JoinRequest {
+    pub(crate) topic: Topic,
+    pub(crate) origin: Origin,
+    /// Where to read the topic's history from, if it has one.
+    pub(crate) start: Start,
+    /// Its history stands still until the client resumes.
+    pub(crate) held: bool,
+    /// What the client gets once it has caught up with the topic's history.
+    pub(crate) owed: Option<Owed>,
+}
 
 /// When the result of joining a topic is known.
 pub(crate) enum Joining {
@@ -32,6 +58,9 @@ pub(crate) struct Subscriptions {
     registry: Arc<dyn ConnectionRegistry>,
     pubsub: Arc<dyn PubSubManager>,
     control: ControlFrames,
+    streams: Arc<Streams>,
+    /// One change of a connection's subscriptions at a time.
+    changes: Changes,
     /// `None` if the bus delivers everything anyway.
     interest: Option<BusInterest>,
 }
@@ -42,9 +71,10 @@ impl Subscriptions {
         pubsub: Arc<dyn PubSubManager>,
         bus: &Arc<dyn MessageBus>,
         control: ControlFrames,
+        streams: Arc<Streams>,
     ) -> Self {
         let interest = bus.is_selective().then(|| BusInterest::new(bus.clone()));
-        Self { registry, pubsub, control, interest }
+        Self { registry, pubsub, control, streams, changes: Changes::default(), interest }
     }
 
     /// Lets a connection subscribe, to at most `max_topics` topics.
@@ -61,53 +91,72 @@ impl Subscriptions {
     }
 
     /// Subscribes a connection.
-    pub(crate) fn join(self: &Arc<Self>, id: ConnectionId, topic: &Topic, origin: Origin) -> Joining {
+    pub(crate) fn join(self: &Arc<Self>, id: ConnectionId, request: JoinRequest) -> Joining {
         if self.interest.is_none() {
-            return Joining::Now(self.pubsub.subscribe(id, topic, origin));
+            return Joining::Now(self.join_now(id, request));
         }
-        let (this, topic) = (self.clone(), topic.clone());
+        let this = self.clone();
         Joining::Later(Box::pin(async move {
-            let Some(interest) = &this.interest else { return this.pubsub.subscribe(id, &topic, origin) };
-            let entered = interest.enter(Route::Topic(topic.clone())).await?;
-            let joined = this.pubsub.subscribe(id, &topic, origin);
-            if joined == Ok(true) {
+            let Some(interest) = &this.interest else { return this.join_now(id, request) };
+            let entered = interest.enter(Route::Topic(request.topic.clone())).await?;
+            let joined = this.join_now(id, request);
+            if joined.is_ok_and(|join| join.new) {
                 entered.keep();
             }
             joined
         }))
     }
 
-    /// Ends a subscription; false if there was none.
-    pub(crate) fn leave(&self, id: ConnectionId, topic: &Topic) -> bool {
+    fn join_now(&self, id: ConnectionId, request: JoinRequest) -> Joined {
+        let route = Route::Topic(request.topic.clone());
+        if self.streams.has_history(&route) {
+            let _change = self.changes.of(id);
+            return self.join_kept(id, &route, request);
+        }
+        let new = self.pubsub.subscribe(id, &request.topic, request.origin)?;
+        Ok(Join { new, catching_up: false })
+    }
+
+    /// Ends a subscription; false if there was none. `notice` is sent to the client after the last message of the topic.
+    pub(crate) fn leave(&self, id: ConnectionId, topic: &Topic, notice: Option<UnsubscribedReason>) -> bool {
+        let _change = self.changes.of(id);
         let left = self.pubsub.unsubscribe(id, topic);
+        // Also without a subscription: one that is being made may have a gate already.
+        self.end_stream(id, &Route::Topic(topic.clone()));
         if left && let Some(interest) = &self.interest {
             interest.leave([Route::Topic(topic.clone())]);
+        }
+        if left && let Some(reason) = notice {
+            self.notify(id, &Control::Unsubscribed(Unsubscribed { topic: topic.clone(), reason }));
         }
         left
     }
 
-    /// Subscribes a connection on the application's behalf, and notifies its client.
-    pub(crate) async fn subscribe(self: &Arc<Self>, id: ConnectionId, topic: &Topic, origin: Origin) -> Joined {
-        let joined = match self.join(id, topic, origin) {
+    /// Subscribes a connection on the application's behalf, and notifies its client; true if it was not subscribed
+    /// before.
+    pub(crate) async fn subscribe(
+        self: &Arc<Self>,
+        id: ConnectionId,
+        topic: &Topic,
+        origin: Origin,
+    ) -> Result<bool, SubscribeError> {
+        let notice = Subscribed { topic: topic.clone(), position: None, reason: None };
+        let owed = Some(Owed::Subscribed(notice.clone()));
+        let request = JoinRequest { topic: topic.clone(), origin, start: Start::Live, held: false, owed };
+        let joined = match self.join(id, request) {
             Joining::Now(joined) => joined,
             Joining::Later(joining) => joining.await,
         };
-        if joined == Ok(true) {
-            self.notify(id, &Control::Subscribed(Subscribed { topic: topic.clone(), position: None, reason: None }));
+        let Join { new, catching_up } = joined?;
+        if new && !catching_up {
+            self.notify(id, &Control::Subscribed(notice));
         }
-        joined
+        Ok(new)
     }
 
     /// Ends a subscription on the application's behalf, and notifies its client; false if there was none.
     pub(crate) fn unsubscribe(&self, id: ConnectionId, topic: &Topic) -> bool {
-        let left = self.leave(id, topic);
-        if left {
-            self.notify(
-                id,
-                &Control::Unsubscribed(Unsubscribed { topic: topic.clone(), reason: UnsubscribedReason::Server }),
-            );
-        }
-        left
+        self.leave(id, topic, Some(UnsubscribedReason::Server))
     }
 
     /// A connection's subscriptions, in the order of their topics.

@@ -11,7 +11,10 @@ use realtime_adapters::{
     local::LocalBus,
     testing::{TestJwtVerifier, TestWebSocketConnection},
 };
-use realtime_core::{auth::ConnectRequest, client_message::Handled};
+use realtime_core::{
+    auth::{ConnectDecision, ConnectRequest},
+    client_message::Handled,
+};
 use realtime_ports::{
     BusError, MessageBus, MockClock, MockConnectionHandler, MockConnectionRegistry, MockDelivery, MockIdGenerator,
     MockJwtVerifier, MockMessageBus, MockPubSubManager, MockRealtimeService, MockWebSocketConnection, Published,
@@ -41,6 +44,7 @@ fn unavailable() -> BusError {
 fn selective_bus() -> MockMessageBus {
     let mut bus = MockMessageBus::new();
     bus.expect_is_selective().return_const(true);
+    bus.expect_reaches_other_nodes().return_const(true);
     bus.expect_start().returning(|_| Ok(()));
     bus
 }
@@ -102,6 +106,7 @@ async fn a_subscriber_that_the_bus_can_not_serve_is_told_so_and_is_not_subscribe
 async fn a_bus_that_is_not_selective_is_not_asked_for_topics() {
     let mut bus = MockMessageBus::new();
     bus.expect_is_selective().return_const(false);
+    bus.expect_reaches_other_nodes().return_const(true);
     bus.expect_start().returning(|_| Ok(()));
     bus.expect_listen().never();
     bus.expect_unlisten().never();
@@ -138,6 +143,11 @@ async fn each_hook_is_called_once_and_in_its_order() {
         move || calls.lock().expect("no panic").push(call)
     };
     let (open, message, close) = (note("open"), note("message"), note("close"));
+    let connect = note("connect");
+    handler.expect_on_connect().times(1).returning(move |_| {
+        connect();
+        Ok(ConnectDecision::default())
+    });
     handler.expect_on_open().times(1).returning(move |_| {
         open();
         Ok(())
@@ -155,7 +165,7 @@ async fn each_hook_is_called_once_and_in_its_order() {
     alice.command(json!({"action": "ping"})).await.expect("done");
     alice.disconnects().await;
     alice.node_task().await.expect("no panic");
-    assert_eq!(*calls.lock().expect("no panic"), ["open", "message", "close"]);
+    assert_eq!(*calls.lock().expect("no panic"), ["connect", "open", "message", "close"]);
 }
 
 #[tokio::test]
@@ -163,12 +173,14 @@ async fn an_envelope_has_the_node_the_id_and_the_time_of_the_ports() {
     let id: ConnectionId = ID.parse().expect("an id");
     let mut ids = MockIdGenerator::new();
     ids.expect_node_id().times(1).returning(move || NodeId(id.0));
+    ids.expect_random().return_const(7_u64);
     ids.expect_message_id().times(1).returning(move || MessageId(id.0));
     let mut clock = MockClock::new();
     clock.expect_now().return_const(Timestamp::from_millis(1_795_438_800_123));
     clock.expect_monotonic().return_const(Duration::ZERO);
     let mut bus = MockMessageBus::new();
     bus.expect_is_selective().return_const(false);
+    bus.expect_reaches_other_nodes().return_const(true);
     bus.expect_start().returning(|_| Ok(()));
     bus.expect_publish()
         .withf(move |envelope| {

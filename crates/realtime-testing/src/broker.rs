@@ -157,6 +157,10 @@ impl MessageBus for NodeBus {
         Ok(())
     }
 
+    fn reaches_other_nodes(&self) -> bool {
+        lock(&self.broker.0.links).len() > 1
+    }
+
     async fn publish(&self, envelope: Arc<Envelope>) -> Result<Published, BusError> {
         self.publish_batch(vec![envelope]).await.pop().unwrap_or(Err(BusError::Misused("given no envelope")))
     }

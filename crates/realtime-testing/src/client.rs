@@ -292,6 +292,17 @@ impl Client {
         Ok(())
     }
 
+    /// Drops the connection, if there is one, and connects again with the resume ticket of its last `welcome`. Unread
+    /// frames are gone.
+    ///
+    /// # Panics
+    /// It is refused.
+    pub async fn reconnects_with_ticket(&mut self) {
+        self.identity.ticket = self.welcome().resume.clone();
+        self.reconnects().await;
+        self.identity.ticket = None;
+    }
+
     /// The same, on another node.
     ///
     /// # Panics

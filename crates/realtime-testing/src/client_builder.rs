@@ -34,6 +34,7 @@ impl ClientBuilder {
             lifetime: None,
             token: None,
             client: None,
+            ticket: None,
             ping: PingMode::Frame,
             address: None,
             ignores_pings: false,
@@ -94,6 +95,13 @@ impl ClientBuilder {
     pub fn client_name(mut self, name: &str) -> Self {
         let parse = |error| panic!("`{name}` is not the name of a client: {error}");
         self.identity.client = Some(ClientId::new(name).unwrap_or_else(parse));
+        self
+    }
+
+    /// The resume ticket that it brings, from the `welcome` of an earlier connection.
+    #[must_use]
+    pub fn ticket(mut self, ticket: impl Into<String>) -> Self {
+        self.identity.ticket = Some(ticket.into());
         self
     }
 

@@ -15,6 +15,8 @@ pub(crate) struct Identity {
     pub(crate) lifetime: Option<Duration>,
     pub(crate) token: Option<String>,
     pub(crate) client: Option<ClientId>,
+    /// The resume ticket that it brings.
+    pub(crate) ticket: Option<String>,
     pub(crate) ping: PingMode,
     pub(crate) address: Option<IpAddr>,
     pub(crate) ignores_pings: bool,
@@ -46,6 +48,7 @@ impl Identity {
         let mut request = ConnectRequest::with_token(self.token(scene));
         request.query.client = self.client.clone();
         request.query.ping = Some(self.ping);
+        request.query.resume = self.ticket.clone();
         request.remote = self.address;
         request
     }

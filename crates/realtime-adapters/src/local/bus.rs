@@ -31,6 +31,10 @@ impl MessageBus for LocalBus {
         self.delivery.set(delivery).map_err(|_| BusError::Misused("started twice"))
     }
 
+    fn reaches_other_nodes(&self) -> bool {
+        false
+    }
+
     async fn publish(&self, envelope: Arc<Envelope>) -> Result<Published, BusError> {
         Ok(Published::locally(self.delivery()?.deliver(&envelope)))
     }

@@ -1,6 +1,6 @@
 //! The application's authorizer: asked where neither a grant nor a namespace allows a command.
 
-use realtime_schema::{Action, CommandId, ErrorCode, ErrorReply, GrantAction, Origin, Role, Topic};
+use realtime_schema::{Action, CommandId, ErrorCode, ErrorReply, GrantAction, Origin, Topic};
 
 use super::{ClientPublication, Effect, Pending, PendingKind, Run, Session, error};
 use crate::access::{AccessDecision, AccessRequest};
@@ -75,6 +75,10 @@ impl Session {
                 let publication = ClientPublication { id, topic, kind, payload, idempotency_key, echo };
                 self.run_publication(publication, false, effects);
             }
+            Action::History { stream, since, limit, reverse } => {
+                let request = super::HistoryRequest { stream, since, limit, reverse };
+                self.read_history(id, request, false, effects);
+            }
             other => debug_assert!(false, "{other:?} is never authorized"),
         }
     }
@@ -83,13 +87,13 @@ impl Session {
     pub(super) fn reauthorized(
         &mut self,
         now: std::time::Duration,
-        roles: Vec<Role>,
+        refreshed: super::refresh::Refreshed,
         denied: Vec<Topic>,
         effects: &mut Vec<Effect>,
     ) {
         let Some(id) = self.finish(PendingKind::Refresh) else { return };
         effects.extend(denied.into_iter().map(|topic| Effect::Run(Run::Revoke { topic })));
-        self.refreshed(now, id, roles, effects);
+        self.refreshed(now, id, refreshed, effects);
     }
 
     fn not_granted(&self, request: &AccessRequest) -> String {

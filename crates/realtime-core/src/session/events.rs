@@ -1,16 +1,23 @@
 //! What a session is given, and what it wants: inputs and effects.
 
-use realtime_schema::{Closing, Command, Control, JwtClaims, Origin, Role, Subscription, Timestamp, TokenInfo, Topic};
+use realtime_schema::{
+    Closing, Command, CommandId, Control, GapReason, JwtClaims, Origin, Role, StreamPosition, Subscription, Timestamp,
+    TokenInfo, Topic,
+};
 
 use super::{
     authorize::{AuthorizeOutcome, Authorizing},
+    history::{HistoryOutcome, HistoryRequest},
     hook::HookFailure,
     publish::{ClientPublication, PublishOutcome},
+    refresh::Refreshed,
+    resume::ResumeRequest,
 };
 use crate::{
     auth::Refusal,
     client_message::{ClientMessage, Handled},
     codec::DecodeError,
+    outbound::ResumePending,
 };
 
 /// An input of a session.
@@ -45,10 +52,19 @@ pub enum Input {
         /// The wall clock, to calculate when the token expires.
         wall: Timestamp,
     },
+    /// The outcome of [`Run::History`].
+    HistoryRead {
+        /// What was asked for.
+        request: Box<HistoryRequest>,
+        /// The outcome.
+        outcome: HistoryOutcome,
+    },
+    /// The outcome of [`Run::Resume`].
+    Resumed(Result<(), ResumePending>),
     /// The outcome of [`Run::Regrant`]: the connection's subscriptions.
     Regranted {
-        /// The roles that it has now.
-        roles: Vec<Role>,
+        /// What the connection has now.
+        refreshed: Refreshed,
         /// Its subscriptions.
         subscriptions: Vec<Subscription>,
     },
@@ -63,8 +79,8 @@ pub enum Input {
     },
     /// The outcome of [`Run::Reauthorize`].
     Reauthorized {
-        /// The roles that the connection has now.
-        roles: Vec<Role>,
+        /// What the connection has now.
+        refreshed: Refreshed,
         /// The topics that the authorizer does not allow any more, or could not decide on.
         denied: Vec<Topic>,
     },
@@ -76,6 +92,8 @@ pub enum Input {
 pub enum SubscribeOutcome {
     /// The connection is subscribed, now or already before.
     Subscribed,
+    /// The connection is subscribed, and its queue sends the `ack` once it has caught up with the topic's history.
+    CatchingUp,
     /// The connection has ended meanwhile.
     NotConnected,
     /// The connection has reached its limit of topics.
@@ -111,6 +129,25 @@ pub enum Run {
         topic: Topic,
         /// What allowed it: the client's grants and the namespaces, or the application's authorizer.
         origin: Origin,
+        /// The last position that the client received, if the topic has a history.
+        since: Option<StreamPosition>,
+        /// The id for the `ack` of a connection that has to catch up.
+        id: Option<CommandId>,
+    },
+    /// Read a page of a history; the outcome is [`Input::HistoryRead`].
+    History {
+        /// The page.
+        request: Box<HistoryRequest>,
+        /// Only if the connection receives the stream.
+        if_received: bool,
+    },
+    /// Let the streams that stand still go on from the client's positions, and subscribe to the topics that it resumes;
+    /// the outcome is [`Input::Resumed`]. The queue sends the `ack` once all have caught up.
+    Resume(Box<ResumeRequest>),
+    /// Let the streams that stand still go on, each after a gap. No outcome.
+    Release {
+        /// The reason of the gaps.
+        reason: GapReason,
     },
     /// End a subscription; the outcome is [`Input::Unsubscribed`].
     Unsubscribe {
@@ -131,8 +168,8 @@ pub enum Run {
     /// Ask the application's authorizer about subscriptions that the new token does not grant; the outcome is
     /// [`Input::Reauthorized`].
     Reauthorize {
-        /// The roles that the connection has now.
-        roles: Vec<Role>,
+        /// What the connection has now.
+        refreshed: Refreshed,
         /// The topics.
         topics: Vec<Topic>,
     },

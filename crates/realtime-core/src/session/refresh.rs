@@ -1,13 +1,23 @@
 //! `refresh`: a new token for the same user, and the end of subscriptions that it no longer grants.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use realtime_schema::{
-    Ack, CommandId, Control, ErrorCode, ErrorReply, JwtClaims, Origin, Role, Subscription, Timestamp, Topic,
+    Ack, CommandId, Control, ErrorCode, ErrorReply, JwtClaims, Origin, Role, Stream, StreamPosition, Subscription,
+    Timestamp, Topic,
 };
 
 use super::{Effect, Pending, PendingKind, Run, Session, error, welcome::millis};
 use crate::{auth::Refusal, connection::token_info};
+
+/// What a connection has after a refresh.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Refreshed {
+    /// Its roles.
+    pub roles: Vec<Role>,
+    /// The streams of new roles that have a history, each with the position from which the connection receives it.
+    pub streams: BTreeMap<Stream, StreamPosition>,
+}
 
 impl Session {
     pub(super) fn refresh(&mut self, id: Option<CommandId>, token: String, effects: &mut Vec<Effect>) {
@@ -47,7 +57,7 @@ impl Session {
     pub(super) fn regranted(
         &mut self,
         now: Duration,
-        roles: Vec<Role>,
+        refreshed: Refreshed,
         subscriptions: &[Subscription],
         effects: &mut Vec<Effect>,
     ) {
@@ -57,17 +67,26 @@ impl Session {
         let topics: Vec<Topic> = not_granted.cloned().collect();
         if self.settings.has_authorizer && !topics.is_empty() {
             let pending = Pending { id, kind: PendingKind::Refresh };
-            return self.run(pending, Run::Reauthorize { roles, topics }, effects);
+            return self.run(pending, Run::Reauthorize { refreshed, topics }, effects);
         }
         effects.extend(topics.into_iter().map(|topic| Effect::Run(Run::Revoke { topic })));
-        self.refreshed(now, id, roles, effects);
+        self.refreshed(now, id, refreshed, effects);
     }
 
     /// Acknowledges a refresh.
-    pub(super) fn refreshed(&self, now: Duration, id: Option<CommandId>, roles: Vec<Role>, effects: &mut Vec<Effect>) {
+    pub(super) fn refreshed(
+        &self,
+        now: Duration,
+        id: Option<CommandId>,
+        refreshed: Refreshed,
+        effects: &mut Vec<Effect>,
+    ) {
         if let Some(id) = id {
             let token_expires_in_ms = self.token_expires_in(now).map(millis);
-            effects.push(Effect::Send(Control::Ack(Ack { token_expires_in_ms, roles: Some(roles), ..Ack::new(id) })));
+            let Refreshed { roles, streams } = refreshed;
+            let streams = Some(streams).filter(|streams| !streams.is_empty());
+            let ack = Ack { token_expires_in_ms, roles: Some(roles), streams, ..Ack::new(id) };
+            effects.push(Effect::Send(Control::Ack(ack)));
         }
     }
 }

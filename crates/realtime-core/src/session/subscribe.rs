@@ -1,7 +1,7 @@
 //! `subscribe`: the permission, and the reply to the client.
 
 use realtime_schema::{
-    Action, CommandId, Control, ErrorCode, ErrorReply, FieldError, Gap, GapReason, GrantAction, Origin, Stream,
+    Action, CommandId, Control, ErrorCode, ErrorReply, FieldError, Gap, GapReason, GrantAction, Origin, Route, Stream,
     StreamPosition, Topic,
 };
 
@@ -39,18 +39,20 @@ impl Session {
         origin: Origin,
         effects: &mut Vec<Effect>,
     ) {
-        if let Some(since) = since {
-            effects.push(Effect::Send(Control::Gap(no_history(&topic, &since))));
+        let has_history = self.settings.namespaces.retention(&Route::Topic(topic.clone())).is_some();
+        if let Some(since) = since.as_ref().filter(|_| !has_history) {
+            effects.push(Effect::Send(Control::Gap(no_history(&topic, since))));
         }
-        self.run(Pending { id, kind: PendingKind::Subscribe }, Run::Subscribe { topic, origin }, effects);
+        let run = Run::Subscribe { topic, origin, since: since.filter(|_| has_history), id: id.clone() };
+        self.run(Pending { id, kind: PendingKind::Subscribe }, run, effects);
     }
 
     pub(super) fn subscribed(&mut self, outcome: SubscribeOutcome, effects: &mut Vec<Effect>) {
         let Some(id) = self.finish(PendingKind::Subscribe) else { return };
         match outcome {
             SubscribeOutcome::Subscribed => Self::ack(id, effects),
-            // The connection is closing: no reply can reach the client.
-            SubscribeOutcome::NotConnected => {}
+            // The queue sends the `ack`; or the connection is closing, and no reply can reach the client.
+            SubscribeOutcome::CatchingUp | SubscribeOutcome::NotConnected => {}
             SubscribeOutcome::LimitExceeded { limit } => {
                 let message = format!("limits.subscriptions is {limit}; unsubscribe from a topic first");
                 effects.push(error(ErrorReply::new(id, ErrorCode::LimitExceeded, message)));

@@ -57,6 +57,15 @@ fn record(claims: &JwtClaims) -> Connection {
     crate::connection::record(realtime_schema::ConnectionId(uuid::Uuid::nil()), claims, None, wall(ms(0)))
 }
 
+/// What a session runs for a `subscribe` with the id 7.
+fn subscribe(topic: Topic, origin: Origin) -> Run {
+    Run::Subscribe { topic, origin, since: None, id: Some(CommandId::Number(7)) }
+}
+
+fn refreshed(roles: &[realtime_schema::Role]) -> Refreshed {
+    Refreshed { roles: roles.to_vec(), ..Refreshed::default() }
+}
+
 impl World {
     fn new(claims: &JwtClaims) -> Self {
         Self::with(claims, settings(), PingMode::Frame)
@@ -64,7 +73,7 @@ impl World {
 
     fn with(claims: &JwtClaims, settings: SessionSettings, ping: PingMode) -> Self {
         // A jitter of 100 does not change the ping interval.
-        let opening = Opening { now: ms(0), wall: wall(ms(0)), ping, jitter: 100 };
+        let opening = Opening { now: ms(0), wall: wall(ms(0)), ping, jitter: 100, hold: None };
         Self { session: Session::open(Arc::new(settings), &record(claims), claims, &opening), now: ms(0) }
     }
 
@@ -119,7 +128,7 @@ fn closing(effects: &[Effect]) -> &Closing {
 fn a_granted_topic_is_subscribed_and_then_acknowledged() {
     let mut world = World::new(&claims(&["subscribe:order:*"], None));
     let asked = world.receive(r#"{"action":"subscribe","id":7,"topic":"order:1"}"#);
-    assert_eq!(asked, [Effect::Run(Run::Subscribe { topic: topic("order:1"), origin: Origin::Client })]);
+    assert_eq!(asked, [Effect::Run(subscribe(topic("order:1"), Origin::Client))]);
     assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Subscribed)), [ack(7)]);
 }
 
@@ -127,8 +136,8 @@ fn a_granted_topic_is_subscribed_and_then_acknowledged() {
 fn nothing_is_subscribed_without_a_grant_or_an_open_namespace() {
     let mut world = World::new(&claims(&["publish:order:*"], None));
     assert_eq!(error(&world.receive(r#"{"action":"subscribe","id":7,"topic":"order:1"}"#)).code, ErrorCode::Forbidden);
-    let open = world.receive(r#"{"action":"subscribe","topic":"news:today"}"#);
-    assert_eq!(open, [Effect::Run(Run::Subscribe { topic: topic("news:today"), origin: Origin::Client })]);
+    let open = world.receive(r#"{"action":"subscribe","id":7,"topic":"news:today"}"#);
+    assert_eq!(open, [Effect::Run(subscribe(topic("news:today"), Origin::Client))]);
 }
 
 #[test]
@@ -154,10 +163,7 @@ fn a_position_without_history_gets_a_gap_before_anything_else() {
     let gap = Gap { stream, from: Some(18), to: None, missed: None, position: None, reason: GapReason::NoHistory };
     assert_eq!(
         world.receive(text),
-        [
-            Effect::Send(Control::Gap(gap)),
-            Effect::Run(Run::Subscribe { topic: topic("order:1"), origin: Origin::Client })
-        ]
+        [Effect::Send(Control::Gap(gap)), Effect::Run(subscribe(topic("order:1"), Origin::Client))]
     );
 }
 
@@ -240,7 +246,7 @@ fn a_refresh_renews_the_expiry_the_roles_and_the_grants() {
         has("given", Origin::Server),
         has("news:today", Origin::Client),
     ];
-    let effects = world.handle(Input::Regranted { roles: renewed.roles.clone(), subscriptions });
+    let effects = world.handle(Input::Regranted { refreshed: refreshed(&renewed.roles), subscriptions });
     let ack = Ack { token_expires_in_ms: Some(95_000), roles: Some(renewed.roles), ..Ack::new(CommandId::Number(1)) };
     assert_eq!(
         effects,
@@ -318,7 +324,7 @@ fn a_client_that_asks_for_text_pings_gets_them() {
 #[test]
 fn pings_vary_by_a_tenth_up_or_down() {
     let due = |jitter| {
-        let opening = Opening { now: ms(0), wall: wall(ms(0)), ping: PingMode::Frame, jitter };
+        let opening = Opening { now: ms(0), wall: wall(ms(0)), ping: PingMode::Frame, jitter, hold: None };
         let claims = claims(&[], None);
         Session::open(Arc::new(settings()), &record(&claims), &claims, &opening).deadline()
     };
@@ -329,7 +335,9 @@ fn pings_vary_by_a_tenth_up_or_down() {
 fn the_welcome_holds_the_identity_the_settings_and_the_limits() {
     let claims = claims(&[], Some(WALL_S + 60));
     let world = World::new(&claims);
-    let Control::Welcome(welcome) = welcome(&world.session, &record(&claims), ms(0), wall(ms(0))) else {
+    let Control::Welcome(welcome) =
+        welcome(&world.session, &record(&claims), ms(0), wall(ms(0)), WelcomeStreams::default())
+    else {
         panic!("not a welcome")
     };
     assert_eq!(welcome.user.as_str(), "alice");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use realtime_schema::{Action, CloseCode, Closing, Command, CommandId, ErrorCode, ErrorReply};
 
-use super::{ClientPublication, Effect, Session, error};
+use super::{ClientPublication, Effect, HistoryRequest, Session, error};
 use crate::codec::{DecodeError, id_of};
 
 impl Session {
@@ -49,9 +49,11 @@ impl Session {
             }
             Action::Refresh { token } => self.refresh(id, token, effects),
             Action::Call { .. } => Self::not_handled(id, effects),
-            Action::History { .. } => not_offered(id, "history", effects),
+            Action::History { stream, since, limit, reverse } => {
+                self.history(id, HistoryRequest { stream, since, limit, reverse }, effects);
+            }
             Action::Presence { .. } => not_offered(id, "presence", effects),
-            Action::Resume { .. } => not_offered(id, "resume", effects),
+            Action::Resume { since } => self.resume(id, since, effects),
             // The decoder returns no other action; only a caller that makes its own commands gets here.
             other => not_offered(id, other.name(), effects),
         }

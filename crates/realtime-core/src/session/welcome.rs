@@ -2,30 +2,54 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use realtime_schema::{Connection, Control, PROTOCOL, Timestamp, Welcome};
+use realtime_schema::{Connection, Control, PROTOCOL, Stream, StreamPosition, Timestamp, Welcome};
 
-use super::Session;
+use super::{Session, SessionSettings};
+
+/// The streams of a connection at its start.
+#[derive(Clone, Debug, Default)]
+pub struct WelcomeStreams {
+    /// The streams with a history that the server gives, each with the position from which the connection receives it.
+    pub positions: BTreeMap<Stream, StreamPosition>,
+    /// The ticket with which the client resumes them on its next connection.
+    pub ticket: Option<String>,
+}
 
 /// The first frame that `session` sends its client.
-pub fn welcome(session: &Session, connection: &Connection, now: Duration, wall: Timestamp) -> Control {
+pub fn welcome(
+    session: &Session,
+    connection: &Connection,
+    now: Duration,
+    wall: Timestamp,
+    streams: WelcomeStreams,
+) -> Control {
+    let WelcomeStreams { positions, ticket } = streams;
     Control::Welcome(Box::new(Welcome {
         connection: connection.id,
         user: connection.user.clone(),
         roles: connection.roles.clone(),
         client: connection.client.clone(),
         protocol: PROTOCOL.into(),
-        features: Vec::new(),
+        features: session.settings.features(),
         server: session.settings.server.clone(),
         time: wall,
         token_expires_in_ms: session.token_expires_in(now).map(millis),
         ping_ms: millis(session.liveness.every()),
         reconnect: session.settings.reconnect,
         limits: session.settings.limits,
-        streams: BTreeMap::new(),
-        resumed: false,
-        resume: None,
-        hold_ms: None,
+        streams: positions,
+        resumed: session.hold.is_some(),
+        resume: ticket,
+        hold_ms: session.hold.as_ref().map(|hold| millis(hold.until.saturating_sub(now))),
     }))
+}
+
+impl SessionSettings {
+    /// The optional features that this server offers.
+    fn features(&self) -> Vec<String> {
+        let history = self.namespaces.any_history();
+        history.then(|| "history".to_owned()).into_iter().collect()
+    }
 }
 
 /// A duration in whole milliseconds, as on the wire.

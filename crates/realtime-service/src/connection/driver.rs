@@ -15,10 +15,11 @@ use realtime_core::{
     Frame,
     client_message::ClientMessage,
     codec::decode,
+    outbound::{OutboundQueue, Page},
     session::{Effect, Input, Session},
 };
 use realtime_ports::{Incoming, Socket, SocketError, WebSocketConnection};
-use realtime_schema::{Closing, Connection, Control};
+use realtime_schema::{Closing, Connection, Control, Gap, Route};
 use tokio::time::{Instant, Sleep};
 
 use super::{
@@ -81,6 +82,8 @@ enum Written {
     All,
     /// Only the close is left.
     AllButClose,
+    /// A history may have more pages.
+    AllButPages,
     /// Not all was written: this comes first.
     Not(SlowStep),
 }
@@ -144,6 +147,16 @@ impl<S: Socket> Driver<S> {
             match BATCH.with_borrow_mut(|batch| self.write(context, batch)) {
                 Written::All => {}
                 Written::AllButClose => continue,
+                Written::AllButPages => {
+                    // One page at a time, so that the other connections and the publishers are scheduled in between.
+                    if mem::take(&mut self.listen)
+                        && let Poll::Ready(step) = self.poll_inputs(timer.as_mut())
+                    {
+                        return Poll::Ready(step);
+                    }
+                    context.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
                 Written::Not(step) => return Poll::Ready(step),
             }
             if !self.listen {
@@ -202,14 +215,16 @@ impl<S: Socket> Driver<S> {
         batch.clear();
         let Work { next, listen } = self.outbound.work(context.waker(), batch);
         self.listen |= listen;
-        let last = match next {
+        let then = match next {
             None => return Written::All,
             Some(Next::Close(closing)) => return Written::Not(SlowStep::End(End::Ours(closing))),
             Some(Next::Batch { gaps, last }) => {
-                for gap in gaps.into_iter().rev() {
-                    batch.push_front(self.node.control.encode(&Control::Gap(gap)));
-                }
-                last
+                self.put_gaps_first(gaps, batch);
+                if last { Written::AllButClose } else { Written::All }
+            }
+            Some(Next::Page(stream)) => {
+                self.take_page(&stream, batch);
+                Written::AllButPages
             }
         };
         let (mut messages, mut bytes) = (0, 0);
@@ -219,11 +234,29 @@ impl<S: Socket> Driver<S> {
         }
         self.node.metrics.writes.add(messages, bytes);
         match self.socket.poll_send(context, batch) {
-            Poll::Ready(Ok(())) if last => Written::AllButClose,
-            Poll::Ready(Ok(())) => Written::All,
+            Poll::Ready(Ok(())) => then,
             Poll::Ready(Err(_)) => Written::Not(SlowStep::End(End::Gone)),
             Poll::Pending => Written::Not(SlowStep::Write(mem::take(batch))),
         }
+    }
+
+    fn put_gaps_first(&self, gaps: Vec<Gap>, batch: &mut VecDeque<Frame>) {
+        for gap in gaps.into_iter().rev() {
+            batch.push_front(self.node.control.encode(&Control::Gap(gap)));
+        }
+    }
+
+    /// Takes what waits and the next page of a stream's history.
+    fn take_page(&self, stream: &Route, batch: &mut VecDeque<Frame>) {
+        let outbound = &self.outbound;
+        let queue = |read: &mut dyn FnMut(&mut OutboundQueue)| outbound.look(read);
+        let Some(page) = self.node.streams.take_page(stream, outbound.client_id(), batch, queue) else { return };
+        add(&self.node.metrics.history_pages_total, 1);
+        let Page { dropped, gap, frames, replies, .. } = page;
+        self.put_gaps_first(dropped, batch);
+        batch.extend(gap.map(|gap| self.node.control.encode(&Control::Gap(gap))));
+        batch.extend(frames);
+        batch.extend(replies.iter().map(|reply| self.node.control.encode(reply)));
     }
 
     /// The outcome of the pending command or hook, or else what comes from the peer.

@@ -2,12 +2,19 @@
 
 use std::sync::Arc;
 
-use realtime_core::session::{Input, Run, SubscribeOutcome};
+use realtime_core::{
+    outbound::{Owed, Start},
+    session::{Input, Refreshed, Run, SubscribeOutcome},
+};
 use realtime_ports::{SubscribeError, WebSocketConnection};
-use realtime_schema::{Connection, Control, Unsubscribed, UnsubscribedReason};
+use realtime_schema::{Connection, Role, Stream, TokenInfo, UnsubscribedReason};
 
-use super::{hooks, pending::Pending, publishing};
-use crate::{node::Node, outbound::Outbound, subscriptions::Joining};
+use super::{history, hooks, pending::Pending, publishing, resuming};
+use crate::{
+    node::Node,
+    outbound::Outbound,
+    subscriptions::{Join, JoinRequest, Joining},
+};
 
 /// When the outcome of a command comes.
 pub(super) enum Outcome {
@@ -28,13 +35,29 @@ pub(super) fn run(
 ) -> Outcome {
     let me = connection.id;
     match command {
-        Run::Subscribe { topic, origin } => match node.subscriptions.join(me, &topic, origin) {
-            Joining::Now(joined) => Outcome::Now(subscribed(joined)),
-            Joining::Later(joining) => Outcome::Later(Box::pin(async move { Some(subscribed(joining.await)) })),
-        },
+        Run::Subscribe { topic, origin, since, id } => {
+            let start = since.as_ref().map_or(Start::Live, Start::after);
+            let request = JoinRequest { topic, origin, start, held: false, owed: id.map(Owed::Ack) };
+            match node.subscriptions.join(me, request) {
+                Joining::Now(joined) => Outcome::Now(subscribed(joined)),
+                Joining::Later(joining) => Outcome::Later(Box::pin(async move { Some(subscribed(joining.await)) })),
+            }
+        }
         Run::Unsubscribe { topic } => {
-            node.subscriptions.leave(me, &topic);
+            node.subscriptions.leave(me, &topic, None);
             Outcome::Now(Input::Unsubscribed)
+        }
+        Run::History { request, if_received } => {
+            let outcome = history::read(node, connection, &request, if_received);
+            Outcome::Now(Input::HistoryRead { request, outcome })
+        }
+        Run::Resume(request) => {
+            let resuming = resuming::resume(node.clone(), connection.clone(), outbound.clone(), *request);
+            Outcome::Later(Box::pin(async move { Some(Input::Resumed(resuming.await)) }))
+        }
+        Run::Release { reason } => {
+            outbound.look(|queue| queue.release_held(&reason));
+            Outcome::Nothing
         }
         Run::Hook(message) => Outcome::Later(hooks::message(node, connection, message)),
         Run::Publish { publication, only_subscribers } => {
@@ -47,11 +70,11 @@ pub(super) fn run(
                 Some(Input::Authorized { authorizing, outcome })
             }))
         }
-        Run::Reauthorize { roles, topics } => {
+        Run::Reauthorize { refreshed, topics } => {
             let (node, connection) = (node.clone(), connection.clone());
             Outcome::Later(Box::pin(async move {
                 let denied = node.authorizations.denied(connection, topics).await;
-                Some(Input::Reauthorized { roles, denied })
+                Some(Input::Reauthorized { refreshed, denied })
             }))
         }
         Run::Verify { token } => {
@@ -62,21 +85,11 @@ pub(super) fn run(
             }))
         }
         Run::Regrant { roles, token } => {
-            if let Some(updated) = node.connections.refresh(me, roles, token) {
-                *connection = updated;
-            }
-            // Revoked after it was verified, and before it was on the record.
-            if let Some(closing) = node.revocations.closing(connection) {
-                node.connections.disconnect(me, closing);
-            }
-            let (roles, subscriptions) = (connection.roles.clone(), node.subscriptions.of(me));
-            Outcome::Now(Input::Regranted { roles, subscriptions })
+            let refreshed = regrant(node, connection, outbound, roles, token);
+            Outcome::Now(Input::Regranted { refreshed, subscriptions: node.subscriptions.of(me) })
         }
         Run::Revoke { topic } => {
-            if node.subscriptions.leave(me, &topic) {
-                let notice = Control::Unsubscribed(Unsubscribed { topic, reason: UnsubscribedReason::Revoked });
-                let _ = outbound.send(&node.control.encode(&notice));
-            }
+            node.subscriptions.leave(me, &topic, Some(UnsubscribedReason::Revoked));
             Outcome::Nothing
         }
         other => {
@@ -86,8 +99,33 @@ pub(super) fn run(
     }
 }
 
-fn subscribed(joined: Result<bool, SubscribeError>) -> Input {
+/// Puts what a new token says on the record.
+fn regrant(
+    node: &Node,
+    connection: &mut Arc<Connection>,
+    outbound: &Arc<Outbound>,
+    roles: Vec<Role>,
+    token: Option<Box<TokenInfo>>,
+) -> Refreshed {
+    let me = connection.id;
+    let socket: Arc<dyn WebSocketConnection> = outbound.clone();
+    let (old, new) = (connection.roles.clone(), roles.clone());
+    let (updated, gained) =
+        node.subscriptions.change_roles(&socket, &old, &new, || node.connections.refresh(me, roles, token));
+    if let Some(updated) = updated {
+        *connection = updated;
+    }
+    // Revoked after it was verified, and before it was on the record.
+    if let Some(closing) = node.revocations.closing(connection) {
+        node.connections.disconnect(me, closing);
+    }
+    let streams = gained.into_iter().map(|(role, position)| (Stream::Role(role), position)).collect();
+    Refreshed { roles: connection.roles.clone(), streams }
+}
+
+fn subscribed(joined: Result<Join, SubscribeError>) -> Input {
     let outcome = match joined {
+        Ok(Join { catching_up: true, .. }) => SubscribeOutcome::CatchingUp,
         Ok(_) => SubscribeOutcome::Subscribed,
         Err(SubscribeError::NotConnected) => SubscribeOutcome::NotConnected,
         Err(SubscribeError::LimitExceeded { limit }) => SubscribeOutcome::LimitExceeded { limit },

@@ -12,7 +12,7 @@ use realtime_schema::{Closing, Connection, ConnectionId, Topic};
 
 use super::{
     close::{End, close},
-    log,
+    log, resuming,
 };
 use crate::{
     admission::{Admission, Permit},
@@ -34,15 +34,19 @@ pub(super) struct Opened {
 
 /// Records and registers a connection that was admitted.
 pub(super) fn open(node: &Node, id: ConnectionId, admission: Admission) -> Result<Opened, Refusal> {
-    let Admission { claims, client, ping, subscriptions, address, permit } = admission;
+    let Admission { claims, client, ping, subscriptions, ticket, address, permit } = admission;
     let outbound = Arc::new(Outbound::new(id, client.clone(), node.queues.load_full()));
     let (now, wall) = (node.clock.monotonic(), node.clock.now());
     let connection = Arc::new(record(id, &claims, client, wall));
-    let opening = Opening { now, wall, ping, jitter: node.ids.random() };
+    let ticket = resuming::ticket(node, &connection, ticket.as_deref());
+    let hold = ticket.map(|ticket| resuming::hold(node, ticket, now));
+    // Before the connection is registered, so that no message comes between its positions and the live ones.
+    let streams = resuming::add_gates(node, &connection, &outbound, hold.is_some());
+    let opening = Opening { now, wall, ping, jitter: node.ids.random(), hold };
     let session = Session::open(node.sessions.load_full(), &connection, &claims, &opening);
 
     // An empty queue takes any frame.
-    let _ = outbound.send(&node.control.encode(&welcome(&session, &connection, now, wall)));
+    let _ = outbound.send(&node.control.encode(&welcome(&session, &connection, now, wall, streams)));
     if let Err(error) = node.connections.add(connection.clone(), outbound.clone(), session.limits().subscriptions) {
         tracing::error!(%error, "duplicate connection id");
         return Err(Refusal::new(RefusalReason::Internal, "the connection could not be registered"));

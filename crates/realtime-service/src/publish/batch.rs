@@ -8,7 +8,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use super::{PublishResult, Publisher};
+use super::{PublishResult, Publisher, kept::Kept};
 
 /// Maximum publications of one portion.
 const MAX_PORTION: u32 = 64;
@@ -44,6 +44,7 @@ impl Portion {
                 && self.bytes_left > size_of(request)
                 && last.to == request.to
                 && last.except_client == request.except_client
+                && last.history == request.history
         })
     }
 
@@ -92,6 +93,11 @@ impl Batch<'_> {
         let Some(first) = requests.first() else { return };
         let publisher = self.publisher;
         let turn = publisher.wait_for_readers(&first.to).await;
+        if let Some(kept) = Kept::of(&publisher.streams, first) {
+            let results = publisher.publish_kept(&kept, requests);
+            drop(turn);
+            return self.record(results).await;
+        }
         let (ids, envelopes): (Vec<_>, Vec<_>) =
             requests.into_iter().map(|request| publisher.envelope(request)).unzip();
         let published = publisher.bus.publish_batch(envelopes).await;

@@ -28,7 +28,7 @@ fn the_authorizer_is_asked_only_where_neither_a_grant_nor_a_namespace_allows_it(
     let mut world = world(&["subscribe:order:*"]);
     for name in ["order:1", "news:today"] {
         let text = format!(r#"{{"action":"subscribe","id":7,"topic":"{name}"}}"#);
-        let run = Run::Subscribe { topic: topic(name), origin: Origin::Client };
+        let run = subscribe(topic(name), Origin::Client);
         assert_eq!(world.receive(&text), [Effect::Run(run)]);
         world.handle(Input::Subscribed(SubscribeOutcome::Subscribed));
     }
@@ -37,7 +37,7 @@ fn the_authorizer_is_asked_only_where_neither_a_grant_nor_a_namespace_allows_it(
 #[test]
 fn a_subscription_that_the_authorizer_allows_is_made_and_acknowledged() {
     let mut world = world(&[]);
-    let run = Run::Subscribe { topic: topic("order:1"), origin: Origin::Authorizer };
+    let run = subscribe(topic("order:1"), Origin::Authorizer);
     assert_eq!(world.decided(AuthorizeOutcome::Decided(AccessDecision::Allow)), [Effect::Run(run)]);
     assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Subscribed)), [ack(7)]);
 }
@@ -86,12 +86,12 @@ fn a_refresh_asks_the_authorizer_again_about_what_the_new_token_does_not_grant()
     ];
     let roles: Vec<Role> = Vec::new();
     let topics = vec![topic("a"), topic("c"), topic("d")];
-    let asked = world.handle(Input::Regranted { roles: roles.clone(), subscriptions });
-    assert_eq!(asked, [Effect::Run(Run::Reauthorize { roles: roles.clone(), topics })]);
+    let asked = world.handle(Input::Regranted { refreshed: refreshed(&roles), subscriptions });
+    assert_eq!(asked, [Effect::Run(Run::Reauthorize { refreshed: refreshed(&roles), topics })]);
     assert!(world.session.is_refreshing());
 
     let denied = vec![topic("a"), topic("d")];
-    let effects = world.handle(Input::Reauthorized { roles: roles.clone(), denied });
+    let effects = world.handle(Input::Reauthorized { refreshed: refreshed(&roles), denied });
     let revoke = |name| Effect::Run(Run::Revoke { topic: topic(name) });
     let ack = Effect::Send(Control::Ack(Ack { roles: Some(roles), ..Ack::new(CommandId::Number(1)) }));
     assert_eq!(effects, [revoke("a"), revoke("d"), ack]);

@@ -65,11 +65,8 @@ fn a_reply_to_a_message_without_an_id_is_not_sent() {
 #[test]
 fn the_session_handles_a_message_that_the_application_passes() {
     let mut world = World::new(&claims(&["subscribe:**"], None));
-    let subscribe = r#"{"action":"subscribe","id":7,"topic":"a"}"#;
-    assert_eq!(
-        world.hooked(subscribe, Ok(Handled::Pass)),
-        [Effect::Run(Run::Subscribe { topic: topic("a"), origin: Origin::Client })]
-    );
+    let text = r#"{"action":"subscribe","id":7,"topic":"a"}"#;
+    assert_eq!(world.hooked(text, Ok(Handled::Pass)), [Effect::Run(subscribe(topic("a"), Origin::Client))]);
     assert_eq!(world.handle(Input::Subscribed(SubscribeOutcome::Subscribed)), [ack(7)]);
     assert_eq!(closing(&world.hooked("hello", Ok(Handled::Pass))).code, CloseCode::BAD_FRAME);
 }

@@ -1,0 +1,86 @@
+use proptest::prelude::*;
+use realtime_schema::{Audience, MessageType, Route, Topic};
+
+use super::*;
+use crate::{frame::PreparedFrame, policy::Overflow};
+
+pub(crate) fn frame(offset: u64, payload: usize) -> Frame {
+    let route = Route::Topic(Topic::new("order:1").expect("a topic"));
+    let label = crate::Label {
+        overflow: Overflow::Drop,
+        kind: MessageType::new("news").expect("a type"),
+        to: Audience::from(route),
+        kept: None,
+    };
+    let write = |buffer: &mut Vec<u8>| {
+        buffer.extend_from_slice(br#"{"payload":""#);
+        buffer.extend(std::iter::repeat_n(b'x', payload));
+        buffer.extend_from_slice(br#""}"#);
+        Ok::<(), ()>(())
+    };
+    PreparedFrame::encode(label, None, write).expect("writes").finish(Epoch(7), offset)
+}
+
+fn offsets<'a>(frames: impl Iterator<Item = &'a Frame>) -> Vec<u64> {
+    frames.filter_map(|frame| frame.kept().map(|kept| kept.first)).collect()
+}
+
+#[test]
+fn the_offset_is_the_last_field_of_the_frame() {
+    let text = frame(17, 3).texts().next().map(str::to_owned);
+    assert_eq!(text.as_deref(), Some(r#"{"payload":"xxx","offset":17}"#));
+}
+
+#[test]
+fn the_oldest_go_first_and_the_position_outlives_all() {
+    let mut log = Log::new(Epoch(7));
+    assert_eq!((log.top(), log.floor(), log.position().offset), (0, 0, 0));
+    (1..=5).for_each(|offset| log.append(frame(offset, 1), offset * 10));
+    assert!(log.trim(Bounds { entries: 3, bytes: usize::MAX }) > 0);
+    assert_eq!((log.floor(), log.top(), log.len()), (2, 5, 3));
+    assert_eq!(offsets(log.from(0)), [3, 4, 5]);
+    assert_eq!(offsets(log.from(4)), [4, 5]);
+    assert_eq!(offsets(log.from(6)), [0_u64; 0]);
+    assert_eq!(offsets(log.before(5).rev()), [4, 3]);
+    log.expire(40);
+    assert_eq!(offsets(log.from(0)), [5]);
+    let all = log.bytes();
+    assert_eq!(log.evict(1), all);
+    assert_eq!((log.floor(), log.top(), log.bytes(), log.oldest()), (5, 5, 0, None));
+    assert_eq!(log.position(), StreamPosition { epoch: "7".into(), offset: 5 });
+}
+
+#[test]
+fn one_message_is_kept_however_large_it_is() {
+    let mut log = Log::new(Epoch(7));
+    log.append(frame(1, 10), 0);
+    log.append(frame(2, 10_000), 0);
+    log.trim(Bounds { entries: 100, bytes: 1_000 });
+    assert_eq!(offsets(log.from(0)), [2]);
+}
+
+proptest! {
+    /// Whatever is appended and dropped, the entries are the offsets above the floor, and the bytes are their sum.
+    #[test]
+    fn what_is_kept_is_what_is_above_the_floor(steps in prop::collection::vec((0_u8..4, 0_u64..40), 1..80)) {
+        let (mut log, mut now, mut freed, mut added) = (Log::new(Epoch(7)), 0, 0, 0);
+        for (step, n) in steps {
+            now += n;
+            match step {
+                0 => {
+                    let frame = frame(log.top() + 1 + n % 3, usize::try_from(n).expect("small"));
+                    added += frame.wire().len() + ENTRY_OVERHEAD;
+                    log.append(frame, now);
+                }
+                1 => freed += log.trim(Bounds { entries: usize::try_from(n % 5).expect("small"), bytes: 900 }),
+                2 => freed += log.expire(now.saturating_sub(30)),
+                _ => freed += log.evict(usize::try_from(n).expect("small") * 10),
+            }
+            let kept = offsets(log.from(0));
+            prop_assert!(kept.is_sorted());
+            prop_assert!(kept.iter().all(|offset| *offset > log.floor() && *offset <= log.top()));
+            prop_assert_eq!(kept.is_empty(), log.floor() == log.top());
+            prop_assert_eq!(log.bytes(), added - freed);
+        }
+    }
+}

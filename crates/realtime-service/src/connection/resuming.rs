@@ -1,0 +1,167 @@
+//! Streams with a history that the server gives to a connection: the positions in its `welcome`, the hold of a client that
+//! comes back, and what it resumes.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use realtime_core::{
+    outbound::{Gate, Owed, ResumePending, Resumed, Start},
+    session::{Hold, ResumeRequest, WelcomeStreams},
+    ticket::Ticket,
+};
+use realtime_ports::WebSocketConnection;
+use realtime_schema::{
+    Connection, Control, Gap, GapReason, Origin, Route, Stream, StreamPosition, Topic, Unsubscribed, UnsubscribedReason,
+};
+
+use crate::{
+    node::Node,
+    outbound::Outbound,
+    subscriptions::{JoinRequest, Joining},
+};
+
+/// The streams of a connection beside its topics.
+fn own_streams(connection: &Connection) -> impl Iterator<Item = Route> {
+    let roles = connection.roles.iter().cloned().map(Route::Role);
+    [Route::All, Route::User(connection.user.clone())].into_iter().chain(roles)
+}
+
+/// The ticket that a client brought, if it is its own and valid. A client with a bad ticket connects without one.
+pub(super) fn ticket(node: &Node, connection: &Connection, text: Option<&str>) -> Option<Ticket> {
+    let ticket = node.tickets.open(text?, node.clock.now());
+    let ticket = ticket.ok().filter(|ticket| ticket.belongs_to(&connection.user, connection.client.as_ref()));
+    if ticket.is_none() {
+        tracing::debug!(connection = %connection.id, "the resume ticket is not valid; the client starts without it");
+    }
+    ticket
+}
+
+/// How long the streams of a client that comes back stand still, and which of them it may continue.
+pub(super) fn hold(node: &Node, ticket: Ticket, now: Duration) -> Box<Hold> {
+    let until = now.saturating_add(node.settings.load().history.hold);
+    Box::new(Hold { until, streams: ticket.streams })
+}
+
+/// Adds a gate to the queue of a new connection for each of its own streams that has a history, and returns their
+/// positions.
+pub(super) fn add_gates(node: &Node, connection: &Connection, outbound: &Outbound, held: bool) -> WelcomeStreams {
+    let mut positions = BTreeMap::new();
+    for route in own_streams(connection).filter(|route| node.streams.has_history(route)) {
+        let position = node.streams.position(&route);
+        let gate = if held { Gate::held } else { Gate::open };
+        outbound.look(|queue| queue.add_gate(gate(route.clone(), Start::after(&position))));
+        positions.extend(Stream::of(&route).map(|stream| (stream, position)));
+    }
+    let ticket = (!positions.is_empty()).then(|| seal(node, connection, positions.keys().cloned().collect()));
+    WelcomeStreams { positions, ticket }
+}
+
+/// The ticket with which the client resumes these streams on its next connection.
+pub(super) fn seal(node: &Node, connection: &Connection, streams: Vec<Stream>) -> String {
+    let issued_at = node.clock.now();
+    let expires_at = issued_at.after(node.settings.load().history.resume_ttl);
+    let (user, client) = (connection.user.clone(), connection.client.clone());
+    node.tickets.seal(&Ticket { user, client, issued_at, expires_at, streams, topics: Vec::new(), left_out: 0 })
+}
+
+/// Lets held streams go on from the client's positions, and subscribes to the topics that it resumes.
+pub(super) async fn resume(
+    node: Arc<Node>,
+    connection: Arc<Connection>,
+    outbound: Arc<Outbound>,
+    request: ResumeRequest,
+) -> Result<(), ResumePending> {
+    let ResumeRequest { id, streams, topics } = request;
+    let mut held = Vec::with_capacity(streams.len());
+    for (stream, position, may_read) in streams {
+        let Some(route) = route_of(&connection, &stream) else { continue };
+        if !outbound.look(|queue| queue.is_held(&route)) {
+            // Live since the welcome: what was before can't be sent any more.
+            notify(&node, &outbound, &Control::Gap(not_held(stream, &position)));
+            continue;
+        }
+        held.push(Resumed {
+            stream: route,
+            start: may_read.then(|| Start::after(&position)),
+            cause: (!may_read).then_some(GapReason::NotGranted),
+        });
+    }
+    let is_pending = outbound.look(|queue| queue.begin_resume(id)).is_err();
+    if is_pending {
+        return Err(ResumePending);
+    }
+    outbound.look(|queue| queue.resume_held(held));
+    let (held, others): (Vec<_>, Vec<_>) =
+        topics.into_iter().partition(|(topic, ..)| outbound.look(|queue| queue.is_held(&Route::Topic(topic.clone()))));
+    let held = held.into_iter().map(|(topic, position, _)| Resumed {
+        stream: Route::Topic(topic),
+        start: Some(Start::after(&position)),
+        cause: None,
+    });
+    outbound.look(|queue| queue.resume_held(held.collect()));
+    let asked = others.iter().filter(|(.., origin)| origin.is_none()).map(|(topic, ..)| topic.clone()).collect();
+    let denied = node.authorizations.denied(connection.clone(), asked).await;
+    for (topic, position, origin) in others {
+        let origin = origin.unwrap_or(Origin::Authorizer);
+        if denied.contains(&topic) || !join(&node, &connection, &outbound, topic.clone(), &position, origin).await {
+            let notice = Unsubscribed { topic, reason: UnsubscribedReason::Revoked };
+            notify(&node, &outbound, &Control::Unsubscribed(notice));
+        }
+    }
+    if let Some(ack) = outbound.look(|queue| queue.settle_resume()) {
+        notify(&node, &outbound, &ack);
+    }
+    Ok(())
+}
+
+/// Subscribes to a topic from a position, as a part of a `resume`; false if that failed.
+async fn join(
+    node: &Arc<Node>,
+    connection: &Connection,
+    outbound: &Outbound,
+    topic: Topic,
+    position: &StreamPosition,
+    origin: Origin,
+) -> bool {
+    if !node.streams.has_history(&Route::Topic(topic.clone())) {
+        let gap = Gap { reason: GapReason::NoHistory, ..not_held(Stream::Topic(topic.clone()), position) };
+        notify(node, outbound, &Control::Gap(gap));
+    }
+    outbound.look(|queue| queue.expect_resumed());
+    let request = JoinRequest { topic, origin, start: Start::after(position), held: false, owed: Some(Owed::Resumed) };
+    let joined = match node.subscriptions.join(connection.id, request) {
+        Joining::Now(joined) => joined,
+        Joining::Later(joining) => joining.await,
+    };
+    let catching_up = joined.as_ref().is_ok_and(|join| join.catching_up);
+    if !catching_up {
+        outbound.look(|queue| queue.not_resumed());
+    }
+    joined.is_ok()
+}
+
+fn notify(node: &Node, outbound: &Outbound, control: &Control) {
+    let _ = outbound.send(&node.control.encode(control));
+}
+
+/// The route of a stream as the connection sees it; `None` for a role that it does not have.
+pub(super) fn route_of(connection: &Connection, stream: &Stream) -> Option<Route> {
+    match stream {
+        Stream::All => Some(Route::All),
+        Stream::User => Some(Route::User(connection.user.clone())),
+        Stream::Role(role) => connection.roles.contains(role).then(|| Route::Role(role.clone())),
+        Stream::Topic(topic) => Some(Route::Topic(topic.clone())),
+        _ => None,
+    }
+}
+
+/// The gap for a client that resumes a stream that is live already.
+fn not_held(stream: Stream, position: &StreamPosition) -> Gap {
+    Gap {
+        stream: Some(stream),
+        from: Some(position.offset.saturating_add(1)),
+        to: None,
+        missed: None,
+        position: None,
+        reason: GapReason::NotGranted,
+    }
+}

@@ -1,0 +1,64 @@
+//! Publishing to a stream with a history.
+
+use realtime_core::{
+    codec::prepare_publication,
+    message::{Stamp, from_request},
+    policy::{Overflow, Retention},
+};
+use realtime_ports::Published;
+use realtime_schema::{FieldError, PublishRequest, Route, Stream};
+
+use super::{PublishResult, Publisher};
+use crate::streams::Streams;
+
+/// The history that a publication goes to.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    route: Route,
+    retention: Retention,
+}
+
+impl Kept {
+    /// The history for a request; `None` if it goes to no stream that has one, or is not to be kept.
+    pub(super) fn of(streams: &Streams, request: &PublishRequest) -> Option<Self> {
+        let [route] = request.to.routes() else { return None };
+        let retention = streams.retention(route).filter(|_| request.history)?;
+        Some(Self { route: route.clone(), retention })
+    }
+}
+
+/// Refuses a union of routes one of which has a history: its messages have one position, and a union has none.
+pub(super) fn check_union(streams: &Streams, request: &PublishRequest) -> Result<(), FieldError> {
+    let [_, _, ..] = request.to.routes() else { return Ok(()) };
+    if !request.history {
+        return Ok(());
+    }
+    let kept = request.to.routes().iter().find(|route| streams.has_history(route));
+    let Some(stream) = kept.and_then(Stream::of) else { return Ok(()) };
+    Err(FieldError::new(
+        "to",
+        format!(
+            "names several routes, and `{stream}` has a history, in which a message to several routes has no position; \
+             publish a batch with one message for each route, or set \"history\": false to send it once and keep it nowhere"
+        ),
+    ))
+}
+
+impl Publisher {
+    /// Publishes messages for one stream with a history, with a result for each.
+    pub(super) fn publish_kept(&self, kept: &Kept, requests: Vec<PublishRequest>) -> Vec<PublishResult> {
+        let overflow =
+            requests.first().map_or(Overflow::Drop, |first| self.settings.load().namespaces.overflow(&first.to));
+        let (mut ids, mut prepared) = (Vec::with_capacity(requests.len()), Vec::with_capacity(requests.len()));
+        for request in requests {
+            let stamp = Stamp { id: self.ids.message_id(), now: self.clock.now() };
+            let message = from_request(request, stamp);
+            ids.push(stamp.id);
+            prepared.extend(prepare_publication(&message, overflow));
+        }
+        let appended = self.streams.append(&kept.route, kept.retention, prepared);
+        let receipt =
+            |(index, id)| Ok(self.receipt(id, Published::locally(appended.delivered).at(appended.position(index))));
+        ids.into_iter().enumerate().map(receipt).collect()
+    }
+}

@@ -1,0 +1,116 @@
+//! The histories of this node's streams: append and fan-out in one act, pages for connections that catch up, and the
+//! bounds over all of them.
+//!
+//! Order of locks, from the outside: the changes of one connection, the map of streams, a stream, an index, a queue. No
+//! more than one stream is locked at a time.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
+
+use realtime_core::{
+    epoch::{Epoch, Epochs},
+    expiry::Expiry,
+    log::Log,
+    policy::Retention,
+};
+use realtime_ports::Clock;
+use realtime_schema::{Route, StreamPosition};
+
+use crate::{hub::Hub, metrics::Metrics, settings::LiveSettings};
+
+mod append;
+mod catch_up;
+mod history;
+mod logs;
+mod retention;
+
+pub(crate) use history::{HistoryPart, PageRequest, PositionExpired};
+
+use logs::{Logs, StreamLog};
+
+/// The histories of this node.
+pub(crate) struct Streams {
+    logs: Logs,
+    hub: Arc<Hub>,
+    settings: LiveSettings,
+    clock: Arc<dyn Clock>,
+    metrics: Arc<Metrics>,
+    /// False if the bus reaches other nodes, which would not know the positions of this one.
+    enabled: bool,
+    /// Bytes of all histories.
+    bytes: AtomicUsize,
+    /// The histories with messages, by the time of the oldest.
+    messages: Mutex<Expiry<Arc<StreamLog>>>,
+    /// The histories of which only the position is left, by the time since which that is so.
+    positions: Mutex<Expiry<Arc<StreamLog>>>,
+}
+
+/// What the streams need of the node.
+pub(crate) struct StreamsParts {
+    pub(crate) generation: Epoch,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) settings: LiveSettings,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) enabled: bool,
+}
+
+/// The number and the size of the histories now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct StreamsStats {
+    pub(crate) streams: usize,
+    pub(crate) bytes: usize,
+}
+
+impl Streams {
+    pub(crate) fn new(parts: StreamsParts) -> Self {
+        let StreamsParts { generation, hub, settings, clock, metrics, enabled } = parts;
+        Self {
+            logs: Logs::new(generation),
+            hub,
+            settings,
+            clock,
+            metrics,
+            enabled,
+            bytes: AtomicUsize::new(0),
+            messages: Mutex::default(),
+            positions: Mutex::default(),
+        }
+    }
+
+    /// How much of a stream is kept; `None` if it has no history.
+    pub(crate) fn retention(&self, route: &Route) -> Option<Retention> {
+        self.settings.load().namespaces.retention(route).copied().filter(|_| self.enabled)
+    }
+
+    /// True if a stream has a history.
+    pub(crate) fn has_history(&self, route: &Route) -> bool {
+        self.enabled && self.settings.load().namespaces.retention(route).is_some()
+    }
+
+    /// The position of a stream's last message.
+    pub(crate) fn position(&self, route: &Route) -> StreamPosition {
+        self.read(route, Log::position)
+    }
+
+    /// Runs `read` on the history of a stream, while nothing is appended. A stream without a message has an empty one.
+    pub(crate) fn read<T>(&self, route: &Route, read: impl FnOnce(&Log) -> T) -> T {
+        self.logs.read(route, read)
+    }
+
+    /// The epochs of this node.
+    pub(crate) fn epochs(&self) -> Epochs {
+        self.logs.epochs()
+    }
+
+    pub(crate) fn stats(&self) -> StreamsStats {
+        StreamsStats { streams: self.logs.count(), bytes: self.bytes.load(Relaxed) }
+    }
+
+    /// The wall clock, in milliseconds: the age of a message counts over a restart too.
+    fn now(&self) -> u64 {
+        u64::try_from(self.clock.now().as_millis()).unwrap_or(0)
+    }
+}
