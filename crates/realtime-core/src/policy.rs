@@ -55,14 +55,15 @@ pub enum HistoryRead {
     Subscribers,
 }
 
-/// How much of a stream is kept: a message is removed as soon as one of these is exceeded.
+/// How much of a stream is kept: the oldest message is removed as soon as one of these is exceeded. By size and bytes, the
+/// newest message always stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Retention {
     /// The most messages of one stream, at least 1.
     pub size: u32,
     /// The longest time that a message is kept.
     pub age: Duration,
-    /// The most bytes of one stream: of its frames, as they are sent. At least 1.
+    /// The most bytes of one stream: of its frames, as they are sent, with what it costs to keep each of them. At least 1.
     pub bytes: u64,
 }
 

@@ -188,8 +188,8 @@ pub enum Action {
         #[serde(skip_serializing_if = "Option::is_none")]
         limit: Option<u32>,
     },
-    /// Continues every stream of an earlier connection: sends the messages after these positions, or a `gap` for those
-    /// that are lost. Only on a connection that was opened with a resume ticket.
+    /// Continues streams after a reconnect: sends the messages after these positions, or a `gap` for those that are lost,
+    /// and subscribes to the topics among them.
     #[schemars(title = "ResumeCommand")]
     Resume {
         /// The last position that the client received, of each stream.

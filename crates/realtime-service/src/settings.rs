@@ -111,7 +111,8 @@ pub struct HistorySettings {
     pub hold: Duration,
     /// The most messages on one page of history; a larger page that is requested has this many.
     pub page: u32,
-    /// The most bytes on one page of history. A message that is larger is a page of its own.
+    /// The most bytes on one page of history. A message that is larger is a page of its own. A page for a client is one
+    /// frame in its queue, so this should be well below [`ClientLimits::queue_bytes`].
     pub page_bytes: u64,
     /// How long a resume ticket is valid.
     pub resume_ttl: Duration,
@@ -125,7 +126,7 @@ impl Default for HistorySettings {
             position_age: Duration::from_secs(30 * 24 * 3600),
             hold: Duration::from_secs(10),
             page: 1000,
-            page_bytes: 1024 * 1024,
+            page_bytes: 256 * 1024,
             resume_ttl: Duration::from_secs(3600),
         }
     }

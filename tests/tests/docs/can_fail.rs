@@ -29,7 +29,7 @@ fn a_row_too_few_too_many_or_wrong_is_found() {
         let line = protocol.lines().find(|line| line.starts_with(row)).expect("the row");
         (protocol.replacen(&format!("{line}\n"), "", 1), protocol.replacen(line, &format!("{line}\n{line}"), 1))
     };
-    let (fewer, more) = without("| `conflict` |");
+    let (fewer, more) = without("| `conflict` | 409 |");
     assert_eq!(wrong_error_codes(&fewer), ["missing: `conflict` 409 no"]);
     assert_eq!(wrong_error_codes(&more), ["too much, or twice: `conflict` 409 no"]);
     assert_eq!(wrong_error_codes(&protocol.replace("| `internal` | 500 | yes", "| `internal` | 500 | no")).len(), 2);

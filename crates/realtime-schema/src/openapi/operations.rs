@@ -6,13 +6,15 @@ use super::components::Components;
 use crate::{
     api::{BatchRequest, BatchResponse, ConnectionInfo, ConnectionList, PublishRequest, Receipt, SubscriptionChange},
     code::ErrorCode::{
-        self, BadRequest, Conflict, LimitExceeded, NotFound, PayloadInvalid, TooLarge, Unauthorized, Unavailable,
+        self, BadRequest, Conflict, LimitExceeded, NotFound, PayloadInvalid, PositionExpired, TooLarge, Unauthorized,
+        Unavailable,
     },
     disconnect::{DisconnectRequest, Disconnected},
+    history::{HistoryPage, HistoryQuery},
     id::{ConnectionId, RevocationId},
     listing::{ConnectionPage, ConnectionQuery, SubscriberPage, SubscriberQuery, TopicPage, TopicQuery},
     revocation::{Revocation, RevocationPage, RevocationQuery, RevocationRequest, Revoked},
-    text::UserId,
+    text::{Role, UserId},
     topic::Topic,
 };
 
@@ -70,16 +72,18 @@ pub(super) enum Tag {
     Publishing,
     Connections,
     Topics,
+    History,
     Revocations,
     Operations,
 }
 
 impl Tag {
     /// Every group, in the order of the document, with its description.
-    pub(super) const ALL: [(Self, &'static str); 5] = [
+    pub(super) const ALL: [(Self, &'static str); 6] = [
         (Self::Publishing, "Send messages to connections, users, roles and topics."),
         (Self::Connections, "Show connections and close them."),
         (Self::Topics, "List topics, and subscribe and unsubscribe connections."),
+        (Self::History, "Read the messages that are kept."),
         (Self::Revocations, "Refuse users and tokens for a time."),
         (Self::Operations, "For those who run the server. Only the metrics need a key."),
     ];
@@ -89,6 +93,7 @@ impl Tag {
             Self::Publishing => "publishing",
             Self::Connections => "connections",
             Self::Topics => "topics",
+            Self::History => "history",
             Self::Revocations => "revocations",
             Self::Operations => "operations",
         }
@@ -109,6 +114,8 @@ const CONNECTION: PathParam =
     PathParam { name: "id", schema: Components::request::<ConnectionId>, description: "The connection." };
 const USER: PathParam =
     PathParam { name: "id", schema: Components::request::<UserId>, description: "The user, percent-encoded." };
+const ROLE: PathParam =
+    PathParam { name: "role", schema: Components::request::<Role>, description: "The role, percent-encoded." };
 const REVOCATION: PathParam =
     PathParam { name: "id", schema: Components::request::<RevocationId>, description: "The revocation." };
 const TOPIC: PathParam = PathParam {
@@ -142,6 +149,18 @@ const PLAIN: Operation = Operation {
     body: None,
     response: Response { media: &["text/plain"], schema: text },
     refusals: &[],
+};
+
+/// The defaults of the operations that read a history.
+const HISTORY: Operation = Operation {
+    tag: Tag::History,
+    description: "The messages that are kept, as the frames that were sent, and the position of the stream. A limit of 0 \
+                  returns the position alone. `offset` of the last message of one page, with the epoch of `position`, is \
+                  where the next page begins.",
+    query: Some(Components::fields::<HistoryQuery>),
+    response: json(Components::response::<HistoryPage>),
+    refusals: &[BadRequest, NotFound, PositionExpired],
+    ..PLAIN
 };
 
 /// Every operation.
@@ -256,6 +275,33 @@ pub(super) const OPERATIONS: &[Operation] = &[
         response: json(Components::response::<SubscriberPage>),
         refusals: &[BadRequest],
         ..PLAIN
+    },
+    Operation {
+        path: "/api/v1/topics/{topic}/history",
+        id: "readTopicHistory",
+        summary: "Read the history of a topic",
+        path_params: &[TOPIC],
+        ..HISTORY
+    },
+    Operation {
+        path: "/api/v1/users/{id}/history",
+        id: "readUserHistory",
+        summary: "Read the history of what was published to a user",
+        path_params: &[USER],
+        ..HISTORY
+    },
+    Operation {
+        path: "/api/v1/roles/{role}/history",
+        id: "readRoleHistory",
+        summary: "Read the history of what was published to a role",
+        path_params: &[ROLE],
+        ..HISTORY
+    },
+    Operation {
+        path: "/api/v1/all/history",
+        id: "readHistoryOfAll",
+        summary: "Read the history of what was published to every connection",
+        ..HISTORY
     },
     Operation {
         method: "put",

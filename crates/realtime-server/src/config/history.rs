@@ -31,7 +31,8 @@ pub struct HistoryConfig {
     pub hold: Span,
     /// Most messages on one page of history. A request for more gets this many.
     pub page: u32,
-    /// Most bytes on one page of history. A message that is larger is a page of its own.
+    /// Most bytes on one page of history. A message that is larger is a page of its own. Should be well below
+    /// `limits.queue_bytes`, because a page for a client waits in its queue.
     pub page_bytes: u64,
     /// How long a resume ticket is valid. A client that reconnects later continues only the topics that it subscribes to
     /// by itself.
@@ -81,7 +82,11 @@ impl HistoryConfig {
         }
     }
 
-    pub(super) fn warn(&self, namespaces: &[NamespaceConfig], warnings: &mut Problems) {
+    pub(super) fn warn(&self, namespaces: &[NamespaceConfig], queue_bytes: u64, warnings: &mut Problems) {
+        if self.page_bytes > queue_bytes {
+            let what = "is more than `limits.queue_bytes`: a client that reads such a page may be closed as too slow";
+            warnings.add("history.page_bytes", what);
+        }
         let largest = namespaces.iter().filter_map(|namespace| Some(namespace.history.as_ref()?.bytes)).max();
         if let Some(bytes) = largest.filter(|bytes| *bytes > self.total_bytes) {
             let what =

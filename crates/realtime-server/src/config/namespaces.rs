@@ -59,7 +59,8 @@ pub struct NamespaceHistory {
     pub size: u32,
     /// How long a message is kept.
     pub age: Span,
-    /// Most bytes of one stream that are kept. Over it, the oldest message is removed.
+    /// Most bytes of one stream that are kept, 192 for each message included. Over it, the oldest message is removed; the
+    /// newest always stays.
     pub bytes: u64,
     /// Who may read it with the command `history`: `granted` clients, whose token says so, or every client that receives
     /// the stream (`subscribers`). To continue a stream after a reconnect needs neither.
@@ -133,13 +134,13 @@ pub(super) fn check(list: &[NamespaceConfig], problems: &mut Problems) {
     }
 }
 
-/// Adds histories that can't keep every message: `max_publish_bytes` is the largest payload.
+/// Adds histories that can't keep two large messages: `max_publish_bytes` is the largest payload.
 pub(super) fn warn(list: &[NamespaceConfig], max_publish_bytes: usize, warnings: &mut Problems) {
     let max = u64::try_from(max_publish_bytes).unwrap_or(u64::MAX);
     for (at, namespace) in list.iter().enumerate() {
         if namespace.history.as_ref().is_some_and(|history| history.bytes < max) {
             let what = format!(
-                "is less than `limits.max_publish_bytes` ({max}): a message that is larger is delivered and not kept"
+                "is less than `limits.max_publish_bytes` ({max}): a larger message removes every other from its stream's history"
             );
             warnings.add(&format!("namespaces[{at}].history.bytes"), what);
         }

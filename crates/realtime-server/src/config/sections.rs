@@ -97,7 +97,7 @@ impl Config {
         self.api.warn(&mut warnings);
         self.limits.warn(&mut warnings);
         namespaces::warn(&self.namespaces, self.limits.max_publish_bytes, &mut warnings);
-        self.history.warn(&self.namespaces, &mut warnings);
+        self.history.warn(&self.namespaces, self.limits.queue_bytes, &mut warnings);
         warnings.into_list()
     }
 

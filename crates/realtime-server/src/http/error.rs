@@ -6,6 +6,7 @@ use axum::{
 };
 use realtime_ports::{BusError, PublishError, RevokeError, SubscribeError};
 use realtime_schema::{ErrorCode, FieldError, Problem};
+use realtime_service::HistoryError;
 
 /// What a handler returns.
 pub(super) type ApiResult<T> = Result<axum::Json<T>, ApiError>;
@@ -56,6 +57,18 @@ impl From<PublishError> for ApiError {
                 tracing::warn!(error = %source, "the message bus is unavailable");
                 Problem { after_ms: Some(1_000), ..Problem::new(ErrorCode::Unavailable, detail) }.into()
             }
+            _ => Self::new(ErrorCode::Internal, detail),
+        }
+    }
+}
+
+impl From<HistoryError> for ApiError {
+    fn from(error: HistoryError) -> Self {
+        let detail = error.to_string();
+        match error {
+            HistoryError::NoHistory => Self::new(ErrorCode::NotFound, detail),
+            HistoryError::Invalid(field) => Self::field(field),
+            HistoryError::PositionExpired { .. } => Self::new(ErrorCode::PositionExpired, detail),
             _ => Self::new(ErrorCode::Internal, detail),
         }
     }

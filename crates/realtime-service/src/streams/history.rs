@@ -1,6 +1,6 @@
 //! Pages of a history, for the `history` command and the HTTP API.
 
-use realtime_core::{Frame, epoch::Epoch};
+use realtime_core::{Frame, epoch::Epoch, outbound::PageLimits};
 use realtime_schema::{ClientId, Publication, Route, StreamPosition};
 
 use super::Streams;
@@ -9,7 +9,7 @@ use super::Streams;
 #[derive(Clone, Debug)]
 pub(crate) struct PageRequest {
     pub(crate) since: Option<StreamPosition>,
-    /// Never more than `history.page`.
+    /// Never more than `history.page`. A page ends at `history.page_bytes` too.
     pub(crate) limit: u32,
     pub(crate) reverse: bool,
     /// The client that asks: it is left out of the messages that exclude it, as in live delivery.
@@ -37,7 +37,11 @@ impl Streams {
     /// One page of a stream's history. A stream without a message has an empty one. With a limit of 0 the position alone
     /// is returned.
     pub(crate) fn page(&self, route: &Route, request: &PageRequest) -> Result<HistoryPart, PositionExpired> {
-        let limit = request.limit.min(self.settings.load().history.page) as usize;
+        let limits = {
+            let settings = self.settings.load();
+            let bytes = usize::try_from(settings.history.page_bytes).unwrap_or(usize::MAX);
+            PageLimits { messages: request.limit.min(settings.history.page) as usize, bytes }
+        };
         let (position, frames, more) = self.read(route, |log| {
             let position = log.position();
             let next = match &request.since {
@@ -50,14 +54,14 @@ impl Streams {
                 Some(since) => Some(since.offset),
                 None => None,
             };
-            if limit == 0 {
+            if limits.messages == 0 {
                 return Ok((position, Vec::new(), false));
             }
             let is_for = |frame: &&Frame| frame.is_for(request.client.as_ref());
             let (frames, more) = if request.reverse {
-                take(log.before(next.unwrap_or(u64::MAX)).rev().filter(is_for), limit)
+                take(log.before(next.unwrap_or(u64::MAX)).rev().filter(is_for), limits)
             } else {
-                take(log.from(next.map_or(0, |offset| offset + 1)).filter(is_for), limit)
+                take(log.from(next.map_or(0, |offset| offset + 1)).filter(is_for), limits)
             };
             Ok((position, frames, more))
         })?;
@@ -68,8 +72,15 @@ impl Streams {
     }
 }
 
-/// The first `limit` frames, and whether there are more.
-fn take<'a>(mut frames: impl Iterator<Item = &'a Frame>, limit: usize) -> (Vec<Frame>, bool) {
-    let page = frames.by_ref().take(limit).cloned().collect();
-    (page, frames.next().is_some())
+/// The first frames, within the limits, and whether there are more.
+fn take<'a>(frames: impl Iterator<Item = &'a Frame>, limits: PageLimits) -> (Vec<Frame>, bool) {
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    for frame in frames {
+        bytes += frame.text_len();
+        if page.len() == limits.messages || (bytes > limits.bytes && !page.is_empty()) {
+            return (page, true);
+        }
+        page.push(frame.clone());
+    }
+    (page, false)
 }

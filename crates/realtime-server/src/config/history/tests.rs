@@ -55,6 +55,16 @@ fn tickets_are_signed_with_the_secrets_and_without_one_by_the_service() {
 }
 
 #[test]
+fn a_page_that_does_not_fit_into_a_queue_is_warned_about() {
+    let mut config = usable();
+    config.limits.queue_bytes = config.history.page_bytes;
+    let warned = |config: &Config| config.warnings().iter().any(|warning| warning.key == "history.page_bytes");
+    assert!(!warned(&config));
+    config.history.page_bytes += 1;
+    assert!(warned(&config));
+}
+
+#[test]
 fn less_in_all_than_one_stream_may_have_is_warned_about() {
     let mut config = usable();
     let namespaces = "[[namespaces]]\npattern = \"all\"\nhistory = { bytes = 200_000 }";

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod connections;
+mod history;
 mod publish;
 mod revocations;
 mod topics;
@@ -29,6 +30,10 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/revocations", get(revocations::list).post(revocations::revoke))
         .route("/revocations/{id}", delete(revocations::remove))
         .route("/topics", get(topics::topics))
+        .route("/topics/{topic}/history", get(history::of_topic))
+        .route("/users/{id}/history", get(history::of_user))
+        .route("/roles/{role}/history", get(history::of_role))
+        .route("/all/history", get(history::of_all))
         .route("/topics/{topic}/subscribers", get(topics::subscribers))
         .fallback(async || ApiError::new(ErrorCode::NotFound, "unknown path; /api/openapi.json lists them all"))
         .method_not_allowed_fallback(async || {
