@@ -10,7 +10,7 @@ use realtime_schema::{ClientId, CommandId, Control, Gap, GapReason, Route};
 
 use super::{
     OutboundQueue,
-    gates::{Gate, Judged, Start},
+    gates::{Gate, Judged, Owed, Start},
 };
 use crate::{epoch::Epochs, frame::Frame, log::Log};
 
@@ -84,10 +84,11 @@ impl OutboundQueue {
         self.rare.as_ref().is_some_and(|rare| rare.gates.contains(stream))
     }
 
-    /// The index lists the connection now: the history may be read.
-    pub fn open_gate(&mut self, stream: &Route) {
+    /// The index lists the connection now: the history may be read, and the client gets what is owed once it has caught
+    /// up.
+    pub fn open_gate(&mut self, stream: &Route, owed: Option<Owed>) {
         if let Some(rare) = &mut self.rare {
-            rare.gates.open(stream);
+            rare.gates.open(stream, owed);
         }
     }
 

@@ -167,12 +167,12 @@ impl Gates {
     }
 
     /// The index lists the connection now.
-    pub(super) fn open(&mut self, stream: &Route) {
-        if let Some(gate) = self.list.iter_mut().find(|gate| gate.stream == *stream)
-            && gate.state == State::Opening
-        {
+    pub(super) fn open(&mut self, stream: &Route, owed: Option<Owed>) {
+        let Some(gate) = self.list.iter_mut().find(|gate| gate.stream == *stream) else { return };
+        if gate.state == State::Opening {
             gate.state = State::Open;
         }
+        gate.owes.extend(owed);
     }
 
     /// Removes a gate; returns the replies that will not come, as errors.

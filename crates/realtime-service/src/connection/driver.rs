@@ -149,7 +149,8 @@ impl<S: Socket> Driver<S> {
                 Written::AllButClose => continue,
                 Written::AllButPages => {
                     // One page at a time, so that the other connections and the publishers are scheduled in between.
-                    if mem::take(&mut self.listen)
+                    // Looking at the inputs clears `listen`, unless there are more of them.
+                    if self.listen
                         && let Poll::Ready(step) = self.poll_inputs(timer.as_mut())
                     {
                         return Poll::Ready(step);

@@ -19,14 +19,15 @@ impl Subscriptions {
             return Ok(Join { new: false, catching_up: true });
         }
         let gate = if held { Gate::held(route.clone(), start) } else { Gate::opening(route.clone(), start) };
-        socket.with_queue(|queue| queue.add_gate(gate.owing(owed)));
+        socket.with_queue(|queue| queue.add_gate(gate));
         match self.pubsub.subscribe(id, &topic, origin) {
             Ok(new) => {
-                socket.with_queue(|queue| queue.open_gate(route));
+                // Owed only now: what ends a gate sends what it owes, and the caller sends the error of a subscription
+                // that failed.
+                socket.with_queue(|queue| queue.open_gate(route, owed));
                 Ok(Join { new, catching_up: true })
             }
             Err(error) => {
-                // The caller sends the error to the client.
                 socket.with_queue(|queue| drop(queue.end_stream(route)));
                 Err(error)
             }
@@ -74,7 +75,7 @@ impl Subscriptions {
         }
         let changed = change();
         for role in gained {
-            socket.with_queue(|queue| queue.open_gate(&Route::Role(role.clone())));
+            socket.with_queue(|queue| queue.open_gate(&Route::Role(role.clone()), None));
         }
         for role in old.iter().filter(|role| !new.contains(role)).filter(kept) {
             self.end_stream(id, &Route::Role(role.clone()));
