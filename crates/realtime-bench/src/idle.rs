@@ -16,7 +16,7 @@ use crate::{
     stats::median,
     subscribers::{self, Connected},
     tokens,
-    wire::Wish,
+    wire::Client,
 };
 
 /// How long a server takes to settle after it has admitted every connection.
@@ -98,7 +98,7 @@ pub(crate) fn caches(held: &[IdleCost]) -> String {
     text
 }
 
-/// The numbers of connections that were asked for.
+/// The numbers of connections of the options.
 pub(crate) fn sizes(options: &Options, usual: &[usize]) -> Vec<usize> {
     match (options.connections.is_empty(), options.quick) {
         (false, _) => options.connections.clone(),
@@ -154,8 +154,8 @@ pub(crate) async fn connect(running: &Running, count: usize, at_once: usize) -> 
         );
     }
     let tokens = tokens::Kind::Hs256.tokens(count)?.into_iter().enumerate();
-    let wishes = tokens.map(|(n, token)| Wish::new(token, Some(format!("bench.{n}")))).collect();
-    subscribers::connect_at_once(running.subscribers, running.server, wishes, at_once).await
+    let clients = tokens.map(|(n, token)| Client::new(token, Some(format!("bench.{n}")))).collect();
+    subscribers::connect_at_once(running.subscribers, running.server, clients, at_once).await
 }
 
 /// The soft limit of descriptors, from `/proc/PID/limits`.

@@ -10,7 +10,7 @@ use crate::{
     servers::Running,
     subscribers::{self, Connected},
     tokens,
-    wire::Wish,
+    wire::Client,
 };
 
 /// Slow readers.
@@ -38,12 +38,12 @@ pub(crate) async fn start(kind: Interference, running: &Running) -> Result<Backg
             }
         }
         Interference::Churn => {
-            let wish = wishes(1)?.remove(0);
+            let client = clients(1)?.remove(0);
             let (address, server) = (running.subscribers, running.server);
 
             // The list of listeners changes during the fan-out; each is closed again before it could receive much.
             tasks.spawn_local(async move {
-                while subscribers::connect(address, server, vec![wish.clone()]).await.is_ok() {}
+                while subscribers::connect(address, server, vec![client.clone()]).await.is_ok() {}
             });
             let socket = connect(running, 1).await?.remove(0);
             tasks.spawn_local(async move {
@@ -54,13 +54,13 @@ pub(crate) async fn start(kind: Interference, running: &Running) -> Result<Backg
     Ok(BackgroundLoad { _stalled: Vec::new(), _tasks: tasks })
 }
 
-fn wishes(count: usize) -> Result<Vec<Wish>> {
+fn clients(count: usize) -> Result<Vec<Client>> {
     let tokens = tokens::Kind::Hs256.tokens(count)?.into_iter();
-    Ok(tokens.map(|token| Wish::new(token, Some(TOPIC.into()))).collect())
+    Ok(tokens.map(|token| Client::new(token, Some(TOPIC.into()))).collect())
 }
 
 async fn connect(running: &Running, count: usize) -> Result<Vec<Connected>> {
-    subscribers::connect(running.subscribers, running.server, wishes(count)?).await
+    subscribers::connect(running.subscribers, running.server, clients(count)?).await
 }
 
 async fn read_slowly(mut socket: Connected) {

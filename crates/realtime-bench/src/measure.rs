@@ -13,7 +13,7 @@ use crate::{
     sequence,
     servers::{Running, Server, Start},
     subscribers::{self, Subscribers},
-    wire::{Target, Wish},
+    wire::{Client, Target},
     write_rate,
 };
 
@@ -35,7 +35,7 @@ fn size(kind: Kind, options: &Options) -> usize {
 }
 
 /// The token and the topics of each connection.
-fn wishes(kind: Kind, count: usize) -> Result<Vec<Wish>> {
+fn clients(kind: Kind, count: usize) -> Result<Vec<Client>> {
     let topics = |n: usize| match kind {
         Kind::Topics | Kind::TopicsBatch | Kind::Idle => vec![format!("{TOPIC}.{n}")],
         Kind::IdleFive => history::topics(n),
@@ -43,7 +43,7 @@ fn wishes(kind: Kind, count: usize) -> Result<Vec<Wish>> {
         _ => vec![TOPIC.to_owned()],
     };
     let tokens = kind.tokens().tokens(count)?.into_iter().enumerate();
-    Ok(tokens.map(|(n, token)| Wish { topics: topics(n), ..Wish::new(token, None) }).collect())
+    Ok(tokens.map(|(n, token)| Client { topics: topics(n), ..Client::new(token, None) }).collect())
 }
 
 /// Starts the entrant's server, runs the case, and stops the server.
@@ -66,16 +66,16 @@ async fn with_server(kind: Kind, running: &Running, options: &Options) -> Result
         // It has no roles: all of its subscribers stand for the half.
         count /= 2;
     }
-    let wishes = wishes(kind, count)?;
+    let clients = clients(kind, count)?;
     let start = Instant::now();
     // The first connection pays one-time costs. The floor counts every socket that it writes to, this one included.
     if !running.server.is_floor() {
-        drop(subscribers::connect(running.subscribers, running.server, vec![wishes[0].clone()]).await?);
+        drop(subscribers::connect(running.subscribers, running.server, vec![clients[0].clone()]).await?);
         sleep(Duration::from_millis(200)).await;
     }
     let (memory, cpu, began) =
         (machine::resident_kib(&running.pids())?, machine::cpu_seconds(&running.pids())?, Instant::now());
-    let sockets = subscribers::connect(running.subscribers, running.server, wishes).await?;
+    let sockets = subscribers::connect(running.subscribers, running.server, clients).await?;
     let (accepting, took) = (machine::cpu_seconds(&running.pids())? - cpu, began.elapsed());
     let per = |total: f64| total / count as f64;
     match kind {

@@ -1,4 +1,4 @@
-//! Publishes: writes requests one behind the other on one connection, and counts the answers.
+//! Publishes: writes requests one behind the other on one connection, and counts the responses.
 
 use std::{
     net::SocketAddr,
@@ -21,7 +21,7 @@ use crate::{options::Result, servers::Dialect, wire::Target};
 pub(crate) struct Publisher {
     dialect: Dialect,
     out: OwnedWriteHalf,
-    /// Answers that were not a success.
+    /// Responses that were not a success.
     refused: Arc<AtomicU64>,
     reader: AbortHandle,
 }
@@ -38,10 +38,10 @@ impl Publisher {
         let reader = tokio::spawn(async move {
             let mut buffer = vec![0; 64 * 1024];
             while let Ok(n @ 1..) = read.read(&mut buffer).await {
-                let answers = memmem::find_iter(&buffer[..n], b"HTTP/1.1 ").count();
+                let responses = memmem::find_iter(&buffer[..n], b"HTTP/1.1 ").count();
                 let good = memmem::find_iter(&buffer[..n], b"HTTP/1.1 20").count();
                 let errors = memmem::find_iter(&buffer[..n], b"-ERR").count();
-                bad.fetch_add((answers - good + errors) as u64, Relaxed);
+                bad.fetch_add((responses - good + errors) as u64, Relaxed);
             }
         });
         Ok(Self { dialect, out, refused, reader: reader.abort_handle() })

@@ -215,7 +215,7 @@ impl Measured {
         self.runs.get(server).into_iter().flatten().filter_map(figure).collect()
     }
 
-    /// A figure as a multiple of another entrant's, round by round, so that what both suffered cancels out.
+    /// A figure as a multiple of another entrant's, round by round, so that the load of the machine, which both had, cancels out.
     pub(crate) fn ratios(&self, server: &str, to: &str, figure: fn(&Figures) -> Option<f64>) -> Vec<f64> {
         let reference = self.values(to, figure);
         self.values(server, figure).iter().zip(reference).map(|(value, reference)| value / reference).collect()

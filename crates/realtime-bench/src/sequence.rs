@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_as_long_as_asked() {
+    fn a_message_is_as_long_as_requested() {
         assert_eq!(message(1, 2, 128).len(), 128);
         assert_eq!(message(1, 2, 1).len(), LENGTH, "but never shorter than its marker");
     }

@@ -29,7 +29,7 @@ use crate::{
     sequence::Scanner,
     servers::Dialect,
     stats::Histogram,
-    wire::Wish,
+    wire::Client,
 };
 
 /// The longest that anything may take.
@@ -71,34 +71,35 @@ pub(crate) struct Connected {
     pub(crate) stream: TcpStream,
     /// What it has received since, in frames.
     pub(crate) received: Vec<u8>,
-    /// Which of the wishes it has.
-    pub(crate) wish: usize,
+    /// The index of its client in the list that was connected.
+    pub(crate) client: usize,
 }
 
-/// Opens a connection for each wish, and waits until every one is subscribed.
-pub(crate) async fn connect(address: SocketAddr, dialect: Dialect, wishes: Vec<Wish>) -> Result<Vec<Connected>> {
-    connect_at_once(address, dialect, wishes, AT_ONCE).await
+/// Opens a connection for each client, and waits until every one is subscribed.
+pub(crate) async fn connect(address: SocketAddr, dialect: Dialect, clients: Vec<Client>) -> Result<Vec<Connected>> {
+    connect_at_once(address, dialect, clients, AT_ONCE).await
 }
 
 /// The same with `at_once` handshakes in progress at once.
 pub(crate) async fn connect_at_once(
     address: SocketAddr,
     dialect: Dialect,
-    wishes: Vec<Wish>,
+    clients: Vec<Client>,
     at_once: usize,
 ) -> Result<Vec<Connected>> {
-    let opened = stream::iter(wishes.into_iter().enumerate().map(|(at, wish)| async move {
-        let opened = timeout(DEADLINE, open(address, dialect, &wish)).await.map_err(|_| "a handshake took too long")?;
-        Ok(Connected { wish: at, ..opened? })
+    let opened = stream::iter(clients.into_iter().enumerate().map(|(at, client)| async move {
+        let opened =
+            timeout(DEADLINE, open(address, dialect, &client)).await.map_err(|_| "a handshake took too long")?;
+        Ok(Connected { client: at, ..opened? })
     }));
     opened.buffer_unordered(at_once).collect::<Vec<Result<Connected>>>().await.into_iter().collect()
 }
 
-/// Opens the connection of one wish, and sends its greetings.
-pub(crate) async fn open(address: SocketAddr, dialect: Dialect, wish: &Wish) -> Result<Connected> {
+/// Opens one connection, and sends its greetings.
+pub(crate) async fn open(address: SocketAddr, dialect: Dialect, client: &Client) -> Result<Connected> {
     let mut stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
-    let path = dialect.path(wish);
+    let path = dialect.path(client);
     let request = format!(
         "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
          Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -111,13 +112,13 @@ pub(crate) async fn open(address: SocketAddr, dialect: Dialect, wish: &Wish) -> 
     }
     received.drain(..head);
     let mut read = 0;
-    for (command, response) in dialect.greetings(wish) {
+    for (command, response) in dialect.greetings(client) {
         stream.write_all(&masked_text(&command)).await?;
         if let Some(response) = response {
             read = await_text(&mut stream, &mut received, read, response.as_bytes()).await?;
         }
     }
-    Ok(Connected { stream, received, wish: 0 })
+    Ok(Connected { stream, received, client: 0 })
 }
 
 /// Unsubscribes from `topic` and subscribes again, without pause; ends only by an error.

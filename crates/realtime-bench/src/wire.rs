@@ -1,8 +1,8 @@
-//! What a client requests of a server, in no protocol yet: its subscriptions, the recipients of a message.
+//! Clients and recipients, in no protocol yet.
 
 /// One subscriber: the token that it presents, the topics that it subscribes to, and where it stopped receiving.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Wish {
+pub(crate) struct Client {
     pub(crate) token: String,
     pub(crate) topics: Vec<String>,
     /// For each topic the position after which it requests what it missed, as its server's protocol writes it. Empty
@@ -12,7 +12,7 @@ pub(crate) struct Wish {
     pub(crate) ticket: Option<String>,
 }
 
-impl Wish {
+impl Client {
     /// A first connection, with at most one topic.
     pub(crate) fn new(token: String, topic: Option<String>) -> Self {
         Self { token, topics: topic.into_iter().collect(), ..Self::default() }

@@ -13,7 +13,7 @@ use crate::{
     servers::Running,
     subscribers::{self, Connected, Subscribers, await_text},
     tokens,
-    wire::{Target, Wish},
+    wire::{Client, Target},
 };
 
 /// Messages that are published at once.
@@ -29,17 +29,17 @@ const LONGEST_WAIT_MS: u64 = 1_000;
 const TRYING: Duration = Duration::from_secs(60);
 
 /// So many clients of [`TOPIC`].
-pub(super) fn wishes(count: usize) -> Result<Vec<Wish>> {
+pub(super) fn clients(count: usize) -> Result<Vec<Client>> {
     let tokens = tokens::Kind::Hs256.tokens(count)?.into_iter();
-    Ok(tokens.map(|token| Wish::new(token, Some(TOPIC.into()))).collect())
+    Ok(tokens.map(|token| Client::new(token, Some(TOPIC.into()))).collect())
 }
 
 /// Connects clients, takes note of where they are, and disconnects them. A position of a topic is the same for all its
 /// clients, except where a server has sessions.
-pub(super) async fn leave(running: &Running, mut wishes: Vec<Wish>) -> Result<Vec<Wish>> {
+pub(super) async fn leave(running: &Running, mut clients: Vec<Client>) -> Result<Vec<Client>> {
     let server = running.server;
-    let count = if server.has_sessions() { wishes.len() } else { 1 };
-    let mut sockets = subscribers::connect(running.subscribers, server, wishes[..count].to_vec()).await?;
+    let count = if server.has_sessions() { clients.len() } else { 1 };
+    let mut sockets = subscribers::connect(running.subscribers, server, clients[..count].to_vec()).await?;
     if server.has_sessions() {
         let mut publisher = Publisher::connect(running.publishers, server).await?;
         publisher.publish(&[(Target::Topic(TOPIC.into()), HERE.into())]).await?;
@@ -49,25 +49,25 @@ pub(super) async fn leave(running: &Running, mut wishes: Vec<Wish>) -> Result<Ve
         }
     }
     for socket in &sockets {
-        let wish = &mut wishes[socket.wish];
-        wish.since = server.positions(&socket.received, wish.topics.len());
-        if wish.since.len() != wish.topics.len() {
+        let client = &mut clients[socket.client];
+        client.since = server.positions(&socket.received, client.topics.len());
+        if client.since.len() != client.topics.len() {
             let received = String::from_utf8_lossy(&socket.received);
-            return Err(format!("{} tells no position: {received}", server.name()).into());
+            return Err(format!("{} sends no position: {received}", server.name()).into());
         }
     }
     if !server.has_sessions() {
-        let since = wishes[0].since.clone();
-        wishes.iter_mut().for_each(|wish| wish.since.clone_from(&since));
+        let since = clients[0].since.clone();
+        clients.iter_mut().for_each(|client| client.since.clone_from(&since));
     }
     drop(sockets);
     sleep(REST).await;
-    Ok(wishes)
+    Ok(clients)
 }
 
 /// Publishes messages 0 to `count` to [`TOPIC`], and waits until one live subscriber has them all.
 pub(super) async fn publish(running: &Running, count: u64, start: Instant) -> Result<()> {
-    let live = subscribers::connect(running.subscribers, running.server, wishes(1)?).await?;
+    let live = subscribers::connect(running.subscribers, running.server, clients(1)?).await?;
     let live = Subscribers::read(live, start);
     let mut publisher = Publisher::connect(running.publishers, running.server).await?;
     for first in (0..count).step_by(usize::try_from(BATCH)?) {
@@ -80,19 +80,19 @@ pub(super) async fn publish(running: &Running, count: u64, start: Instant) -> Re
     Ok(())
 }
 
-/// Connects a client for each wish, with so many handshakes in progress at once; each reads as soon as it is
+/// Connects all `clients`, with so many handshakes in progress at once; each reads as soon as it is
 /// connected. Returns how many tries were refused, each of which was repeated after a pause.
 pub(super) async fn arrive(
     running: &Running,
-    wishes: Vec<Wish>,
+    clients: Vec<Client>,
     at_once: usize,
     readers: &mut Subscribers,
 ) -> Result<usize> {
     let (address, server) = (running.subscribers, running.server);
-    let opened = wishes.into_iter().enumerate().map(|(client, wish)| async move {
+    let opened = clients.into_iter().enumerate().map(|(index, client)| async move {
         let mut refused = 0;
         loop {
-            match timeout(TRYING, subscribers::open(address, server, &wish))
+            match timeout(TRYING, subscribers::open(address, server, &client))
                 .await
                 .map_err(|_| "no handshake in time")?
             {
@@ -101,7 +101,7 @@ pub(super) async fn arrive(
                 Err(_) => {
                     refused += 1;
                     // Spread like a client's jitter, but the same in each run.
-                    let wait = (client * 7_919 + refused * 104_729) as u64 % LONGEST_WAIT_MS;
+                    let wait = (index * 7_919 + refused * 104_729) as u64 % LONGEST_WAIT_MS;
                     sleep(Duration::from_millis(wait)).await;
                 }
             }

@@ -20,12 +20,12 @@ pub(crate) const MESSAGES: u64 = 1_000;
 pub(crate) async fn measure(running: &Running, options: &Options) -> Result<Figures> {
     let count = if options.quick { 200 } else { 1_000 };
     let start = Instant::now();
-    let wishes = comeback::leave(running, comeback::wishes(count)?).await?;
+    let clients = comeback::leave(running, comeback::clients(count)?).await?;
     comeback::publish(running, MESSAGES, start).await?;
 
     let (cpu, begun) = (machine::cpu_seconds(&running.pids())?, Instant::now());
     let mut readers = Subscribers::new(begun, Order::One, MESSAGES);
-    let refused = comeback::arrive(running, wishes, AT_ONCE, &mut readers).await?;
+    let refused = comeback::arrive(running, clients, AT_ONCE, &mut readers).await?;
     readers.completed(count).await?;
     let took = begun.elapsed();
     let cpu = machine::cpu_seconds(&running.pids())? - cpu;

@@ -14,7 +14,7 @@ use crate::{
     servers::{Running, Start},
     subscribers::{self, LANE, Order, Subscribers},
     tokens,
-    wire::{Target, Wish},
+    wire::{Client, Target},
 };
 
 /// Topics of each client, and of all of them.
@@ -33,8 +33,8 @@ pub(crate) fn topics(n: usize) -> Vec<String> {
 pub(crate) async fn measure(running: &mut Running, start: &Start, options: &Options) -> Result<Figures> {
     let count = if options.quick { 1_000 } else { 10_000 };
     let tokens = tokens::Kind::Hs256.tokens(count)?.into_iter().enumerate();
-    let wishes = tokens.map(|(n, token)| Wish { topics: topics(n), ..Wish::new(token, None) }).collect();
-    let wishes = positions(running, wishes).await?;
+    let clients = tokens.map(|(n, token)| Client { topics: topics(n), ..Client::new(token, None) }).collect();
+    let clients = positions(running, clients).await?;
     running.kill_and_start(options, start).await?;
 
     let epoch = Instant::now();
@@ -46,7 +46,7 @@ pub(crate) async fn measure(running: &mut Running, start: &Start, options: &Opti
     let (peak, begun) = (Peak::watch(running.pids()), Instant::now());
     let each = TOPICS_EACH as u64 * MESSAGES;
     let mut readers = Subscribers::new(begun, Order::PerTopic, each);
-    let refused = comeback::arrive(running, wishes, count, &mut readers).await?;
+    let refused = comeback::arrive(running, clients, count, &mut readers).await?;
     readers.completed(count).await?;
     let took = begun.elapsed();
     let (cpu, memory) = (peak.cpu_percent(), peak.memory_mib()?);
@@ -64,15 +64,15 @@ pub(crate) async fn measure(running: &mut Running, start: &Start, options: &Opti
 }
 
 /// Connects every client, and takes note of where it is. It stays connected until the server is killed.
-async fn positions(running: &Running, mut wishes: Vec<Wish>) -> Result<Vec<Wish>> {
-    for socket in subscribers::connect(running.subscribers, running.server, wishes.clone()).await? {
-        let wish = &mut wishes[socket.wish];
-        wish.since = running.server.positions(&socket.received, wish.topics.len());
-        if wish.since.len() != wish.topics.len() {
+async fn positions(running: &Running, mut clients: Vec<Client>) -> Result<Vec<Client>> {
+    for socket in subscribers::connect(running.subscribers, running.server, clients.clone()).await? {
+        let client = &mut clients[socket.client];
+        client.since = running.server.positions(&socket.received, client.topics.len());
+        if client.since.len() != client.topics.len() {
             return Err("a subscription was acknowledged without a position".into());
         }
     }
-    Ok(wishes)
+    Ok(clients)
 }
 
 /// Publishes message `n` of every topic.

@@ -22,7 +22,7 @@ pub(crate) async fn measure(load: Load, running: &Running, options: &Options) ->
     let (count, messages) = if options.quick { (200, 2_000) } else { (1_000, 10_000) };
     let measured = if options.quick { MEASURED / 3 } else { MEASURED };
     let start = Instant::now();
-    let wishes = comeback::leave(running, comeback::wishes(count)?).await?;
+    let clients = comeback::leave(running, comeback::clients(count)?).await?;
     comeback::publish(running, messages, start).await?;
 
     let publisher = || TimedPublisher::start(running.publishers, running.server, messages, start);
@@ -36,7 +36,7 @@ pub(crate) async fn measure(load: Load, running: &Running, options: &Options) ->
             (publisher.finish().await?, measured)
         }
         Load::Live => {
-            comeback::arrive(running, wishes, AT_ONCE, &mut readers).await?;
+            comeback::arrive(running, clients, AT_ONCE, &mut readers).await?;
             readers.completed(count).await?;
             let publisher = publisher();
             sleep(measured).await;
@@ -44,7 +44,7 @@ pub(crate) async fn measure(load: Load, running: &Running, options: &Options) ->
         }
         Load::Recovering => {
             let publisher = publisher();
-            comeback::arrive(running, wishes, AT_ONCE, &mut readers).await?;
+            comeback::arrive(running, clients, AT_ONCE, &mut readers).await?;
             readers.completed(count).await?;
             let took = begun.elapsed();
             (publisher.finish().await?, took)

@@ -93,10 +93,10 @@ mod tests {
 
     #[test]
     fn what_is_no_profile_is_refused_with_the_reason() {
-        let said = |text: &str| parse(text).expect_err("refused").to_string();
-        assert!(said("{").contains("not what DHAT writes"));
-        assert!(said(r#"{"dhatFileVersion":3,"pps":[],"ftbl":[]}"#).contains("format 3"));
+        let message = |text: &str| parse(text).expect_err("refused").to_string();
+        assert!(message("{").contains("not what DHAT writes"));
+        assert!(message(r#"{"dhatFileVersion":3,"pps":[],"ftbl":[]}"#).contains("format 3"));
         let broken = r#"{"dhatFileVersion":2,"pps":[{"eb":1,"ebk":1,"fs":[7]}],"ftbl":[]}"#;
-        assert!(said(broken).contains("no frame 7"));
+        assert!(message(broken).contains("no frame 7"));
     }
 }

@@ -48,7 +48,7 @@ fn config(start: &Start) -> Result<Value> {
         "client": {
             "token": {name: key},
             "allowed_origins": ["*"],
-            // No case lasts as long: its pings are commands of its protocol, which these clients do not answer.
+            // No case lasts as long: its pings are commands of its protocol, to which these clients do not respond.
             "ping_interval": "300s",
             // The defaults are 300 messages and 1 MiB; the cases recover more.
             "recovery_max_publication_limit": 100_000,

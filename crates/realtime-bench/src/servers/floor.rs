@@ -30,7 +30,7 @@ pub(crate) fn serve() -> Result<()> {
     });
     let publishers = TcpListener::bind(("127.0.0.1", publishers))?;
     let mut held: Vec<TcpStream> = Vec::new();
-    // The first connection only asked whether anyone listens.
+    // The first connection only checks that the port is open.
     for publisher in publishers.incoming() {
         fan_out(publisher?, &mut held, &sockets)?;
     }
@@ -92,15 +92,15 @@ fn shake_hands(mut stream: TcpStream) -> Result<TcpStream> {
     while memchr::memmem::find(&request, b"\r\n\r\n").is_none() {
         let n = stream.read(&mut buffer)?;
         if n == 0 {
-            return Err("it only asked whether anyone listens".into());
+            return Err("closed before the handshake".into());
         }
         request.extend_from_slice(&buffer[..n]);
     }
     stream.set_nodelay(true)?;
     let accept = derive_accept_key(b"dGhlIHNhbXBsZSBub25jZQ==");
-    let answer = format!(
+    let response = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: {accept}\r\n\r\n"
     );
-    stream.write_all(answer.as_bytes())?;
+    stream.write_all(response.as_bytes())?;
     Ok(stream)
 }

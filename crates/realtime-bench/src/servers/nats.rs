@@ -65,9 +65,9 @@ pub(super) async fn create_stream(address: SocketAddr, messages: usize) -> Resul
         }
         Ok::<_, std::io::Error>(String::from_utf8_lossy(&received).into_owned())
     };
-    let answer = timeout(CREATING, created).await.map_err(|_| "JetStream did not respond")??;
-    if answer.contains("\"error\":") || !answer.contains("stream_create_response") {
-        return Err(format!("JetStream refused the stream: {answer}").into());
+    let response = timeout(CREATING, created).await.map_err(|_| "JetStream did not respond")??;
+    if response.contains("\"error\":") || !response.contains("stream_create_response") {
+        return Err(format!("JetStream refused the stream: {response}").into());
     }
     Ok(())
 }

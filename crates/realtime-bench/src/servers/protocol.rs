@@ -1,20 +1,20 @@
-//! What each server's clients and publishers send, and where its responses say that a client is.
+//! What each server's clients and publishers send, and the positions that its responses contain.
 
 use serde_json::{Value, json};
 
 use super::{Server, centrifugo, nats, realtime};
-use crate::wire::{Target, Wish};
+use crate::wire::{Client, Target};
 
 impl Server {
     /// The path that a subscriber requests.
-    pub(crate) fn path(self, wish: &Wish) -> String {
-        let topic = || wish.topics.first().map(String::as_str);
+    pub(crate) fn path(self, client: &Client) -> String {
+        let topic = || client.topics.first().map(String::as_str);
         match self {
-            Self::Realtime => realtime::path(&wish.token, wish.ticket.as_deref()),
+            Self::Realtime => realtime::path(&client.token, client.ticket.as_deref()),
             Self::Centrifugo => "/connection/websocket".to_owned(),
             Self::Nchan => {
-                let topics = if wish.topics.is_empty() { "none".to_owned() } else { wish.topics.join(",") };
-                format!("/{}/{topics}", if wish.since.is_empty() { "sub" } else { "replay" })
+                let topics = if client.topics.is_empty() { "none".to_owned() } else { client.topics.join(",") };
+                format!("/{}/{topics}", if client.since.is_empty() { "sub" } else { "replay" })
             }
             Self::SocketIo | Self::SocketIoRedis => "/socket.io/?EIO=4&transport=websocket".to_owned(),
             Self::Ws => format!("/{}", topic().unwrap_or_default()),
@@ -24,10 +24,10 @@ impl Server {
 
     /// What a subscriber sends after the handshake, one by one, each with what the response contains. Without one the
     /// response is not awaited: what a client missed comes before it.
-    pub(crate) fn greetings(self, wish: &Wish) -> Vec<(String, Option<&'static str>)> {
-        let since = |n: usize| wish.since.get(n).map(String::as_str);
-        let first = wish.since.is_empty();
-        let topics = wish.topics.iter().enumerate();
+    pub(crate) fn greetings(self, client: &Client) -> Vec<(String, Option<&'static str>)> {
+        let since = |n: usize| client.since.get(n).map(String::as_str);
+        let first = client.since.is_empty();
+        let topics = client.topics.iter().enumerate();
         match self {
             Self::Realtime => topics
                 .map(|(n, topic)| (realtime::subscribe(n + 1, topic, since(n)), first.then_some(realtime::ACK)))
@@ -36,7 +36,7 @@ impl Server {
                 let subscribe = |(n, topic): (usize, &String)| {
                     (centrifugo::subscribe(topic, since(n)), first.then_some(centrifugo::SUBSCRIBED))
                 };
-                let connect = (centrifugo::connect(&wish.token), Some("\"connect\":"));
+                let connect = (centrifugo::connect(&client.token), Some("\"connect\":"));
                 std::iter::once(connect).chain(topics.map(subscribe)).collect()
             }
             Self::Nats => {
@@ -59,7 +59,7 @@ impl Server {
         self == Self::SocketIoRedis
     }
 
-    /// Where a client of so many topics is, after it has received this: what [`Wish::since`] is to be.
+    /// Where a client of so many topics is, after it has received this: what [`Client::since`] is to be.
     pub(crate) fn positions(self, received: &[u8], topics: usize) -> Vec<String> {
         let text = String::from_utf8_lossy(received);
         match self {
@@ -168,9 +168,9 @@ mod tests {
     #[test]
     fn a_client_that_comes_back_does_not_wait_for_the_response_that_follows_what_it_missed() {
         let position = r#"{"epoch":"a","offset":7}"#.to_owned();
-        let wish = Wish { topics: vec!["bench".into()], since: vec![position], ..Wish::default() };
+        let client = Client { topics: vec!["bench".into()], since: vec![position], ..Client::default() };
         let expected = r#"{"action":"subscribe","id":1,"topic":"bench","since":{"epoch":"a","offset":7}}"#;
-        assert_eq!(Server::Realtime.greetings(&wish), [(expected.to_owned(), None)]);
-        assert!(Server::Nchan.path(&wish).starts_with("/replay/"));
+        assert_eq!(Server::Realtime.greetings(&client), [(expected.to_owned(), None)]);
+        assert!(Server::Nchan.path(&client).starts_with("/replay/"));
     }
 }
