@@ -29,7 +29,7 @@ pub(crate) fn topics(n: usize) -> Vec<String> {
 }
 
 /// From the first handshake until every client has what it missed in all its topics, and is live on each. The server is
-/// killed with SIGKILL and has its data on the disk. All handshakes are in progress at once.
+/// killed with SIGKILL and has its data on the disk. Each client resumes its topics with one command. All handshakes are in progress at once.
 pub(crate) async fn measure(running: &mut Running, start: &Start, options: &Options) -> Result<Figures> {
     let count = if options.quick { 1_000 } else { 10_000 };
     let tokens = tokens::Kind::Hs256.tokens(count)?.into_iter().enumerate();
@@ -63,11 +63,12 @@ pub(crate) async fn measure(running: &mut Running, start: &Start, options: &Opti
     })
 }
 
-/// Connects every client, and takes note of where it is. It stays connected until the server is killed.
+/// Connects every client, and takes note of its positions and its ticket. It stays connected until the server is killed.
 async fn positions(running: &Running, mut clients: Vec<Client>) -> Result<Vec<Client>> {
     for socket in subscribers::connect(running.subscribers, running.server, clients.clone()).await? {
         let client = &mut clients[socket.client];
         client.since = running.server.positions(&socket.received, client.topics.len());
+        client.ticket = running.server.ticket(&socket.received);
         if client.since.len() != client.topics.len() {
             return Err("a subscription was acknowledged without a position".into());
         }

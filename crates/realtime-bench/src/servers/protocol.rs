@@ -29,6 +29,7 @@ impl Server {
         let first = client.since.is_empty();
         let topics = client.topics.iter().enumerate();
         match self {
+            Self::Realtime if client.ticket.is_some() => vec![(realtime::resume(client), None)],
             Self::Realtime => topics
                 .map(|(n, topic)| (realtime::subscribe(n + 1, topic, since(n)), first.then_some(realtime::ACK)))
                 .collect(),
@@ -80,6 +81,13 @@ impl Server {
             // They replay what they keep, from its beginning.
             _ => vec!["start".to_owned(); topics],
         }
+    }
+
+    /// The ticket with which a client that has received this may come back, where the server gives one.
+    pub(crate) fn ticket(self, received: &[u8]) -> Option<String> {
+        let text = String::from_utf8_lossy(received);
+        let (_, rest) = text.split_once("\"resume\":\"").filter(|_| self == Self::Realtime)?;
+        rest.split_once('"').map(|(ticket, _)| ticket.to_owned())
     }
 
     /// What a publisher sends first.
@@ -172,5 +180,11 @@ mod tests {
         let expected = r#"{"action":"subscribe","id":1,"topic":"bench","since":{"epoch":"a","offset":7}}"#;
         assert_eq!(Server::Realtime.greetings(&client), [(expected.to_owned(), None)]);
         assert!(Server::Nchan.path(&client).starts_with("/replay/"));
+
+        let welcome = br#"{"type":"welcome","payload":{"resumed":false,"resume":"a.b-c_d","hold_ms":10000}}"#;
+        let client = Client { ticket: Server::Realtime.ticket(welcome), ..client };
+        let expected = r#"{"action":"resume","id":1,"since":{"topic:bench":{"epoch":"a","offset":7}}}"#;
+        assert_eq!(Server::Realtime.greetings(&client), [(expected.to_owned(), None)]);
+        assert_eq!(Server::Realtime.path(&client), "/ws?token=&resume=a.b-c_d");
     }
 }

@@ -8,7 +8,7 @@ use tokio::process::Command;
 use super::{History, Start, process::pinned};
 use crate::{
     options::{Options, Result},
-    wire::Target,
+    wire::{Client, Target},
 };
 
 const KEY: &str = "an-api-key-of-the-benchmarks";
@@ -69,6 +69,13 @@ pub(super) fn path(token: &str, ticket: Option<&str>) -> String {
 pub(super) fn subscribe(id: usize, topic: &str, since: Option<&str>) -> String {
     let since = since.map(|since| format!(r#","since":{since}"#)).unwrap_or_default();
     format!(r#"{{"action":"subscribe","id":{id},"topic":"{topic}"{since}}}"#)
+}
+
+/// What resumes all topics of a client from where it stopped.
+pub(super) fn resume(client: &Client) -> String {
+    let streams = client.topics.iter().zip(&client.since);
+    let streams: Vec<_> = streams.map(|(topic, since)| format!(r#""topic:{topic}":{since}"#)).collect();
+    format!(r#"{{"action":"resume","id":1,"since":{{{}}}}}"#, streams.join(","))
 }
 
 /// A command's success contains this.
