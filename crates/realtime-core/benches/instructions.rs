@@ -13,8 +13,10 @@ use std::{collections::VecDeque, hint::black_box, process::ExitCode, sync::Arc};
 
 use realtime_core::{
     Frame,
-    codec::{decode, encode_publication},
+    codec::{decode, encode_publication, prepare_publication},
     connection::record,
+    epoch::Epoch,
+    log::{Bounds, Log},
     message::{self, Content, Stamp, plan},
     outbound::{OutboundQueue, QueueLimits},
     policy::Overflow,
@@ -49,6 +51,9 @@ const CASES: &[Case] = &[
     Case { name: "enqueue/1000-queues", unit: "queue", run: enqueue },
     Case { name: "drain/16-frames", unit: "batch", run: drain },
     Case { name: "fan-out/topic-of-1000", unit: "listener", run: fan_out },
+    Case { name: "history/encode-128-B", unit: "message", run: encode_kept },
+    Case { name: "history/append", unit: "message", run: append },
+    Case { name: "history/fan-out-to-1000", unit: "listener", run: fan_out_kept },
 ];
 
 const ROUNDS: usize = 100;
@@ -56,6 +61,11 @@ const LISTENERS: usize = 1_000;
 const USERS: usize = 10_000;
 /// Large enough that nothing is dropped: a full queue is not the hot path.
 const LIMITS: QueueLimits = QueueLimits { messages: 256, bytes: 1 << 20 };
+
+/// Entries of a log.
+const KEPT: usize = 1_000;
+const BOUNDS: Bounds = Bounds { entries: KEPT, bytes: 1 << 30 };
+const EPOCH: Epoch = Epoch(0x0123_4567_89ab_cdef);
 
 /// With `CASE`, runs it and prints the number of units; with `--list`, prints one `name unit` per line; without an
 /// argument, runs each case once.
@@ -212,6 +222,47 @@ fn fan_out() -> usize {
     ROUNDS * LISTENERS
 }
 
+/// [`encode`] of 128 bytes, with the place in a history.
+fn encode_kept() -> usize {
+    let message = publication(topic("order:123"), 128);
+    repeated(|| drop(black_box(kept(black_box(&message), KEPT as u64))));
+    ROUNDS
+}
+
+/// Appends to a full history, whose oldest entry is dropped each time.
+fn append() -> usize {
+    let (mut log, message) = (full_log(), publication(topic("news:today"), 128));
+    let mut frames: Vec<_> = (1..=ROUNDS as u64).map(|n| kept(&message, log.top() + n)).collect();
+    measured(black_box(&mut || {
+        for frame in frames.drain(..) {
+            log.append(black_box(frame), 0);
+            black_box(log.trim(BOUNDS));
+        }
+    }));
+    ROUNDS
+}
+
+/// [`fan_out`] of a message that is kept: encode up to the offset, append, and push.
+fn fan_out_kept() -> usize {
+    let (topics, busy) = topics();
+    let message = publication(busy, 128);
+    let (mut log, mut queues) = (full_log(), warm_queues());
+    for _ in 0..ROUNDS {
+        measured(black_box(&mut || {
+            let frame = kept(&message, log.top() + 1);
+            log.append(frame.clone(), 0);
+            black_box(log.trim(BOUNDS));
+            each_route(&message.to, |route| {
+                if let Route::Topic(topic) = route {
+                    visit(topics.listeners(topic), &mut |listener| push(&mut queues[listener], &frame));
+                }
+            });
+        }));
+        empty(&mut queues);
+    }
+    ROUNDS * LISTENERS
+}
+
 // === the data ===
 
 fn each_route(to: &Audience, mut ask: impl FnMut(&Route)) {
@@ -266,6 +317,18 @@ fn empty(queues: &mut [OutboundQueue]) {
         queue.take(&mut batch);
         batch.clear();
     }
+}
+
+/// A message as it is kept at `offset`.
+fn kept(message: &Message, offset: u64) -> Frame {
+    prepare_publication(message, Overflow::Drop).expect("a stream").finish(EPOCH, offset)
+}
+
+/// A log with as many entries as it may have.
+fn full_log() -> Log {
+    let (mut log, message) = (Log::new(EPOCH), publication(topic("news:today"), 128));
+    (1..=KEPT as u64).for_each(|offset| log.append(kept(&message, offset), 0));
+    log
 }
 
 fn frame() -> Frame {

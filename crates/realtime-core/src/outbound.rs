@@ -85,30 +85,44 @@ impl OutboundQueue {
     /// Appends `frame`. If the queue is full, makes room by the policy of `frame`. A stream with a history loses nothing
     /// by that: the connection reads it from its history afterwards.
     pub fn push(&mut self, frame: Frame, limits: QueueLimits) -> Verdict {
-        if let Some(rare) = &self.rare
-            && let Some((stream, _)) = frame.stream()
-            && rare.gates.contains(stream)
-        {
+        if self.rare.is_some() && self.is_catching_up(&frame) {
             return Verdict::CatchingUp;
         }
-        let mut dropped = 0;
         if !self.fits(&frame, limits) {
-            let overflow = frame.label().map(|label| label.overflow);
-            if overflow == Some(Overflow::Drop) && frame.kept().is_some() {
-                self.leave_to_history(&frame);
-                return Verdict::CatchingUp;
-            }
-            while overflow != Some(Overflow::Drop) && !self.fits(&frame, limits) && self.leave_oldest_to_history() {}
-            match overflow {
-                Some(Overflow::Close) => {}
-                // A control frame is never dropped; publications that may be dropped make room for it.
-                None | Some(Overflow::Drop) => while !self.fits(&frame, limits) && self.drop_oldest(&mut dropped) {},
-                Some(Overflow::Latest) if self.fits(&frame, limits) => {}
-                Some(Overflow::Latest) => dropped = self.keep_latest(&frame),
-            }
-            if !self.fits(&frame, limits) {
-                return Verdict::Full;
-            }
+            return self.push_to_full(frame, limits);
+        }
+        self.append(frame);
+        Verdict::Queued { dropped: 0 }
+    }
+
+    /// True if the connection reads the frame's stream from its history. Like [`Self::push_to_full`] not inlined: the
+    /// usual push would save and restore the registers that it needs.
+    #[cold]
+    #[inline(never)]
+    fn is_catching_up(&self, frame: &Frame) -> bool {
+        let stream = frame.stream().map(|(stream, _)| stream);
+        stream.is_some_and(|stream| self.rare.as_ref().is_some_and(|rare| rare.gates.contains(stream)))
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_to_full(&mut self, frame: Frame, limits: QueueLimits) -> Verdict {
+        let mut dropped = 0;
+        let overflow = frame.label().map(|label| label.overflow);
+        if overflow == Some(Overflow::Drop) && frame.kept().is_some() {
+            self.leave_to_history(&frame);
+            return Verdict::CatchingUp;
+        }
+        while overflow != Some(Overflow::Drop) && !self.fits(&frame, limits) && self.leave_oldest_to_history() {}
+        match overflow {
+            Some(Overflow::Close) => {}
+            // A control frame is never dropped; publications that may be dropped make room for it.
+            None | Some(Overflow::Drop) => while !self.fits(&frame, limits) && self.drop_oldest(&mut dropped) {},
+            Some(Overflow::Latest) if self.fits(&frame, limits) => {}
+            Some(Overflow::Latest) => dropped = self.keep_latest(&frame),
+        }
+        if !self.fits(&frame, limits) {
+            return Verdict::Full;
         }
         self.append(frame);
         Verdict::Queued { dropped }
