@@ -5,9 +5,9 @@ Reads server frames, one per line, and writes what each is.
 
 import sys
 
-from client_command import ClientCommand, SubscribeCommand
+from client_command import ClientCommand, ResumeCommand, SubscribeCommand
 from publish_request import PublishRequest
-from server_frame import ControlFrame, ErrorFrame, GapFrame, Publication, ServerFrame, WelcomeFrame
+from server_frame import AckFrame, ControlFrame, ErrorFrame, GapFrame, Publication, ServerFrame, WelcomeFrame
 
 
 def on_frame(frame: ServerFrame) -> str:
@@ -24,11 +24,17 @@ def on_frame(frame: ServerFrame) -> str:
     if isinstance(control, GapFrame):
         stream = control.payload.stream
         return f"gap {stream.root if stream else '-'} {control.payload.reason.root}"
+    if isinstance(control, AckFrame):
+        offsets = [publication.offset for publication in control.payload.publications or []]
+        return f"ack {control.payload.id} {offsets}"
     return control.type
 
 
 command = ClientCommand.model_validate({"action": "subscribe", "id": 7, "topic": "order:123"}).root
 assert isinstance(command, SubscribeCommand) and command.topic.root == "order:123"
+positions = {"user": {"epoch": "k3f", "offset": 4}}
+resume = ClientCommand.model_validate({"action": "resume", "since": positions}).root
+assert isinstance(resume, ResumeCommand) and resume.since["user"].offset == 4, resume
 for payload in [None, 1, "text", [1, 2], {"status": "shipped"}]:
     request = PublishRequest.model_validate({"to": {"topic": "order:123"}, "type": "t", "payload": payload})
     assert request.payload == payload, request

@@ -24,7 +24,7 @@ function onControl(frame: ControlFrame): string {
       return `${user} ${limits.burst + (offset ?? 0) + (lasts ?? 0)}`;
     }
     case "ack":
-      return String(frame.payload.id);
+      return `${frame.payload.id} ${frame.payload.streams?.["user"]?.offset} ${frame.payload.publications?.map(({ id, offset }) => id + offset)}`;
     case "error":
       return frame.payload.code + (frame.payload.errors ?? []).map(({ path, message }) => path + message).join();
     case "subscribed":
@@ -34,10 +34,11 @@ function onControl(frame: ControlFrame): string {
     case "gap": {
       // A reason that is added later is a string as well.
       const reason: string = frame.payload.reason;
-      return `${frame.payload.stream ?? "?"} ${frame.payload.missed ?? 0} ${reason}`;
+      const position: { epoch: string; offset: number } | undefined = frame.payload.position;
+      return `${frame.payload.stream ?? "?"} ${frame.payload.missed ?? 0} ${reason} ${position?.offset}`;
     }
     case "presence":
-      return frame.payload.joined.concat(frame.payload.left).join();
+      return (frame.payload.joined ?? []).map(({ user }) => user).concat(frame.payload.left ?? []).join();
     case "closing":
       return frame.payload.reconnect ? String(frame.payload.after_ms + frame.payload.spread_ms) : "stay away";
     case "ping":
@@ -54,8 +55,14 @@ export const commands: ClientCommand[] = [
   { action: "subscribe", id: 7, topic: "order:123", since: { epoch: "k3f", offset: 17 } },
   { action: "unsubscribe", id: "u", topic: "order:123" },
   { action: "refresh", token: "…" },
+  { action: "publish", id: 8, topic: "chat:7", type: "note", payload: { text: "hi" }, idempotency_key: "n-1" },
+  { action: "history", id: 9, stream: "topic:order:123", limit: 50, reverse: true },
+  { action: "presence", id: 10, topic: "order:123", subscribe: true },
+  { action: "resume", id: 11, since: { user: { epoch: "k3f", offset: 4 } } },
   { action: "ping" },
   { action: "pong" },
+  // @ts-expect-error: a position is an epoch and an offset
+  { action: "resume", since: { user: 4 } },
   // @ts-expect-error: a subscription needs a topic
   { action: "subscribe", id: 7 },
   // @ts-expect-error: there is no such action

@@ -89,8 +89,10 @@ pub struct ConnectHook {
     /// The name that the client chose, the same after a reconnect.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientId>,
-    /// The client's address, if it is known.
+    /// The client's address, IPv4 or IPv6, if it is known.
     #[serde(skip_serializing_if = "Option::is_none")]
+    // JSON Schema has no format for either of the two.
+    #[schemars(with = "Option<String>")]
     pub address: Option<IpAddr>,
     /// The claims of the verified token. The token itself is never sent.
     pub claims: JwtClaims,

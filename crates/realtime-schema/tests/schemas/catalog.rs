@@ -215,3 +215,27 @@ fn a_misspelt_field_of_a_request_is_refused() {
         assert!(!validator(&schema).is_valid(&misspelt), "{name}");
     }
 }
+
+/// Every `format` in a schema.
+fn formats<'a>(schema: &'a Value, found: &mut BTreeSet<&'a str>) {
+    match schema {
+        Value::Array(items) => items.iter().for_each(|item| formats(item, found)),
+        Value::Object(fields) => {
+            found.extend(fields.get("format").and_then(Value::as_str));
+            fields.values().for_each(|field| formats(field, found));
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_format_is_one_that_validators_know() {
+    // Those of draft 2020-12 (7.3) and of OpenAPI that are in use; `time span` is described by its pattern.
+    let known = ["date-time", "uuid", "uri", "uint8", "uint16", "uint32", "uint64", "int64", "time span"];
+    for CatalogEntry { name, schema } in catalog() {
+        let mut found = BTreeSet::new();
+        formats(&schema, &mut found);
+        let unknown: Vec<_> = found.into_iter().filter(|format| !known.contains(format)).collect();
+        assert!(unknown.is_empty(), "{name}: {unknown:?}");
+    }
+}
