@@ -54,6 +54,7 @@ pub mod revocation;
 pub mod session;
 pub mod ticket;
 pub mod topic;
+pub mod user_topics;
 
 mod frame;
 

@@ -58,7 +58,7 @@ pub use connection::{QueueChange, SendError, SocketVisitor, WebSocketConnection}
 pub use handler::{ConnectionHandler, HookContext, HookError};
 pub use pubsub::{PubSubManager, PubSubStats, SubscribeError};
 pub use registry::{ConnectionRegistry, RegisterError, Selection};
-pub use service::{PublishError, RealtimeService, RevokeError};
+pub use service::{PublishError, RealtimeService, RevokeError, UserTopicError};
 pub use socket::{Incoming, Socket, SocketError};
 pub use store::{Appended, Loaded, Loader, LogStore, Once, Record, StoreError, StoredSecret, Usage};
 pub use tickets::{TicketError, Tickets};

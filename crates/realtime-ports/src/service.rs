@@ -3,10 +3,13 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use realtime_core::auth::{ConnectRequest, Refusal};
+use realtime_core::{
+    auth::{ConnectRequest, Refusal},
+    user_topics::UserTopicRefused,
+};
 use realtime_schema::{
     Audience, Closing, Connection, ConnectionId, FieldError, MessageType, Origin, Payload, PublishRequest, Receipt,
-    RevocationRequest, Revoked, Role, Route, Topic, UserId,
+    RevocationRequest, Revoked, Role, Route, Topic, UserId, UserTopicChange,
 };
 
 use crate::{bus::BusError, connection::WebSocketConnection, pubsub::SubscribeError};
@@ -61,6 +64,18 @@ pub trait RealtimeService: Send + Sync {
 
     /// Ends a subscription on the server's behalf and notifies the client; false if there was none.
     async fn unsubscribe(&self, id: ConnectionId, topic: &Topic) -> bool;
+
+    /// Gives a topic to a user: every connection of the user is subscribed to it on the server's behalf and notified, now
+    /// and when it is opened later. Repeating it subscribes the connections that are not subscribed. Kept in memory.
+    ///
+    /// # Errors
+    /// `limits.user_topics` or `limits.all_user_topics` is reached, and nothing has changed; or the bus is unavailable,
+    /// and some connections are not subscribed: repeat it.
+    async fn subscribe_user(&self, user: &UserId, topic: &Topic) -> Result<UserTopicChange, UserTopicError>;
+
+    /// Takes a topic away from a user, and ends the subscription of every connection of the user to it, also one that the
+    /// client made.
+    async fn unsubscribe_user(&self, user: &UserId, topic: &Topic) -> UserTopicChange;
 
     /// Publishes a message to its recipients, each connection once.
     ///
@@ -134,6 +149,18 @@ pub enum PublishError {
     /// The bus failed.
     #[error(transparent)]
     Bus(#[from] BusError),
+}
+
+/// Why a topic was not given to a user, or not to all connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum UserTopicError {
+    /// A limit is reached.
+    #[error(transparent)]
+    Limit(#[from] UserTopicRefused),
+    /// The bus failed to listen to the topic. The user has the topic; repeat it for the connections that lack it.
+    #[error("the message bus is unavailable; some connections are not subscribed yet: try again")]
+    Unavailable,
 }
 
 /// Why nothing was revoked.

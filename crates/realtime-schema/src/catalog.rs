@@ -25,6 +25,7 @@ use crate::{
     server::{Ack, Closing, Control, ErrorReply, Gap, Ping, Subscribed, Unsubscribed, Welcome},
     timestamp::Timestamp,
     topic::Topic,
+    user_topics::{UserTopicChange, UserTopicList},
 };
 
 mod examples;
@@ -79,6 +80,8 @@ pub fn catalog() -> Vec<CatalogEntry> {
         entry::<PresenceQuery>("presence-query", Contract::In),
         entry::<PresencePage>("presence-page", Contract::Out),
         entry::<SubscriptionChange>("subscription-change", Contract::Out),
+        entry::<UserTopicChange>("user-topic-change", Contract::Out),
+        entry::<UserTopicList>("user-topic-list", Contract::Out),
         entry::<Problem>("problem", Contract::Out),
         entry::<ConnectHook>("hook-connect-request", Contract::Out),
         entry::<ConnectAnswer>("hook-connect-response", Contract::In),

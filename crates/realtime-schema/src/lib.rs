@@ -56,6 +56,7 @@ mod text;
 mod time_span;
 mod timestamp;
 mod topic;
+mod user_topics;
 
 pub use api::{
     BatchRequest, BatchResponse, BatchResult, ConnectionInfo, ConnectionList, Problem, PublishRequest, Receipt,
@@ -95,3 +96,4 @@ pub use text::{CallName, ClientId, MessageType, Permission, RESERVED_TYPES, Role
 pub use time_span::TimeSpan;
 pub use timestamp::Timestamp;
 pub use topic::{Grant, GrantAction, Topic, TopicPattern};
+pub use user_topics::{UserTopicChange, UserTopicList};

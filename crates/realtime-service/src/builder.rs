@@ -27,6 +27,7 @@ use crate::{
     settings::Settings,
     streams::{Streams, StreamsParts},
     subscriptions::Subscriptions,
+    user_topics::UserTopics,
 };
 
 /// Builds a [`Service`]. A verifier is required; with the feature `default-adapters` every other port has
@@ -155,6 +156,7 @@ impl ServiceBuilder {
         let control = ControlFrames { clock: clock.clone(), metrics: metrics.clone() };
         let subscriptions =
             Arc::new(Subscriptions::new(registry.clone(), pubsub, &bus, control.clone(), streams.clone()));
+        let user_topics = Arc::new(UserTopics::new(settings.clone(), registry.clone(), subscriptions.clone()));
         let publisher = Publisher::new(PublisherParts {
             node: id,
             settings: settings.clone(),
@@ -192,6 +194,7 @@ impl ServiceBuilder {
             control,
             streams,
             subscriptions,
+            user_topics,
             publisher,
             publish_rates: PublishRates::default(),
             _expiry: expiry,

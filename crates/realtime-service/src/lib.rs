@@ -60,6 +60,7 @@ mod service;
 mod settings;
 mod streams;
 mod subscriptions;
+mod user_topics;
 
 pub use admission::Admission;
 pub use builder::{BuildError, ServiceBuilder};

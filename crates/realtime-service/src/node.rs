@@ -13,6 +13,7 @@ use crate::{
     admission::Admissions, authorization::Authorizations, connections::Connections, control::ControlFrames,
     metrics::Metrics, outbound::OutboundShared, publish::Publisher, publish_rates::PublishRates,
     revocations::Revocations, settings::LiveSettings, streams::Streams, subscriptions::Subscriptions,
+    user_topics::UserTopics,
 };
 
 /// The application's hooks.
@@ -44,6 +45,7 @@ pub(crate) struct Node {
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) streams: Arc<Streams>,
     pub(crate) subscriptions: Arc<Subscriptions>,
+    pub(crate) user_topics: Arc<UserTopics>,
     pub(crate) connections: Connections,
     pub(crate) publisher: Publisher,
     pub(crate) publish_rates: PublishRates,

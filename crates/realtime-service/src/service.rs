@@ -4,11 +4,13 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use realtime_core::auth::{ConnectRequest, Refusal, RefusalReason};
-use realtime_ports::{PublishError, RealtimeService, RevokeError, Socket, SubscribeError, WebSocketConnection};
+use realtime_ports::{
+    PublishError, RealtimeService, RevokeError, Socket, SubscribeError, UserTopicError, WebSocketConnection,
+};
 use realtime_schema::{
     Closing, Connection, ConnectionId, ConnectionInfo, ConnectionPage, ConnectionQuery, HistoryPage, HistoryQuery,
     Origin, PublishRequest, Receipt, Revocation, RevocationId, RevocationRequest, Revoked, Route, SubscriberPage,
-    SubscriberQuery, Topic, TopicInfo, UserId,
+    SubscriberQuery, Topic, TopicInfo, UserId, UserTopicChange,
 };
 
 use crate::{
@@ -118,6 +120,11 @@ impl Service {
         self.0.subscriptions.topics(prefix, after, limit)
     }
 
+    /// The topics that were given to `user`, sorted as text. [`RealtimeService::subscribe_user`] gives one.
+    pub fn user_topics(&self, user: &UserId) -> Vec<Topic> {
+        self.0.user_topics.of(user)
+    }
+
     /// Up to `limit` revocations that have not ended, oldest first, from the first one after `after`.
     /// [`RealtimeService::revoke`] adds one.
     pub fn revocations(&self, after: Option<RevocationId>, limit: usize) -> Vec<Revocation> {
@@ -175,6 +182,14 @@ impl RealtimeService for Service {
 
     async fn unsubscribe(&self, id: ConnectionId, topic: &Topic) -> bool {
         self.0.subscriptions.unsubscribe(id, topic)
+    }
+
+    async fn subscribe_user(&self, user: &UserId, topic: &Topic) -> Result<UserTopicChange, UserTopicError> {
+        self.0.user_topics.give(user, topic).await
+    }
+
+    async fn unsubscribe_user(&self, user: &UserId, topic: &Topic) -> UserTopicChange {
+        self.0.user_topics.take(user, topic).await
     }
 
     async fn publish(&self, request: PublishRequest) -> Result<Receipt, PublishError> {

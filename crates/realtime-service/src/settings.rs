@@ -3,7 +3,10 @@
 use std::{sync::Arc, time::Duration};
 
 use arc_swap::ArcSwap;
-use realtime_core::{auth::ConnectionPolicy, outbound::QueueLimits, policy::Namespaces, session::SessionSettings};
+use realtime_core::{
+    auth::ConnectionPolicy, outbound::QueueLimits, policy::Namespaces, session::SessionSettings,
+    user_topics::UserTopicLimits,
+};
 use realtime_schema::{ClientLimits, Reconnect};
 
 use crate::idempotency::Bounds;
@@ -37,6 +40,8 @@ pub struct Settings {
     pub history: HistorySettings,
     /// How many revocations are kept, and how long.
     pub revocations: RevocationSettings,
+    /// How many topics users may be given.
+    pub user_topics: UserTopicLimits,
     /// When clients should reconnect.
     pub reconnect: Reconnect,
     /// Reconnects per second that a drain spreads its clients to.
@@ -159,6 +164,7 @@ impl Default for Settings {
             publishing: PublishingSettings::default(),
             history: HistorySettings::default(),
             revocations: RevocationSettings::default(),
+            user_topics: UserTopicLimits { per_user: 50, total: 100_000 },
             reconnect: Reconnect { min_ms: 250, max_ms: 30_000, spread_ms: 1_000 },
             drain_rate: 500,
             hook_timeout: Duration::from_secs(5),

@@ -140,9 +140,21 @@ impl Subscriptions {
         topic: &Topic,
         origin: Origin,
     ) -> Result<bool, SubscribeError> {
+        self.subscribe_held(id, topic, origin, false).await
+    }
+
+    /// The same. If `held`, the topic's history stands still until the client resumes, and the client is notified then.
+    pub(crate) async fn subscribe_held(
+        self: &Arc<Self>,
+        id: ConnectionId,
+        topic: &Topic,
+        origin: Origin,
+        held: bool,
+    ) -> Result<bool, SubscribeError> {
         let notice = Subscribed { topic: topic.clone(), position: None, reason: None };
         let owed = Some(Owed::Subscribed(notice.clone()));
-        let request = JoinRequest { topic: topic.clone(), origin, start: Start::Live, held: false, owed };
+        let start = if held { Start::after(&self.streams.position(&Route::Topic(topic.clone()))) } else { Start::Live };
+        let request = JoinRequest { topic: topic.clone(), origin, start, held, owed };
         let joined = match self.join(id, request) {
             Joining::Now(joined) => joined,
             Joining::Later(joining) => joining.await,

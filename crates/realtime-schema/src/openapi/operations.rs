@@ -16,6 +16,7 @@ use crate::{
     revocation::{Revocation, RevocationPage, RevocationQuery, RevocationRequest, Revoked},
     text::{Role, UserId},
     topic::Topic,
+    user_topics::{UserTopicChange, UserTopicList},
 };
 
 impl Operation {
@@ -325,6 +326,42 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path_params: &[CONNECTION, TOPIC],
         response: json(Components::response::<SubscriptionChange>),
         refusals: &[BadRequest, NotFound],
+        ..PLAIN
+    },
+    Operation {
+        path: "/api/v1/users/{id}/topics",
+        id: "listUserTopics",
+        tag: Tag::Topics,
+        summary: "List the topics that were given to a user",
+        description: "Sorted as text. The subscriptions of single connections are not in it.",
+        path_params: &[USER],
+        response: json(Components::response::<UserTopicList>),
+        refusals: &[BadRequest],
+        ..PLAIN
+    },
+    Operation {
+        method: "put",
+        path: "/api/v1/users/{id}/topics/{topic}",
+        id: "subscribeUser",
+        tag: Tag::Topics,
+        summary: "Give a topic to a user: to every connection, now and later",
+        description: "Clients receive `subscribed`. Repeating the request subscribes the connections that are not \
+                      subscribed. The topics of users are kept in memory: a restart forgets them.",
+        path_params: &[USER, TOPIC],
+        response: json(Components::response::<UserTopicChange>),
+        refusals: &[BadRequest, LimitExceeded],
+        ..PLAIN
+    },
+    Operation {
+        method: "delete",
+        path: "/api/v1/users/{id}/topics/{topic}",
+        id: "unsubscribeUser",
+        tag: Tag::Topics,
+        summary: "Take a topic away from a user: from every connection",
+        description: "Clients receive `unsubscribed`. Ends the subscriptions that the clients made, too.",
+        path_params: &[USER, TOPIC],
+        response: json(Components::response::<UserTopicChange>),
+        refusals: &[BadRequest],
         ..PLAIN
     },
     Operation {

@@ -80,6 +80,10 @@ pub struct LimitsConfig {
     pub user_publishes_per_second: u32,
     /// Messages that the connections of one user may publish at once after a quiet time.
     pub user_publish_burst: u32,
+    /// Most topics that one user may be given with `PUT /api/v1/users/{id}/topics/{topic}`. Over it: `limit_exceeded`.
+    pub user_topics: usize,
+    /// Most topics of all users together: pairs of a user and a topic. Over it: `limit_exceeded`.
+    pub all_user_topics: usize,
     /// Maximum revocations of users and tokens that are kept in memory. Over it: `limit_exceeded`; none is dropped for a
     /// new one.
     pub revocations: usize,
@@ -120,6 +124,8 @@ impl Default for LimitsConfig {
             publish_burst: client.publish_burst,
             user_publishes_per_second: client.user_publishes_per_second,
             user_publish_burst: client.user_publish_burst,
+            user_topics: settings.user_topics.per_user,
+            all_user_topics: settings.user_topics.total,
             revocations: settings.revocations.max,
             revocation_duration: settings.revocations.duration.into(),
         }
@@ -148,6 +154,8 @@ impl LimitsConfig {
             ("limits.publish_burst", self.publish_burst.into()),
             ("limits.user_publishes_per_second", self.user_publishes_per_second.into()),
             ("limits.user_publish_burst", self.user_publish_burst.into()),
+            ("limits.user_topics", count(self.user_topics)),
+            ("limits.all_user_topics", count(self.all_user_topics)),
             ("limits.revocations", count(self.revocations)),
         ]);
         problems.waits(&[
@@ -208,6 +216,8 @@ impl LimitsConfig {
         self.publish_burst = new.publish_burst;
         self.user_publishes_per_second = new.user_publishes_per_second;
         self.user_publish_burst = new.user_publish_burst;
+        self.user_topics = new.user_topics;
+        self.all_user_topics = new.all_user_topics;
         self.revocations = new.revocations;
         self.revocation_duration = new.revocation_duration;
     }
@@ -233,6 +243,8 @@ impl LimitsConfig {
         settings.admission.verifications = self.verifications;
         settings.admission.verify_timeout = self.verify_timeout.0;
         settings.publishing.max_bytes = self.max_publish_bytes;
+        settings.user_topics.per_user = self.user_topics;
+        settings.user_topics.total = self.all_user_topics;
         settings.revocations.max = self.revocations;
         settings.revocations.duration = self.revocation_duration.0;
     }

@@ -4,7 +4,7 @@ use axum::{
     http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use realtime_ports::{BusError, PublishError, RevokeError, SubscribeError};
+use realtime_ports::{BusError, PublishError, RevokeError, SubscribeError, UserTopicError};
 use realtime_schema::{ErrorCode, FieldError, Problem};
 use realtime_service::HistoryError;
 
@@ -80,6 +80,15 @@ impl From<RevokeError> for ApiError {
             RevokeError::Invalid(errors) => Self::fields(errors),
             RevokeError::Full { .. } => Self::new(ErrorCode::LimitExceeded, error.to_string()),
             _ => Self::new(ErrorCode::Internal, error.to_string()),
+        }
+    }
+}
+
+impl From<UserTopicError> for ApiError {
+    fn from(error: UserTopicError) -> Self {
+        match error {
+            UserTopicError::Limit(_) => Self::new(ErrorCode::LimitExceeded, error.to_string()),
+            _ => Problem { after_ms: Some(1_000), ..Problem::new(ErrorCode::Unavailable, error.to_string()) }.into(),
         }
     }
 }

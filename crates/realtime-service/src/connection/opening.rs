@@ -40,8 +40,9 @@ pub(super) fn open(node: &Node, id: ConnectionId, admission: Admission) -> Resul
     let connection = Arc::new(record(id, &claims, client, wall));
     let ticket = resuming::ticket(node, &connection, ticket.as_deref());
     let hold = ticket.map(|ticket| resuming::hold(node, ticket, now));
+    let held = hold.is_some();
     // Before the connection is registered, so that no message comes between its positions and the live ones.
-    let streams = resuming::add_gates(node, &connection, &outbound, hold.is_some());
+    let streams = resuming::add_gates(node, &connection, &outbound, held);
     let opening = Opening { now, wall, ping, jitter: node.ids.random(), hold };
     let session = Session::open(node.sessions.load_full(), &connection, &claims, &opening);
 
@@ -59,6 +60,7 @@ pub(super) fn open(node: &Node, id: ConnectionId, admission: Admission) -> Resul
         // Revoked after it was verified, and before it was registered.
         node.connections.disconnect(id, closing);
     }
+    node.user_topics.enter(id, &connection.user, held);
     add(&node.metrics.connections_total, 1);
     log::connected(node, &connection, address);
     Ok(Opened { connection, session, outbound, permit, subscriptions })

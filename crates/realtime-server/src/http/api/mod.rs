@@ -6,6 +6,7 @@ mod history;
 mod publish;
 mod revocations;
 mod topics;
+mod user_topics;
 
 use std::sync::Arc;
 
@@ -27,6 +28,8 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/connections/{id}", get(connections::connection).delete(connections::disconnect))
         .route("/connections/{id}/topics/{topic}", put(connections::subscribe).delete(connections::unsubscribe))
         .route("/users/{id}/connections", get(connections::connections_of).delete(connections::disconnect_user))
+        .route("/users/{id}/topics", get(user_topics::list))
+        .route("/users/{id}/topics/{topic}", put(user_topics::give).delete(user_topics::take))
         .route("/revocations", get(revocations::list).post(revocations::revoke))
         .route("/revocations/{id}", delete(revocations::remove))
         .route("/topics", get(topics::topics))
