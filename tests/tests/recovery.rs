@@ -404,3 +404,92 @@ async fn a_client_reads_a_history_only_with_the_right() {
     assert_eq!(bob.command(read("role:admin")).await["code"], "forbidden", "the past of a role that bob has not");
     assert_eq!(offsets(&bob.command(read("user")).await), [0_u64; 0], "bob's own, and never alice's");
 }
+
+#[tokio::test]
+async fn a_topic_that_is_left_while_it_catches_up_is_silent_after_the_ack_and_every_command_is_answered_once() {
+    let world = World::with(kept(2_000)).await;
+    let batch = |from: u64| {
+        let message = |n| json!({"to": {"topic": "order:1"}, "type": "news", "payload": n});
+        json!({"publications": (from..from + 1_000).map(message).collect::<Vec<_>>()})
+    };
+    for action in ["subscribe", "resume"] {
+        let page = world.get("/api/v1/topics/order%3A1/history?limit=0").await.ok("history-page");
+        let position = &page["position"];
+        world.post("/api/v1/publish/batch", batch(0)).await.ok("batch-response");
+        let mut alice = world.connect_with("alice", &grants()).await;
+        let first = match action {
+            "subscribe" => json!({"action": action, "id": 1, "topic": "order:1", "since": position}),
+            _ => json!({"action": action, "id": 1, "since": {"topic:order:1": position}}),
+        };
+        // Sent together, so that the second arrives while the first is catching up.
+        alice.send(&first.to_string()).await;
+        alice.send(&json!({"action": "unsubscribe", "id": 2, "topic": "order:1"}).to_string()).await;
+        let (mut replies, mut offset) = (Vec::new(), position["offset"].as_u64().expect("an offset"));
+        while !replies.contains(&2) || !replies.contains(&1) {
+            let frame = alice.next().await;
+            if let Some(next) = frame["offset"].as_u64() {
+                assert!(!replies.contains(&2), "{frame} after the ack of the unsubscribe");
+                assert_eq!(next, offset + 1, "none is missing before the end");
+                offset = next;
+            } else {
+                replies.push(frame["payload"]["id"].as_i64().expect("a reply"));
+            }
+        }
+        world.post("/api/v1/publish/batch", batch(1_000)).await.ok("batch-response");
+        alice.send(&json!({"action": "ping", "id": 3}).to_string()).await;
+        assert_eq!(alice.next().await["payload"]["id"], 3, "nothing more of the topic");
+        replies.sort_unstable();
+        assert_eq!(replies, [1, 2]);
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_a_message_excludes_receives_it_neither_live_nor_later() {
+    let world = World::with(kept(100)).await;
+    let connect = async |client: &str, ticket: &str| {
+        let token = world.token("alice", &json!({"grants": ["subscribe:order:*", "history:order:*"]}));
+        let path = format!("/ws?token={token}&client={client}{ticket}");
+        world.try_connect(&path, &[]).await.expect("admitted")
+    };
+    let mut own = Follower::new(connect("tab-1", "").await);
+    own.subscribes("order:1").await;
+    for to in [json!({"topic": "order:1"}), json!({"user": "alice"})] {
+        for (n, except) in [(1, None), (2, Some("tab-1")), (3, Some("tab-2"))] {
+            let request = json!({"to": to, "type": "news", "payload": n, "except_client": except});
+            world.post("/api/v1/publish", request).await.ok("receipt");
+        }
+    }
+    own.commands(2, json!({"action": "ping"})).await;
+    assert_eq!(own.seen(), ["1", "3", "1", "3"], "live");
+
+    let ticket = own.client.welcome()["resume"].as_str().expect("a ticket").to_owned();
+    let mut back = Follower::new(connect("tab-1", &format!("&resume={ticket}")).await);
+    for (_, position) in back.positions.iter_mut() {
+        position["offset"] = json!(0);
+    }
+    back.positions.insert("topic:order:1".into(), json!({"epoch": back.positions["user"]["epoch"], "offset": 0}));
+    back.resumes().await;
+    assert_eq!(back.seen(), ["1", "3", "1", "3"], "after a reconnect");
+    let page = back.commands(3, json!({"action": "history", "stream": "topic:order:1"})).await;
+    assert_eq!(offsets(&page), [1, 3], "in the history");
+
+    let mut other = connect("tab-2", "").await;
+    let page = other.command(json!({"action": "history", "stream": "topic:order:1"})).await;
+    assert_eq!(offsets(&page), [1, 2]);
+}
+
+#[tokio::test]
+async fn a_position_of_a_topic_that_is_live_sends_what_follows_it_again() {
+    let world = World::with(kept(100)).await;
+    let mut alice = world.connect_with("alice", &grants()).await;
+    alice.subscribe("order:1").await;
+    let position = publish(&world, json!({"topic": "order:1"}), 1).await;
+    publish(&world, json!({"topic": "order:1"}), 2).await;
+    assert_eq!([alice.publication().await["payload"].clone(), alice.publication().await["payload"].clone()], [1, 2]);
+    alice.send(&json!({"action": "subscribe", "id": 9, "topic": "order:1", "since": position}).to_string()).await;
+    assert_eq!(alice.publication().await["payload"], 2);
+    assert_eq!(alice.next().await["payload"]["id"], 9);
+    publish(&world, json!({"topic": "order:1"}), 3).await;
+    assert_eq!(alice.publication().await["payload"], 3);
+    alice.got_nothing().await;
+}
