@@ -40,6 +40,10 @@ claims.roles = [\"realm_access.roles\"]
 [[namespaces]]
 pattern = \"topic:news:**\"
 subscribe = \"authenticated\"
+
+[[namespaces]]
+pattern = \"topic:order:*\"
+history = { size = 1000, age = \"1h\" }
 ```
 ";
 
