@@ -1,6 +1,6 @@
 //! Adapters of the ports, one feature each: sockets over tokio-tungstenite and the HTTP server in front of them (`ws`),
-//! tokens over jsonwebtoken (`jwt`, keys from an address with `jwks`), the single node (`local`), and its durable store
-//! (`sqlite`). Test doubles are behind `testing`.
+//! tokens over jsonwebtoken (`jwt`, keys from an address with `jwks`), the single node (`local`), its durable store
+//! (`sqlite`), and an application's hooks over HTTP (`http-hooks`). Test doubles are behind `testing`.
 //!
 //! `realtime-service` composes them; each can also be used alone, through its port:
 //!
@@ -20,10 +20,14 @@
 pub mod error_chain;
 #[cfg(feature = "ws")]
 pub mod front;
+#[cfg(feature = "http-hooks")]
+pub mod http_hooks;
 #[cfg(feature = "jwt")]
 pub mod jwt;
 #[cfg(feature = "local")]
 pub mod local;
+#[cfg(any(feature = "ws", feature = "http-hooks"))]
+pub mod rate_limited_log;
 #[cfg(feature = "sqlite")]
 pub mod store;
 #[cfg(feature = "testing")]

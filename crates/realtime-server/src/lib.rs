@@ -40,9 +40,10 @@ mod signals;
 mod token;
 
 pub use config::{
-    ApiConfig, AuthConfig, ClaimSettings, Config, ConfigError, DeliveryConfig, HistoryConfig, JwksSettings,
-    LimitsConfig, LivenessConfig, LogConfig, LogFormat, MetricsAccess, MetricsConfig, NamespaceConfig,
-    NamespaceHistory, Problem, ProviderConfig, ReconnectConfig, ServerConfig, Span, TlsConfig, reference,
+    ApiConfig, AuthConfig, ClaimSettings, Config, ConfigError, DeliveryConfig, HistoryConfig, HookSettings,
+    HooksConfig, JwksSettings, LimitsConfig, LivenessConfig, LogConfig, LogFormat, MetricsAccess, MetricsConfig,
+    NamespaceConfig, NamespaceHistory, OnFailureName, Problem, ProviderConfig, ReconnectConfig, ServerConfig, Span,
+    TlsConfig, reference,
 };
 pub use dev::Dev;
 pub use reload::{ReloadError, Reloaded, Reloader};

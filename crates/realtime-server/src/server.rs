@@ -97,6 +97,17 @@ impl Server {
         config.check()?;
         let verifier = config.verifier().await?;
         let mut builder = Service::builder().settings(config.settings()?).verifier(verifier.clone());
+        let hooks = config.hooks.start()?;
+        if let Some(hooks) = &hooks {
+            if handler.is_some() {
+                let what = "has no effect beside the application's own handler; remove the section";
+                return Err(ConfigError::Problems(vec![Problem::new("hooks.enabled", what)]).into());
+            }
+            builder = builder.handler(Arc::new(hooks.clone()));
+            if hooks.has_authorizer() {
+                builder = builder.authorizer(Arc::new(hooks.clone()));
+            }
+        }
         if let Some(handler) = handler {
             builder = builder.handler(handler);
         }
@@ -118,7 +129,7 @@ impl Server {
             }
         }
         let certificate = config.tls.certificate()?;
-        let app = Arc::new(App::new(service, verifier, config, dev)?);
+        let app = Arc::new(App::new(service, verifier, hooks, config, dev)?);
         Ok(Self { listener, local, certificate, admin, app })
     }
 
@@ -194,6 +205,12 @@ impl Server {
         accepting.cancel();
         let timeout = app.config.server.shutdown_timeout.0;
         let (left, _) = tokio::join!(app.service.drain(timeout), tokio::time::timeout(timeout, accept));
+        if let Some(hooks) = &app.hooks {
+            let undelivered = hooks.drain(timeout).await;
+            if undelivered > 0 {
+                tracing::warn!(undelivered, "the backend was not notified of every connection that ended");
+            }
+        }
         tracing::info!(cut_off = left, "stopped");
         Ok(left)
     }

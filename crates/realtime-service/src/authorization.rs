@@ -1,6 +1,9 @@
 //! The application's authorizer: asked with a deadline, and never taken for a yes when it fails.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use futures_util::{StreamExt, stream};
 use realtime_core::{
@@ -19,16 +22,21 @@ use crate::{
 /// Questions about the subscriptions of one connection that may be pending at once.
 const CONCURRENT_QUESTIONS: usize = 8;
 
+/// Time between two warnings, which clients can cause at will.
+const WARN_EVERY: Duration = Duration::from_secs(1);
+
 /// Asks the application's authorizer.
 pub(crate) struct Authorizations {
     authorizer: Option<Arc<dyn Authorizer>>,
     settings: LiveSettings,
     metrics: Arc<Metrics>,
+    /// Time of the last warning.
+    warned: Mutex<Option<Instant>>,
 }
 
 impl Authorizations {
     pub(crate) fn new(authorizer: Option<Arc<dyn Authorizer>>, settings: LiveSettings, metrics: Arc<Metrics>) -> Self {
-        Self { authorizer, settings, metrics }
+        Self { authorizer, settings, metrics, warned: Mutex::default() }
     }
 
     /// Whether the application has an authorizer. Without one, nothing is allowed here.
@@ -72,7 +80,20 @@ impl Authorizations {
             Err(_) => format!("took longer than {:?}", self.settings.load().hook_timeout),
         };
         add(&self.metrics.hook_errors_total, 1);
-        tracing::warn!(hook = "authorize", action, connection = %id, problem, "a hook failed");
+        if self.may_warn() {
+            tracing::warn!(hook = "authorize", action, connection = %id, problem, "a hook failed");
+        }
         AuthorizeOutcome::Unavailable
+    }
+
+    /// True once a second.
+    fn may_warn(&self) -> bool {
+        let mut warned = self.warned.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Instant::now();
+        let may = warned.is_none_or(|at| now >= at + WARN_EVERY);
+        if may {
+            *warned = Some(now);
+        }
+        may
     }
 }

@@ -9,9 +9,9 @@ use tokio::time::sleep;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    config::AcceptorConfig, connection::Connections, in_flight::RequestBody, listener::Listener,
-    rate_limited_log::RateLimitedLog, slots::Slots,
+    config::AcceptorConfig, connection::Connections, in_flight::RequestBody, listener::Listener, slots::Slots,
 };
+use crate::rate_limited_log::RateLimitedLog;
 
 /// How long accepting pauses when the process is out of file descriptors or memory.
 const PAUSE: Duration = Duration::from_millis(75);

@@ -30,10 +30,10 @@ use super::{
     deadlines::{DeadlineStream, Deadlines},
     in_flight::{InFlight, RequestBody},
     listener::AcceptedSocket,
-    rate_limited_log::RateLimitedLog,
     reserve::{self, Reserve, Reserved},
     slots::{OverLimit, Slot, Slots},
 };
+use crate::rate_limited_log::RateLimitedLog;
 
 /// How long a request may still take to arrive once accepting has ended. A half-sent request must not delay shutdown.
 const REQUEST_GRACE: Duration = Duration::from_secs(1);

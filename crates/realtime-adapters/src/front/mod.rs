@@ -11,19 +11,18 @@ mod deadlines;
 mod in_flight;
 mod listener;
 mod proxy_protocol;
-mod rate_limited_log;
 mod reserve;
 mod slots;
 #[cfg(feature = "tls")]
 mod tls;
 
+pub use crate::rate_limited_log::RateLimitedLog;
 pub use acceptor::{serve, serve_with_slots};
 pub use config::AcceptorConfig;
 pub(crate) use deadlines::DeadlineStream;
 pub use in_flight::RequestBody;
 pub use listener::{AcceptedSocket, Listener};
 pub use proxy_protocol::{ProxiedSocket, ProxyProtocol};
-pub use rate_limited_log::RateLimitedLog;
 pub use slots::Slots;
 #[cfg(feature = "tls")]
 pub use tls::{TlsCertificate, TlsError, TlsFiles, TlsListener, TlsSocket};

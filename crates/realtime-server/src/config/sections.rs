@@ -17,6 +17,7 @@ use super::{
     auth::AuthConfig,
     delivery::DeliveryConfig,
     history::HistoryConfig,
+    hooks::HooksConfig,
     limits::LimitsConfig,
     liveness::LivenessConfig,
     log::LogConfig,
@@ -59,6 +60,9 @@ pub struct Config {
     /// How much history is kept in all, and how clients continue their streams after a reconnect. Which streams have
     /// history, and how much each of them keeps, is in `[[namespaces]]`.
     pub history: HistoryConfig,
+    /// An application's backend, in any language, that decides and is notified by signed HTTP requests: see
+    /// [hooks.md](hooks.md). A change needs a restart.
+    pub hooks: HooksConfig,
 }
 
 impl Config {
@@ -83,6 +87,7 @@ impl Config {
         self.limits.check(&mut problems);
         self.liveness.check(&mut problems);
         self.reconnect.check(&mut problems);
+        self.hooks.check(&mut problems);
         namespaces::check(&self.namespaces, &mut problems);
         self.history.check(&mut problems);
         problems.into_list()
@@ -96,6 +101,7 @@ impl Config {
         self.auth.warn(&mut warnings);
         self.api.warn(&mut warnings);
         self.limits.warn(&mut warnings);
+        self.hooks.warn(&mut warnings);
         namespaces::warn(&self.namespaces, self.limits.max_publish_bytes, &mut warnings);
         self.history.warn(&self.namespaces, self.limits.queue_bytes, &mut warnings);
         warnings.into_list()
@@ -136,6 +142,7 @@ impl Config {
         self.limits.apply(&mut settings);
         self.liveness.apply(&mut settings);
         self.reconnect.apply(&mut settings);
+        self.hooks.apply(&mut settings);
         self.history.apply(&mut settings);
         settings.namespaces = namespaces::policies(&self.namespaces, self.delivery.overflow);
         problems.none_or(settings)

@@ -10,7 +10,7 @@ use axum::{
     extract::{MatchedPath, Request},
     http::HeaderMap,
 };
-use realtime_adapters::{front::Slots, jwt::Issuers};
+use realtime_adapters::{front::Slots, http_hooks::HttpHooks, jwt::Issuers};
 use realtime_service::Service;
 
 use super::{client_address::ClientAddresses, metrics::Metrics};
@@ -32,6 +32,8 @@ pub(crate) struct App {
     /// Set once the server is to stop.
     pub(crate) stopping: AtomicBool,
     pub(crate) verifier: Arc<Issuers>,
+    /// The hooks over HTTP, if any is on.
+    pub(crate) hooks: Option<HttpHooks>,
     /// The sockets of the public port that speak HTTP.
     pub(crate) http_slots: Slots,
     pub(super) metrics: Metrics,
@@ -42,12 +44,20 @@ impl App {
     pub(crate) fn new(
         service: Service,
         verifier: Arc<Issuers>,
+        hooks: Option<HttpHooks>,
         config: Config,
         dev: Option<Dev>,
     ) -> Result<Self, ConfigError> {
         let client_addresses = ClientAddresses::new(&config.server);
         let http_slots = Slots::new(&config.acceptor());
-        let metrics = Metrics::new(service.clone(), verifier.clone(), &config, &client_addresses, http_slots.clone());
+        let metrics = Metrics::new(
+            service.clone(),
+            verifier.clone(),
+            hooks.clone(),
+            &config,
+            &client_addresses,
+            http_slots.clone(),
+        );
         Ok(Self {
             live: ArcSwap::from_pointee(Live::new(config.clone(), dev.is_some())?),
             reloading: tokio::sync::Mutex::new(()),
@@ -59,6 +69,7 @@ impl App {
             config,
             dev,
             verifier,
+            hooks,
         })
     }
 

@@ -1,5 +1,6 @@
 //! What `/metrics` exposes.
 
+mod hooks;
 mod keys;
 mod process;
 mod requests;
@@ -8,7 +9,7 @@ mod service;
 use std::{fmt, sync::Arc};
 
 use prometheus_client::{encoding::text::encode, metrics::info::Info, registry::Registry};
-use realtime_adapters::{front::Slots, jwt::Issuers};
+use realtime_adapters::{front::Slots, http_hooks::HttpHooks, jwt::Issuers};
 use realtime_service::Service;
 
 use super::client_address::ClientAddresses;
@@ -26,6 +27,7 @@ impl Metrics {
     pub(crate) fn new(
         service: Service,
         verifier: Arc<Issuers>,
+        hooks: Option<HttpHooks>,
         config: &Config,
         addresses: &ClientAddresses,
         http_slots: Slots,
@@ -38,6 +40,9 @@ impl Metrics {
         ours.register("build", "The build of the server.", Info::new(build.to_vec()));
         ours.register_collector(Box::new(service::Figures::new(service, http_slots, config)));
         ours.register_collector(Box::new(keys::KeyMetrics(verifier)));
+        if let Some(hooks) = hooks {
+            ours.register_collector(Box::new(hooks::HookMetrics(hooks)));
+        }
         addresses.register(ours);
         Self { requests: Requests::registered(ours), registry }
     }
