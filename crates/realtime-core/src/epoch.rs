@@ -17,6 +17,16 @@ const RADIX: u32 = 36;
 pub struct Epoch(pub u64);
 
 impl Epoch {
+    /// The first epoch of a generation: 2^32 epochs are its own.
+    pub const fn of_generation(generation: u32) -> Self {
+        Self((generation as u64) << 32)
+    }
+
+    /// The generation that the epoch belongs to.
+    pub const fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
     /// Reads the text of an epoch; `None` if it is not one that a node writes.
     pub fn parse(text: &str) -> Option<Self> {
         let canonical = (1..=MAX_CHARS).contains(&text.len())
@@ -50,14 +60,14 @@ pub struct Epochs {
     pub generation: Epoch,
     /// How many positions were forgotten in this generation.
     pub forgotten: u64,
-    /// The generation before, if its end was lost in a power failure.
-    pub rolled_back: Option<Epoch>,
+    /// True if the end of the generation before was lost, such as in a power failure.
+    pub rolled_back: bool,
 }
 
 impl Epochs {
     /// The epochs of a generation that has forgotten nothing.
     pub fn new(generation: Epoch) -> Self {
-        Self { generation, forgotten: 0, rolled_back: None }
+        Self { generation, forgotten: 0, rolled_back: false }
     }
 
     /// The epoch of a stream that begins now.
@@ -71,10 +81,7 @@ impl Epochs {
             Some(Epoch(epoch)) if epoch.wrapping_sub(self.generation.0) <= self.forgotten => {
                 GapReason::PositionForgotten
             }
-            // A generation is drawn from 64 bits, and forgets far fewer positions.
-            Some(Epoch(epoch)) if self.rolled_back.is_some_and(|old| epoch.wrapping_sub(old.0) < 1 << 40) => {
-                GapReason::StoreRolledBack
-            }
+            _ if self.rolled_back => GapReason::StoreRolledBack,
             _ => GapReason::Epoch,
         }
     }
@@ -106,7 +113,7 @@ mod tests {
         assert_eq!(epochs.reason(Some(Epoch(1_001))), GapReason::PositionForgotten);
         assert_eq!(epochs.reason(Some(Epoch(999))), GapReason::Epoch);
         assert_eq!(epochs.reason(None), GapReason::Epoch);
-        epochs.rolled_back = Some(Epoch(500_000));
+        epochs.rolled_back = true;
         assert_eq!(epochs.reason(Some(Epoch(500_003))), GapReason::StoreRolledBack);
     }
 }

@@ -104,6 +104,16 @@ impl Frame {
         Ok(Self(Arc::new(Inner { wire, messages: 1, text_len, label })))
     }
 
+    /// The frame of a text that was stored, with its label. Copies the text.
+    pub fn restored(label: Label, text: &[u8]) -> Self {
+        let mut buffer = Vec::with_capacity(MAX_HEADER + text.len());
+        buffer.resize(MAX_HEADER, 0);
+        buffer.extend_from_slice(text);
+        let start = write_header(&mut buffer);
+        let wire = Bytes::from(buffer).slice(start..);
+        Self(Arc::new(Inner { wire, messages: 1, text_len: text.len(), label: Some(label) }))
+    }
+
     /// Joins `frames` into one, which a queue accepts and writes as a whole. It has the label of the first, with
     /// the offsets of all. `None` if `frames` is empty.
     pub fn joined(frames: &[Self]) -> Option<Self> {
@@ -156,6 +166,12 @@ impl Frame {
     /// The bytes to write: the WebSocket frame of each message, header and text.
     pub fn wire(&self) -> &Bytes {
         &self.0.wire
+    }
+
+    /// The JSON text of a frame with one message: a part of the same memory.
+    pub fn text_bytes(&self) -> Bytes {
+        let text_at = read_header(&self.0.wire).map_or(0, |(text_at, _)| text_at);
+        self.0.wire.slice(text_at..)
     }
 
     /// Total length of the JSON texts, in bytes.

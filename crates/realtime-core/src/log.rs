@@ -44,6 +44,8 @@ pub struct Log {
     top: u64,
     /// The offset of the last frame that is no longer kept; 0 if none was dropped.
     floor: u64,
+    /// The offset of the last frame of an earlier epoch; 0 if there is none.
+    inherited: u64,
     entries: VecDeque<Entry>,
     bytes: usize,
 }
@@ -56,7 +58,17 @@ impl Log {
 
     /// A log that has kept its position `top`, and no entry.
     pub fn at(epoch: Epoch, top: u64) -> Self {
-        Self { epoch, top, floor: top, entries: VecDeque::new(), bytes: 0 }
+        Self { epoch, top, floor: top, inherited: 0, entries: VecDeque::new(), bytes: 0 }
+    }
+
+    /// Begins another epoch, and keeps what is there: a client of an earlier epoch may have received it, or not.
+    pub fn begin_epoch(&mut self, epoch: Epoch) {
+        (self.epoch, self.inherited) = (epoch, self.top);
+    }
+
+    /// The offset of the last frame that a client of another epoch does not get: no longer kept, or from that epoch.
+    pub fn unknown(&self) -> u64 {
+        self.floor.max(self.inherited)
     }
 
     /// The epoch.

@@ -100,6 +100,18 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// The entry of a revocation that was stored; `None` if it names nothing.
+    pub fn restored(revocation: Revocation) -> Option<Self> {
+        let Revocation { jti, user, issued_before, until, reason, created_at, .. } = revocation;
+        let target = match (jti, user, issued_before) {
+            (Some(jti), _, _) => Target::Token(jti),
+            (None, user, Some(before)) => Target::IssuedBefore { user, before },
+            (None, Some(user), None) => Target::User(user),
+            (None, None, None) => return None,
+        };
+        Some(Self { target, until, reason, created_at })
+    }
+
     /// The refusal of a client that it matches.
     pub fn refusal(&self) -> Refusal {
         Refusal::new(self.target.refusal_reason(), self.reason.as_str())

@@ -12,7 +12,7 @@ use realtime_schema::{
     RevocationRequest, Revoked, Role, Route, Topic, UserId, UserTopicChange,
 };
 
-use crate::{bus::BusError, connection::WebSocketConnection, pubsub::SubscribeError};
+use crate::{bus::BusError, connection::WebSocketConnection, pubsub::SubscribeError, store::StoreError};
 
 /// The real-time layer, as an application sees it. Cold: called per connection or per publication.
 #[cfg_attr(feature = "mocks", mockall::automock)]
@@ -149,6 +149,9 @@ pub enum PublishError {
     /// The bus failed.
     #[error(transparent)]
     Bus(#[from] BusError),
+    /// The message could not be stored, and no connection was sent it.
+    #[error("the message could not be stored: {0}")]
+    Store(#[source] StoreError),
 }
 
 /// Why a topic was not given to a user, or not to all connections.
@@ -164,7 +167,7 @@ pub enum UserTopicError {
 }
 
 /// Why nothing was revoked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RevokeError {
     /// A field holds what it must not.
@@ -176,4 +179,7 @@ pub enum RevokeError {
         /// `limits.revocations`.
         limit: usize,
     },
+    /// The revocation holds until the node ends, but could not be stored.
+    #[error("the revocation is in force, but was not stored, and a restart would end it: {0}")]
+    Store(#[source] StoreError),
 }

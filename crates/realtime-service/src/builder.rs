@@ -1,12 +1,12 @@
 //! Composes the ports into a service.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use arc_swap::ArcSwap;
-use realtime_core::epoch::Epoch;
+use realtime_core::epoch::{Epoch, Epochs};
 use realtime_ports::{
-    Authorizer, BusError, Clock, ConnectionHandler, ConnectionRegistry, IdGenerator, JwtVerifier, MessageBus,
-    PubSubManager, Tickets,
+    Authorizer, BusError, Clock, ConnectionHandler, ConnectionRegistry, IdGenerator, JwtVerifier, LogStore, MessageBus,
+    PubSubManager, Record, StoreError, Tickets,
 };
 
 #[cfg(feature = "default-adapters")]
@@ -16,7 +16,10 @@ use crate::{
     authorization::Authorizations,
     connections::Connections,
     control::ControlFrames,
+    durable::Durable,
     hub::Hub,
+    idempotency::Receipts,
+    journal::Journal,
     metrics::Metrics,
     node::{Hooks, Node},
     outbound::OutboundShared,
@@ -43,6 +46,7 @@ pub struct ServiceBuilder {
     ids: Option<Arc<dyn IdGenerator>>,
     handler: Option<Arc<dyn ConnectionHandler>>,
     tickets: Option<Arc<dyn Tickets>>,
+    store: Option<Arc<dyn LogStore>>,
     authorizer: Option<Arc<dyn Authorizer>>,
 }
 
@@ -56,6 +60,9 @@ pub enum BuildError {
     /// A namespace has a history, and the bus reaches other nodes, which would not know it.
     #[error("a namespace has a history, which this message bus does not support: it reaches other nodes")]
     History,
+    /// The durable store can't be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
     /// The bus did not start.
     #[error("the message bus did not start")]
     Bus(#[from] BusError),
@@ -99,6 +106,8 @@ impl ServiceBuilder {
         ids: IdGenerator;
         /// The application's hooks into the life of connections.
         handler: ConnectionHandler;
+        /// Keeps histories, idempotency keys and revocations over a restart. By default they are kept in memory alone.
+        store: LogStore;
         /// Signs resume tickets. By default with a secret that is drawn at start: then a restart, and another node,
         /// refuse the tickets.
         tickets: Tickets;
@@ -125,7 +134,24 @@ impl ServiceBuilder {
         let bus = or_default!(self.bus, bus);
         let clock = or_default!(self.clock, clock);
         let ids = or_default!(self.ids, ids);
-        let tickets = or_default!(self.tickets, tickets);
+        let mut durable = match &self.store {
+            Some(store) => Some(Durable::load(store.clone()).await?),
+            None => None,
+        };
+        let mut to_store = Vec::new();
+        let tickets = match (self.tickets, &mut durable) {
+            (Some(tickets), _) => tickets,
+            #[cfg(feature = "default-adapters")]
+            (None, Some(durable)) => {
+                let secret = durable.secret.take().unwrap_or_else(|| {
+                    let secret = defaults::secret();
+                    to_store.push(Record::Secret(secret.clone()));
+                    secret
+                });
+                defaults::tickets_with(&secret)
+            }
+            (None, _) => or_default!(None, tickets),
+        };
 
         let metrics = Arc::new(Metrics::default());
         let sessions = ArcSwap::new(settings.for_sessions(self.authorizer.is_some()));
@@ -145,13 +171,28 @@ impl ServiceBuilder {
 
         let id = ids.node_id();
         let streams = Arc::new(Streams::new(StreamsParts {
-            generation: Epoch(ids.random()),
+            epochs: durable.as_ref().map_or_else(|| Epochs::new(Epoch(ids.random())), Durable::epochs),
             hub: hub.clone(),
             settings: settings.clone(),
             clock: clock.clone(),
             metrics: metrics.clone(),
             enabled: keeps_history,
+            durable: durable.is_some(),
         }));
+        let revocations = Arc::new(Revocations::new(settings.clone(), clock.clone(), ids.clone()));
+        let mut receipts = Receipts::default();
+        let mut journal = None;
+        if let Some((mut durable, store)) = durable.zip(self.store) {
+            durable.log();
+            receipts = durable.receipts(clock.as_ref());
+            revocations.restore(mem::take(&mut durable.revocations));
+            to_store.extend(streams.restore(durable.streams));
+            let writer = Arc::new(Journal::start(store, streams.clone(), clock.clone()));
+            if !to_store.is_empty() {
+                writer.store(to_store).await?;
+            }
+            journal = Some(writer);
+        }
         let expiry = streams.expire_by_age();
         let control = ControlFrames { clock: clock.clone(), metrics: metrics.clone() };
         let subscriptions =
@@ -166,8 +207,9 @@ impl ServiceBuilder {
             metrics: metrics.clone(),
             hub,
             streams: streams.clone(),
+            journal: journal.clone(),
+            receipts,
         });
-        let revocations = Arc::new(Revocations::new(settings.clone(), clock.clone(), ids.clone()));
         let admissions = Admissions::new(
             settings.clone(),
             verifier,
@@ -193,6 +235,7 @@ impl ServiceBuilder {
             metrics,
             control,
             streams,
+            journal,
             subscriptions,
             user_topics,
             publisher,

@@ -6,7 +6,7 @@ use realtime_adapters::{
     jwt::SignedTickets,
     local::{LocalBus, LocalPubSub, LocalRegistry, SystemClock, UuidGenerator},
 };
-use realtime_ports::{Clock, ConnectionRegistry, IdGenerator, MessageBus, PubSubManager, Tickets};
+use realtime_ports::{Clock, ConnectionRegistry, IdGenerator, MessageBus, PubSubManager, StoredSecret, Tickets};
 
 /// The connections, in memory.
 pub(crate) fn registry() -> Arc<dyn ConnectionRegistry> {
@@ -31,6 +31,16 @@ pub(crate) fn clock() -> Arc<dyn Clock> {
 /// UUIDs, version 7.
 pub(crate) fn ids() -> Arc<dyn IdGenerator> {
     Arc::new(UuidGenerator::default())
+}
+
+/// A secret for resume tickets that is to be stored.
+pub(crate) fn secret() -> StoredSecret {
+    StoredSecret(SignedTickets::random_secret().into())
+}
+
+/// Resume tickets with a stored secret. One that is too short is not used.
+pub(crate) fn tickets_with(secret: &StoredSecret) -> Arc<dyn Tickets> {
+    SignedTickets::new([&*secret.0]).map_or_else(|_| tickets(), |tickets| Arc::new(tickets) as _)
 }
 
 /// Resume tickets with a secret of this process.

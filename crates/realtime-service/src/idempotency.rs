@@ -3,13 +3,12 @@
 use std::{
     collections::{HashMap, VecDeque},
     future::Future,
-    hash::{DefaultHasher, Hash, Hasher},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use realtime_ports::PublishError;
-use realtime_schema::{PublishRequest, Receipt};
+use realtime_schema::Receipt;
 use tokio::sync::OnceCell;
 
 /// Receipts by key, bounded in number and time.
@@ -30,14 +29,14 @@ pub(crate) struct Bounds {
 #[derive(Debug, Default)]
 struct State {
     by_key: HashMap<Arc<str>, Kept>,
-    /// Oldest first.
+    /// When each key is forgotten, on the monotonic clock. Oldest first.
     order: VecDeque<(Duration, Arc<str>)>,
 }
 
 #[derive(Clone, Debug)]
 struct Kept {
     /// Of the message, to find a key that is used for another one.
-    fingerprint: u64,
+    fingerprint: u128,
     receipt: Arc<OnceCell<Receipt>>,
 }
 
@@ -47,14 +46,14 @@ impl Receipts {
     pub(crate) async fn once<F>(
         &self,
         key: &str,
-        request: &PublishRequest,
+        fingerprint: u128,
         bounds: Bounds,
         publish: impl FnOnce() -> F,
     ) -> Result<Receipt, PublishError>
     where
         F: Future<Output = Result<Receipt, PublishError>>,
     {
-        let kept = self.keep(key, fingerprint(request), bounds)?;
+        let kept = self.keep(key, fingerprint, bounds)?;
         let mut first = false;
         let publish = || {
             first = true;
@@ -64,10 +63,10 @@ impl Receipts {
         Ok(Receipt { duplicate: !first, ..receipt })
     }
 
-    fn keep(&self, key: &str, fingerprint: u64, bounds: Bounds) -> Result<Kept, PublishError> {
+    fn keep(&self, key: &str, fingerprint: u128, bounds: Bounds) -> Result<Kept, PublishError> {
         let Bounds { window, keys, now } = bounds;
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        while state.order.front().is_some_and(|(at, _)| *at + window <= now) {
+        while state.order.front().is_some_and(|(until, _)| *until <= now) {
             state.forget_oldest();
         }
         if let Some(kept) = state.by_key.get_mut(key) {
@@ -83,9 +82,20 @@ impl Receipts {
         }
         let key: Arc<str> = key.into();
         let kept = Kept { fingerprint, receipt: Arc::default() };
-        state.order.push_back((now, key.clone()));
+        state.order.push_back((now + window, key.clone()));
         state.by_key.insert(key, kept.clone());
         Ok(kept)
+    }
+}
+
+impl Receipts {
+    /// Takes over a receipt that a store has kept, until a time on the monotonic clock.
+    pub(crate) fn restore(&self, key: Arc<str>, fingerprint: u128, receipt: Receipt, until: Duration) {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = Kept { fingerprint, receipt: Arc::new(OnceCell::new_with(Some(receipt))) };
+        if state.by_key.insert(key.clone(), kept).is_none() {
+            state.order.push_back((until, key));
+        }
     }
 }
 
@@ -97,22 +107,13 @@ impl State {
     }
 }
 
-fn fingerprint(request: &PublishRequest) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    request.to.hash(&mut hasher);
-    request.kind.hash(&mut hasher);
-    request.payload.as_str().hash(&mut hasher);
-    request.except_client.hash(&mut hasher);
-    request.history.hash(&mut hasher);
-    hasher.finish()
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
+    use realtime_core::fingerprint::fingerprint;
     use realtime_ports::BusError;
-    use realtime_schema::{Payload, Route};
+    use realtime_schema::{Payload, PublishRequest, Route};
 
     use super::*;
 
@@ -146,7 +147,7 @@ mod tests {
                 tokio::task::yield_now().await;
                 Ok(receipt())
             };
-            self.receipts.once(key, &request(payload), self.at(now), publish).await
+            self.receipts.once(key, fingerprint(&request(payload)), self.at(now), publish).await
         }
 
         fn at(&self, now: u64) -> Bounds {
@@ -199,9 +200,9 @@ mod tests {
     async fn a_publication_that_failed_may_be_tried_again() {
         let publisher = Publisher::new(10);
         let fail = || async { Err(PublishError::Bus(BusError::Misused("started twice"))) };
-        assert!(publisher.receipts.once("k", &request(1), publisher.at(0), fail).await.is_err());
+        assert!(publisher.receipts.once("k", fingerprint(&request(1)), publisher.at(0), fail).await.is_err());
         assert!(!publisher.publish("k", 1, 0).await.expect("published").duplicate);
-        assert!(publisher.receipts.once("l", &request(1), publisher.at(0), fail).await.is_err());
+        assert!(publisher.receipts.once("l", fingerprint(&request(1)), publisher.at(0), fail).await.is_err());
         assert!(!publisher.publish("l", 2, 0).await.expect("a corrected one is no other one").duplicate);
     }
 }

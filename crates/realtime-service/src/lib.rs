@@ -41,12 +41,14 @@ mod control;
 #[cfg(feature = "default-adapters")]
 mod defaults;
 mod drain;
+mod durable;
 #[cfg(feature = "default-adapters")]
 pub mod endpoint;
 mod history;
 mod hub;
 mod idempotency;
 mod intern;
+mod journal;
 mod metrics;
 mod node;
 mod outbound;

@@ -11,7 +11,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     admission::Admissions, authorization::Authorizations, connections::Connections, control::ControlFrames,
-    metrics::Metrics, outbound::OutboundShared, publish::Publisher, publish_rates::PublishRates,
+    journal::Journal, metrics::Metrics, outbound::OutboundShared, publish::Publisher, publish_rates::PublishRates,
     revocations::Revocations, settings::LiveSettings, streams::Streams, subscriptions::Subscriptions,
     user_topics::UserTopics,
 };
@@ -44,6 +44,8 @@ pub(crate) struct Node {
     pub(crate) authorizations: Authorizations,
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) streams: Arc<Streams>,
+    /// The way to the durable store; `None` without one.
+    pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) user_topics: Arc<UserTopics>,
     pub(crate) connections: Connections,

@@ -2,11 +2,21 @@
 
 use std::sync::{Arc, atomic::Ordering::Relaxed};
 
-use realtime_core::message::{Stamp, from_request, validate};
+use realtime_core::{
+    fingerprint::fingerprint,
+    message::{Stamp, from_request, validate},
+};
 use realtime_ports::{Clock, IdGenerator, MessageBus, PublishError, Published};
 use realtime_schema::{Envelope, MessageId, NodeId, PublishRequest, Receipt};
 
-use crate::{hub::Hub, idempotency::Receipts, metrics::Metrics, settings::LiveSettings, streams::Streams};
+use crate::{
+    hub::Hub,
+    idempotency::Receipts,
+    journal::{Journal, OnceKey},
+    metrics::Metrics,
+    settings::LiveSettings,
+    streams::Streams,
+};
 
 mod batch;
 mod kept;
@@ -24,6 +34,8 @@ pub(crate) struct Publisher {
     metrics: Arc<Metrics>,
     hub: Arc<Hub>,
     streams: Arc<Streams>,
+    /// The way to the durable store; `None` without one.
+    journal: Option<Arc<Journal>>,
     receipts: Receipts,
     /// Held while a portion of a batch is queued.
     batches: tokio::sync::Mutex<()>,
@@ -39,13 +51,16 @@ pub(crate) struct PublisherParts {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) streams: Arc<Streams>,
+    pub(crate) journal: Option<Arc<Journal>>,
+    /// The receipts that the store has kept.
+    pub(crate) receipts: Receipts,
 }
 
 impl Publisher {
     pub(crate) fn new(parts: PublisherParts) -> Self {
-        let PublisherParts { node, settings, bus, clock, ids, metrics, hub, streams } = parts;
+        let PublisherParts { node, settings, bus, clock, ids, metrics, hub, streams, journal, receipts } = parts;
         let batches = tokio::sync::Mutex::default();
-        Self { node, settings, bus, clock, ids, metrics, hub, streams, receipts: Receipts::default(), batches }
+        Self { node, settings, bus, clock, ids, metrics, hub, streams, journal, receipts, batches }
     }
 
     /// Publishes one message of the backend or the application, once for each idempotency key.
@@ -59,11 +74,17 @@ impl Publisher {
     pub(crate) async fn publish_once(&self, request: PublishRequest, once: Option<String>) -> PublishResult {
         self.check(&request)?;
         match once {
-            None => self.publish_checked(request).await,
+            None => self.publish_checked(request, None).await,
             Some(key) => {
                 let bounds = self.settings.load().publishing.idempotency_bounds(self.clock.monotonic());
                 let again = request.clone();
-                self.receipts.once(&key, &request, bounds, || self.publish_checked(again)).await
+                let fingerprint = fingerprint(&request);
+                let stored = self.journal.as_ref().map(|_| OnceKey {
+                    key: key.as_str().into(),
+                    fingerprint,
+                    expires_at: self.clock.now().after(bounds.window),
+                });
+                self.receipts.once(&key, fingerprint, bounds, || self.publish_checked(again, stored)).await
             }
         }
     }
@@ -83,12 +104,17 @@ impl Publisher {
         kept::check_union(&self.streams, request).map_err(|error| PublishError::Invalid(vec![error]))
     }
 
-    async fn publish_checked(&self, request: PublishRequest) -> PublishResult {
+    async fn publish_checked(&self, request: PublishRequest, once: Option<OnceKey>) -> PublishResult {
         if let Some(kept) = kept::Kept::of(&self.streams, &request) {
-            return self.publish_kept(&kept, vec![request]).pop().expect("a result for each request");
+            let mut results = self.publish_kept(kept, vec![request], once).await;
+            return results.pop().expect("a result for each request");
         }
         let (id, envelope) = self.envelope(request);
-        Ok(self.receipt(id, self.bus.publish(envelope).await?))
+        let receipt = self.receipt(id, self.bus.publish(envelope).await?);
+        if let Some((journal, once)) = self.journal.as_deref().zip(once) {
+            journal.store(vec![once.record(receipt.clone())]).await.map_err(PublishError::Store)?;
+        }
+        Ok(receipt)
     }
 
     /// The message's id, and what the bus is to carry.

@@ -59,6 +59,25 @@ impl Revocations {
         })
     }
 
+    /// Takes over what a store has kept. Those that have ended, and those over the limit, are left out.
+    pub(crate) fn restore(&self, revocations: Vec<Revocation>) {
+        let (now, max) = (self.clock.now(), self.settings.load().revocations.max);
+        self.change(|set| {
+            for revocation in revocations {
+                let id = revocation.id;
+                match Entry::restored(revocation) {
+                    Some(entry) if entry.until > now => {
+                        if set.add(id, entry, now, max).is_err() {
+                            tracing::error!(%id, "a revocation of the store is over limits.revocations and does not hold");
+                        }
+                    }
+                    Some(_) => {}
+                    None => tracing::error!(%id, "a revocation of the store names neither a user nor a token"),
+                }
+            }
+        });
+    }
+
     /// Removes one; returns it if it had not ended.
     pub(crate) fn remove(&self, id: RevocationId) -> Option<Revocation> {
         let now = self.clock.now();

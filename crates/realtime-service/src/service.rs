@@ -5,7 +5,7 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use realtime_core::auth::{ConnectRequest, Refusal, RefusalReason};
 use realtime_ports::{
-    PublishError, RealtimeService, RevokeError, Socket, SubscribeError, UserTopicError, WebSocketConnection,
+    PublishError, RealtimeService, RevokeError, Socket, SubscribeError, Usage, UserTopicError, WebSocketConnection,
 };
 use realtime_schema::{
     Closing, Connection, ConnectionId, ConnectionInfo, ConnectionPage, ConnectionQuery, HistoryPage, HistoryQuery,
@@ -140,8 +140,29 @@ impl Service {
     }
 
     /// Ends a revocation, and returns it; `None` if it is unknown or has ended.
-    pub fn remove_revocation(&self, id: RevocationId) -> Option<Revocation> {
-        self.0.revocations.remove(id)
+    ///
+    /// # Errors
+    /// The end could not be stored: after a restart the revocation holds again.
+    pub async fn remove_revocation(&self, id: RevocationId) -> Result<Option<Revocation>, RevokeError> {
+        revoke::remove(&self.0, id).await
+    }
+
+    /// Commits what waits for the durable store, and closes it: the last step before the process ends. Publications to
+    /// streams with a history fail afterwards.
+    pub async fn close_store(&self) {
+        if let Some(journal) = &self.0.journal {
+            journal.close().await;
+        }
+    }
+
+    /// True unless there is a durable store and nothing can be stored in it now.
+    pub fn can_store(&self) -> bool {
+        self.0.journal.as_ref().is_none_or(|journal| journal.is_healthy())
+    }
+
+    /// The space that the durable store takes; `None` without one.
+    pub fn store_usage(&self) -> Option<Usage> {
+        self.0.journal.as_ref().map(|journal| journal.usage())
     }
 }
 
@@ -160,7 +181,7 @@ impl RealtimeService for Service {
     }
 
     async fn revoke(&self, request: RevocationRequest) -> Result<Revoked, RevokeError> {
-        revoke::revoke(&self.0, request)
+        revoke::revoke(&self.0, request).await
     }
 
     async fn block_connection(
@@ -169,11 +190,11 @@ impl RealtimeService for Service {
         block_for: Duration,
         closing: Closing,
     ) -> Result<Option<Revoked>, RevokeError> {
-        revoke::block_connection(&self.0, id, block_for, closing)
+        revoke::block_connection(&self.0, id, block_for, closing).await
     }
 
     async fn block_user(&self, user: UserId, block_for: Duration, closing: Closing) -> Result<Revoked, RevokeError> {
-        revoke::block_user(&self.0, user, block_for, closing)
+        revoke::block_user(&self.0, user, block_for, closing).await
     }
 
     async fn subscribe(&self, id: ConnectionId, topic: &Topic, origin: Origin) -> Result<bool, SubscribeError> {

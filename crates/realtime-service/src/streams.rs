@@ -9,13 +9,8 @@ use std::sync::{
     atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use realtime_core::{
-    epoch::{Epoch, Epochs},
-    expiry::Expiry,
-    log::Log,
-    policy::Retention,
-};
-use realtime_ports::Clock;
+use realtime_core::{epoch::Epochs, expiry::Expiry, log::Log, policy::Retention};
+use realtime_ports::{Clock, Record};
 use realtime_schema::{Route, StreamPosition};
 
 use crate::{hub::Hub, metrics::Metrics, settings::LiveSettings};
@@ -24,11 +19,16 @@ mod append;
 mod catch_up;
 mod history;
 mod logs;
+mod notes;
+mod restore;
 mod retention;
 
+pub(crate) use append::Appended;
 pub(crate) use history::{HistoryPart, PageRequest, PositionExpired};
+pub(crate) use restore::Restored;
 
 use logs::{Logs, StreamLog};
+use notes::Notes;
 
 /// The histories of this node.
 pub(crate) struct Streams {
@@ -45,16 +45,20 @@ pub(crate) struct Streams {
     messages: Mutex<Expiry<Arc<StreamLog>>>,
     /// The histories of which only the position is left, by the time since which that is so.
     positions: Mutex<Expiry<Arc<StreamLog>>>,
+    /// For a durable store; `None` without one.
+    notes: Option<Notes>,
 }
 
 /// What the streams need of the node.
 pub(crate) struct StreamsParts {
-    pub(crate) generation: Epoch,
+    pub(crate) epochs: Epochs,
     pub(crate) hub: Arc<Hub>,
     pub(crate) settings: LiveSettings,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) enabled: bool,
+    /// What goes is noted for a durable store.
+    pub(crate) durable: bool,
 }
 
 /// The number and the size of the histories now.
@@ -66,9 +70,9 @@ pub(crate) struct StreamsStats {
 
 impl Streams {
     pub(crate) fn new(parts: StreamsParts) -> Self {
-        let StreamsParts { generation, hub, settings, clock, metrics, enabled } = parts;
+        let StreamsParts { epochs, hub, settings, clock, metrics, enabled, durable } = parts;
         Self {
-            logs: Logs::new(generation),
+            logs: Logs::new(epochs),
             hub,
             settings,
             clock,
@@ -77,6 +81,7 @@ impl Streams {
             bytes: AtomicUsize::new(0),
             messages: Mutex::default(),
             positions: Mutex::default(),
+            notes: durable.then(Notes::default),
         }
     }
 
@@ -103,6 +108,20 @@ impl Streams {
     /// The epochs of this node.
     pub(crate) fn epochs(&self) -> Epochs {
         self.logs.epochs()
+    }
+
+    /// What a durable store has to be told since the last call.
+    pub(crate) fn take_notes(&self) -> Vec<Record> {
+        self.notes.as_ref().map(Notes::take).unwrap_or_default()
+    }
+
+    /// Messages of a stream up to `floor` have gone, if that has freed bytes.
+    fn trimmed(&self, route: &Route, freed: usize, floor: u64) {
+        if freed > 0
+            && let Some(notes) = &self.notes
+        {
+            notes.trimmed(route, floor);
+        }
     }
 
     pub(crate) fn stats(&self) -> StreamsStats {

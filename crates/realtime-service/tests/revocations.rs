@@ -96,13 +96,13 @@ async fn a_full_list_closes_no_connection_and_has_room_when_one_has_ended() {
     let service = world.service();
     service.block_user(user("alice"), MINUTE, closing()).await.expect("there is room");
     let mut bob = world.client("bob").connect().await;
-    let full = RevokeError::Full { limit: 1 };
-    assert_eq!(service.block_user(user("bob"), MINUTE, closing()).await, Err(full));
+    let full = service.block_user(user("bob"), MINUTE, closing()).await;
+    assert!(matches!(full, Err(RevokeError::Full { limit: 1 })), "{full:?}");
     bob.expect_nothing().await;
     world.advance(MINUTE).await;
     let request =
         RevocationRequest { user: Some(user("bob")), duration: Some(TimeSpan(MINUTE)), ..RevocationRequest::default() };
     assert_eq!(service.revoke(request).await.expect("there is room").disconnected, 1);
     let unknown: ConnectionId = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id");
-    assert_eq!(service.block_connection(unknown, MINUTE, closing()).await, Ok(None));
+    assert!(matches!(service.block_connection(unknown, MINUTE, closing()).await, Ok(None)));
 }

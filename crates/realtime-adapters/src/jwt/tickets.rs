@@ -48,10 +48,15 @@ impl SignedTickets {
         Ok(Self { sealing, opening })
     }
 
+    /// A random secret for [`Self::new`].
+    pub fn random_secret() -> Vec<u8> {
+        // Three UUIDs of version 4 have 366 random bits of the system's generator; an HMAC-SHA256 uses 256.
+        [Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4()].map(Uuid::into_bytes).concat()
+    }
+
     /// Tickets with a random secret: those of another process, and of this one after a restart, are refused.
     pub fn random() -> Self {
-        // Three UUIDs of version 4 have 366 random bits of the system's generator; an HMAC-SHA256 uses 256.
-        let secret = [Uuid::new_v4(), Uuid::new_v4(), Uuid::new_v4()].map(Uuid::into_bytes).concat();
+        let secret = Self::random_secret();
         Self { sealing: EncodingKey::from_secret(&secret), opening: vec![DecodingKey::from_secret(&secret)] }
     }
 }

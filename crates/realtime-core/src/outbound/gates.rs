@@ -278,10 +278,9 @@ impl Gates {
         let judged = match gate.start {
             Start::Live => Judged { gap: None, next: log.top() + 1 },
             Start::After(epoch, _) if epoch != Some(log.epoch()) => {
-                // Nothing can be said of another epoch: all of this one that went before is reported as lost, and what
-                // is kept comes.
-                let (floor, reason) = (log.floor(), epochs.reason(epoch));
-                Judged { gap: Some(gap(None, floor, None, reason)), next: floor + 1 }
+                // Of another epoch the client may have received anything; what this one keeps of its own, it has not.
+                let (to, reason) = (log.unknown(), epochs.reason(epoch));
+                Judged { gap: Some(gap(None, to, None, reason)), next: to + 1 }
             }
             Start::After(_, offset) if offset > log.top() => {
                 Judged { gap: Some(gap(None, log.top(), None, GapReason::LogWentBack)), next: log.top() + 1 }

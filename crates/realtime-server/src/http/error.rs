@@ -57,6 +57,9 @@ impl From<PublishError> for ApiError {
                 tracing::warn!(error = %source, "the message bus is unavailable");
                 Problem { after_ms: Some(1_000), ..Problem::new(ErrorCode::Unavailable, detail) }.into()
             }
+            PublishError::Store(_) => {
+                Problem { after_ms: Some(1_000), ..Problem::new(ErrorCode::Unavailable, detail) }.into()
+            }
             _ => Self::new(ErrorCode::Internal, detail),
         }
     }
@@ -79,6 +82,7 @@ impl From<RevokeError> for ApiError {
         match error {
             RevokeError::Invalid(errors) => Self::fields(errors),
             RevokeError::Full { .. } => Self::new(ErrorCode::LimitExceeded, error.to_string()),
+            RevokeError::Store(_) => Self::new(ErrorCode::Unavailable, error.to_string()),
             _ => Self::new(ErrorCode::Internal, error.to_string()),
         }
     }

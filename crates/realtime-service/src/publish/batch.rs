@@ -94,7 +94,7 @@ impl Batch<'_> {
         let publisher = self.publisher;
         let turn = publisher.wait_for_readers(&first.to).await;
         if let Some(kept) = Kept::of(&publisher.streams, first) {
-            let results = publisher.publish_kept(&kept, requests);
+            let results = publisher.publish_kept(kept, requests, None).await;
             drop(turn);
             return self.record(results).await;
         }

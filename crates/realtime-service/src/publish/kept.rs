@@ -3,13 +3,13 @@
 use realtime_core::{
     codec::prepare_publication,
     message::{Stamp, from_request},
-    policy::{Overflow, Retention},
+    policy::Retention,
 };
-use realtime_ports::Published;
+use realtime_ports::{PublishError, Published};
 use realtime_schema::{FieldError, PublishRequest, Route, Stream};
 
 use super::{PublishResult, Publisher};
-use crate::streams::Streams;
+use crate::{journal::OnceKey, streams::Streams};
 
 /// The history that a publication goes to.
 #[derive(Clone, Debug)]
@@ -45,20 +45,38 @@ pub(super) fn check_union(streams: &Streams, request: &PublishRequest) -> Result
 }
 
 impl Publisher {
-    /// Publishes messages for one stream with a history, with a result for each.
-    pub(super) fn publish_kept(&self, kept: &Kept, requests: Vec<PublishRequest>) -> Vec<PublishResult> {
-        let overflow =
-            requests.first().map_or(Overflow::Drop, |first| self.settings.load().namespaces.overflow(&first.to));
-        let (mut ids, mut prepared) = (Vec::with_capacity(requests.len()), Vec::with_capacity(requests.len()));
+    /// Publishes messages for one stream with a history, with a result for each. `once` is remembered with the first.
+    pub(super) async fn publish_kept(
+        &self,
+        kept: Kept,
+        requests: Vec<PublishRequest>,
+        once: Option<OnceKey>,
+    ) -> Vec<PublishResult> {
+        let overflow = match requests.first() {
+            Some(first) => self.settings.load().namespaces.overflow(&first.to),
+            None => return Vec::new(),
+        };
+        let mut messages = Vec::with_capacity(requests.len());
         for request in requests {
             let stamp = Stamp { id: self.ids.message_id(), now: self.clock.now() };
             let message = from_request(request, stamp);
-            ids.push(stamp.id);
-            prepared.extend(prepare_publication(&message, overflow));
+            messages.extend(prepare_publication(&message, overflow).map(|prepared| (stamp.id, prepared)));
         }
-        let appended = self.streams.append(&kept.route, kept.retention, prepared);
-        let receipt =
-            |(index, id)| Ok(self.receipt(id, Published::locally(appended.delivered).at(appended.position(index))));
-        ids.into_iter().enumerate().map(receipt).collect()
+        let ids: Vec<_> = messages.iter().map(|(id, _)| *id).collect();
+        let Kept { route, retention } = kept;
+        let appended = match &self.journal {
+            Some(journal) => journal.append(route, retention, messages, once).await,
+            None => {
+                let prepared = messages.into_iter().map(|(_, prepared)| prepared).collect();
+                Ok(self.streams.append(&route, retention, prepared))
+            }
+        };
+        match appended {
+            Ok(appended) => {
+                let published = |index| Published::locally(appended.delivered).at(appended.position(index));
+                ids.into_iter().enumerate().map(|(index, id)| Ok(self.receipt(id, published(index)))).collect()
+            }
+            Err(error) => ids.iter().map(|_| Err(PublishError::Store(error.clone()))).collect(),
+        }
     }
 }

@@ -43,17 +43,47 @@ struct Change {
 impl Streams {
     /// Appends messages to the history of a stream and queues them on its live connections.
     pub(crate) fn append(&self, route: &Route, retention: Retention, prepared: Vec<PreparedFrame>) -> Appended {
+        self.append_with(route, retention, |log| {
+            let (epoch, top) = (log.epoch(), log.top());
+            (top + 1..).zip(prepared).map(|(offset, prepared)| prepared.finish(epoch, offset)).collect()
+        })
+    }
+
+    /// Appends messages that are stored, with the offsets after those of [`Self::begin_writing`].
+    pub(crate) fn append_stored(&self, route: &Route, retention: Retention, frames: Vec<Frame>) -> Appended {
+        let appended = self.append_with(route, retention, |_| frames);
+        self.end_writing(route);
+        appended
+    }
+
+    fn append_with(&self, route: &Route, retention: Retention, frames: impl FnOnce(&Log) -> Vec<Frame>) -> Appended {
         let now = self.now();
-        let change = self.logs.write(route, |stream, log| {
+        let change = self.logs.write(route, |stream, state| {
+            let log = &mut state.log;
             let (begun, bytes_before) = (log.is_empty(), log.bytes());
             let (epoch, first) = (log.epoch(), log.top() + 1);
-            let frame = push(log, prepared, now);
-            log.trim(bounds(retention));
-            let delivered = frame.map_or(0, |frame| self.hub.fan_out_kept(route, &frame));
+            let frames = frames(log);
+            frames.iter().for_each(|frame| log.append(frame.clone(), now));
+            self.trimmed(route, log.trim(bounds(retention)), log.floor());
+            let delivered = Frame::joined(&frames).map_or(0, |frame| self.hub.fan_out_kept(route, &frame));
             let appended = Appended { delivered, epoch, first };
             Change { stream: stream.clone(), appended, begun, bytes_before, bytes: log.bytes() }
         });
         self.appended(change, retention, now)
+    }
+
+    /// The epoch and the last offset of a stream to which messages are about to be stored. It is not forgotten until
+    /// they are appended, or [`Self::end_writing`].
+    pub(crate) fn begin_writing(&self, route: &Route) -> (Epoch, u64) {
+        self.logs.write(route, |_, state| {
+            state.writes += 1;
+            (state.log.epoch(), state.log.top())
+        })
+    }
+
+    /// Messages were appended, or could not be stored.
+    pub(crate) fn end_writing(&self, route: &Route) {
+        self.logs.write(route, |_, state| state.writes = state.writes.saturating_sub(1));
     }
 
     /// Keeps the bounds over all histories, with no stream locked.
@@ -70,18 +100,7 @@ impl Streams {
     }
 }
 
-/// Appends the messages one by one; returns them as one frame for the queues.
-fn push(log: &mut Log, prepared: Vec<PreparedFrame>, now: u64) -> Option<Frame> {
-    let mut frames = Vec::with_capacity(prepared.len());
-    for prepared in prepared {
-        let frame = prepared.finish(log.epoch(), log.top() + 1);
-        log.append(frame.clone(), now);
-        frames.push(frame);
-    }
-    Frame::joined(&frames)
-}
-
-fn bounds(retention: Retention) -> Bounds {
+pub(super) fn bounds(retention: Retention) -> Bounds {
     let count = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     Bounds { entries: count(u64::from(retention.size)), bytes: count(retention.bytes) }
 }

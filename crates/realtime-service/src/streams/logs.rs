@@ -33,6 +33,8 @@ pub(super) struct State {
     pub(super) quiet_since: u64,
     /// It is among the streams whose position expires.
     pub(super) position_expires: bool,
+    /// Commits under way: the stream must not be forgotten meanwhile.
+    pub(super) writes: u32,
 }
 
 impl StreamLog {
@@ -59,20 +61,21 @@ pub(super) struct Logs {
     hasher: RandomState,
     count: AtomicUsize,
     generation: Epoch,
-    rolled_back: Option<Epoch>,
+    rolled_back: bool,
     /// Only rises.
     forgotten: AtomicU64,
 }
 
 impl Logs {
-    pub(super) fn new(generation: Epoch) -> Self {
+    pub(super) fn new(epochs: Epochs) -> Self {
+        let Epochs { generation, forgotten, rolled_back } = epochs;
         Self {
             shards: (0..SHARDS).map(|_| RwLock::default()).collect(),
             hasher: RandomState::new(),
             count: AtomicUsize::new(0),
             generation,
-            rolled_back: None,
-            forgotten: AtomicU64::new(0),
+            rolled_back,
+            forgotten: AtomicU64::new(forgotten),
         }
     }
 
@@ -100,13 +103,13 @@ impl Logs {
     }
 
     /// Runs `change` on the log of a stream, which is created if it is missing.
-    pub(super) fn write<T>(&self, route: &Route, change: impl FnOnce(&Arc<StreamLog>, &mut Log) -> T) -> T {
+    pub(super) fn write<T>(&self, route: &Route, change: impl FnOnce(&Arc<StreamLog>, &mut State) -> T) -> T {
         loop {
             let known = self.shard(route).get(route).cloned();
             let stream = known.unwrap_or_else(|| self.create(route));
             let mut state = stream.state();
             if !state.forgotten {
-                return change(&stream, &mut state.log);
+                return change(&stream, &mut state);
             }
         }
     }
@@ -116,22 +119,28 @@ impl Logs {
         let create = || {
             self.count.fetch_add(1, Relaxed);
             let log = Log::new(self.epochs().current());
-            let state = State { log, forgotten: false, quiet_since: 0, position_expires: false };
+            let state = State { log, forgotten: false, quiet_since: 0, position_expires: false, writes: 0 };
             Arc::new(StreamLog { route: route.clone(), state: Mutex::new(state) })
         };
         shard.entry(route.clone()).or_insert_with(create).clone()
     }
 
-    /// Forgets a stream, if `may_go` returns true. Its next message begins another epoch.
-    pub(super) fn forget(&self, stream: &Arc<StreamLog>, may_go: impl FnOnce(&mut State) -> bool) -> bool {
+    /// Forgets a stream, if `may_go` returns true, and passes the number of forgotten streams to `note`. Its next message
+    /// begins another epoch.
+    pub(super) fn forget(
+        &self,
+        stream: &Arc<StreamLog>,
+        may_go: impl FnOnce(&mut State) -> bool,
+        note: impl FnOnce(u64),
+    ) -> bool {
         let mut shard = self.shard_mut(&stream.route);
         let mut state = stream.state();
-        if state.forgotten || !may_go(&mut state) {
+        if state.forgotten || state.writes > 0 || !may_go(&mut state) {
             return false;
         }
         state.forgotten = true;
         // Before the stream can be created again, which takes the lock of the shard.
-        self.forgotten.fetch_add(1, Relaxed);
+        note(self.forgotten.fetch_add(1, Relaxed) + 1);
         self.count.fetch_sub(1, Relaxed);
         shard.remove(&stream.route);
         true

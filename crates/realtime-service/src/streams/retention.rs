@@ -90,6 +90,7 @@ impl Streams {
         let shortened = stream.change(|state| {
             let had = state.log.len();
             let freed = remove(&mut state.log);
+            self.trimmed(stream.route(), freed, state.log.floor());
             (freed, had - state.log.len(), state.log.oldest())
         });
         let Some((freed, removed, oldest)) = shortened else { return };
@@ -102,7 +103,7 @@ impl Streams {
     }
 
     /// Of a history only the position is left.
-    fn quiet(&self, stream: Arc<StreamLog>, now: u64) {
+    pub(super) fn quiet(&self, stream: Arc<StreamLog>, now: u64) {
         let expires = |state: &mut State| {
             state.quiet_since = now;
             !mem::replace(&mut state.position_expires, true)
@@ -121,17 +122,21 @@ impl Streams {
     /// listens to it. Else it goes back, unless it has messages again.
     fn forget_quiet(&self, stream: Arc<StreamLog>, now: u64, before: u64) {
         let mut again = None;
-        let forgotten = self.logs.forget(&stream, |state| {
-            state.position_expires = state.log.is_empty();
-            if !state.log.is_empty() {
-                return false;
-            }
-            let listened = self.hub.has_listener(stream.route());
-            if listened || state.quiet_since > before {
-                again = Some(if listened { now } else { state.quiet_since });
-            }
-            again.is_none()
-        });
+        let forgotten = self.logs.forget(
+            &stream,
+            |state| {
+                state.position_expires = state.log.is_empty();
+                if !state.log.is_empty() {
+                    return false;
+                }
+                let listened = self.hub.has_listener(stream.route());
+                if listened || state.quiet_since > before {
+                    again = Some(if listened { now } else { state.quiet_since });
+                }
+                again.is_none()
+            },
+            |count| self.note_forgotten(&stream, count),
+        );
         match again {
             Some(since) => self.push_position(stream, since),
             None => add(&self.metrics.history_forgotten_total, usize::from(forgotten)),
@@ -141,10 +146,14 @@ impl Streams {
     /// Forgets a stream with its messages, which were the oldest of all, unless a connection listens to it.
     fn forget_oldest(&self, stream: &Arc<StreamLog>, age: u64, now: u64) {
         let mut freed = 0;
-        let forgotten = self.logs.forget(stream, |state| {
-            freed = state.log.bytes();
-            !self.hub.has_listener(stream.route())
-        });
+        let forgotten = self.logs.forget(
+            stream,
+            |state| {
+                freed = state.log.bytes();
+                !self.hub.has_listener(stream.route())
+            },
+            |count| self.note_forgotten(stream, count),
+        );
         if forgotten {
             self.bytes.fetch_sub(freed, Relaxed);
             add(&self.metrics.history_forgotten_total, 1);
@@ -153,7 +162,13 @@ impl Streams {
         }
     }
 
-    fn by_messages(&self) -> Queue<'_> {
+    fn note_forgotten(&self, stream: &StreamLog, count: u64) {
+        if let Some(notes) = &self.notes {
+            notes.forgotten(stream.route(), count);
+        }
+    }
+
+    pub(super) fn by_messages(&self) -> Queue<'_> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

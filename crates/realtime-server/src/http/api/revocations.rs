@@ -39,5 +39,5 @@ pub(super) async fn remove(State(app): State<Arc<App>>, PathParams(id): PathPara
     let invalid = |_| ApiError::field(FieldError::new("id", "is not a revocation's id, which is a UUID"));
     let id: RevocationId = id.parse().map_err(invalid)?;
     let unknown = || ApiError::new(ErrorCode::NotFound, "no such revocation on this node, or it has ended");
-    app.service.remove_revocation(id).map(Json).ok_or_else(unknown)
+    app.service.remove_revocation(id).await?.map(Json).ok_or_else(unknown)
 }
