@@ -6,7 +6,8 @@ use super::{
     codec::{self, Writer},
     database::Database,
     error::damaged,
-    index::{Index, Row},
+    index::Index,
+    ledger::Row,
 };
 
 /// Bytes of rows that one step reads.
@@ -43,30 +44,31 @@ impl Compactor {
 
     /// Whether a step is worth it while no batch waits.
     pub(super) fn is_due(&self, index: &Index) -> bool {
-        let (live, size) = index.bytes();
+        let (live, size) = index.ledger.bytes();
         let dead = size - live;
-        let many_rows = index.rows() > ROWS_SLACK && live / (index.rows() as u64) < u64::from(SMALL_ROW) / 4;
+        let rows = index.ledger.rows();
+        let many_rows = rows > ROWS_SLACK && live / (rows as u64) < u64::from(SMALL_ROW) / 4;
         !self.was_useless && (dead > SLACK + live / 3 || many_rows)
     }
 
     /// Whether a step can't wait any longer.
     pub(super) fn is_pressing(&self, index: &Index) -> bool {
-        let (live, size) = index.bytes();
+        let (live, size) = index.ledger.bytes();
         !self.was_useless && size - live > PRESSING_SLACK + live
     }
 
     /// Does a bounded piece of a round.
     pub(super) fn step(&mut self, index: &mut Index, database: &mut Database) -> Result<(), StoreError> {
         // A dead row between two that are joined would come after what replaced its records.
-        let dead = index.take_dead(usize::MAX);
+        let dead = index.ledger.take_dead(usize::MAX);
         if let Err(error) = database.remove(&dead) {
-            index.still_dead(dead);
+            index.ledger.still_dead(dead);
             return Err(error);
         }
         let (mut group, mut bytes, mut seen) = (Group::default(), 0, 0);
         let mut groups = Vec::new();
         let mut end = None;
-        for (number, row) in index.rows_from(self.next) {
+        for (number, row) in index.ledger.rows_from(self.next) {
             if bytes >= STEP_BYTES || seen >= STEP_ROWS {
                 end = Some(number);
                 break;
@@ -76,12 +78,12 @@ impl Compactor {
                 groups.push(std::mem::take(&mut group));
                 continue;
             }
-            if group.live + row_live(row) > ROW_BYTES {
+            if group.live + row.live as usize > ROW_BYTES {
                 groups.push(std::mem::take(&mut group));
             }
             bytes += u64::from(row.size);
             group.rows.push(number);
-            group.live += row_live(row);
+            group.live += row.live as usize;
             group.dead += u64::from(row.dead());
         }
         groups.push(group);
@@ -110,10 +112,6 @@ impl Group {
     fn is_worth_it(&self) -> bool {
         self.rows.len() > 1 || self.dead > u64::from(SMALL_ROW)
     }
-}
-
-fn row_live(row: Row) -> usize {
-    (row.size - row.dead()) as usize
 }
 
 /// A fifth is dead, or it is small.

@@ -174,6 +174,8 @@ fn connect(path: &Path, durability: Durability) -> Result<Connection, StoreError
     set("synchronous", if durability == Durability::Power { "FULL" } else { "NORMAL" })?;
     // Checkpoints are made while no batch waits.
     set("wal_autocheckpoint", "0")?;
+    // After a burst the log gives its space back.
+    set("journal_size_limit", "16777216")?;
     set("cell_size_check", "ON")?;
     set("trusted_schema", "OFF")?;
     Ok(connection)

@@ -32,12 +32,12 @@ pub(super) fn index(database: &Database) -> Result<Index, StoreError> {
         let (number, data) = batch(database, row)?;
         let garbled = |error| damaged(database.path(), &format!("batch {number}: {error}"));
         codec::check(data).map_err(garbled)?;
-        index.add_row(number, data.len());
+        index.ledger.begin(number, data.len());
         for record in codec::records(data) {
             let (record, bytes) = record.map_err(garbled)?;
             index.add(number, &record, bytes);
         }
-        index.settle(number);
+        index.ledger.settle();
         Ok(())
     })?;
     if index.streams().any(|stream| !stream.has_position()) {
@@ -59,7 +59,7 @@ pub(super) fn replay(
     each(database, BATCHES, |row| {
         let (number, data) = batch(database, row)?;
         // Not in the index: nothing in it is needed.
-        if index.rows_from(number).next().is_none_or(|(next, _)| next != number) {
+        if !index.ledger.contains(number) {
             return Ok(());
         }
         let data = Bytes::copy_from_slice(data);

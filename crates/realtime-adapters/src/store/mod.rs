@@ -16,6 +16,7 @@ mod database;
 mod error;
 mod file;
 mod index;
+mod ledger;
 mod load;
 mod node;
 mod plan;

@@ -86,10 +86,10 @@ impl LogStore for SqliteLogStore {
         };
         index.expire(now());
         let mut plan = Plan::new(index, batch)?;
-        let dead = index.take_dead(DELETE_ROWS);
-        let (row, data) = (index.next_row(), plan.take_row());
+        let dead = index.ledger.take_dead(DELETE_ROWS);
+        let (row, data) = (index.ledger.next(), plan.take_row());
         if let Err(error) = write(database, &plan, row, &data, &dead) {
-            index.still_dead(dead);
+            index.ledger.still_dead(dead);
             return Err(error);
         }
         plan.forgotten.iter().for_each(|id| index.forget(*id));
@@ -97,11 +97,11 @@ impl LogStore for SqliteLogStore {
             index.create(id, route.clone());
         }
         if !data.is_empty() {
-            index.add_row(row, data.len());
+            index.ledger.begin(row, data.len());
             for (record, bytes) in codec::records(&data).filter_map(Result::ok) {
                 index.add(row, &record, bytes);
             }
-            index.settle(row);
+            index.ledger.settle();
         }
         compactor.renew();
         relieve(database, index, compactor);
@@ -118,7 +118,7 @@ impl LogStore for SqliteLogStore {
         let state = self.lock();
         let mut usage = Usage::default();
         usage.file_bytes = state.database.as_ref().map_or(0, Database::file_bytes);
-        usage.live_bytes = state.index.as_ref().map_or(0, |index| index.bytes().0);
+        usage.live_bytes = state.index.as_ref().map_or(0, |index| index.ledger.bytes().0);
         usage
     }
 
@@ -156,10 +156,14 @@ fn relieve(database: &mut Database, index: &mut Index, compactor: &mut Compactor
 /// A piece of the maintenance; returns whether more is left.
 fn tidy(database: &mut Database, index: &mut Index, compactor: &mut Compactor) -> Result<bool, StoreError> {
     index.expire(now());
-    if index.has_dead() {
-        let dead = index.take_dead(DELETE_ROWS);
+    if database.checkpoint(Due::Idle)? {
+        return Ok(true);
+    }
+    // The next batches delete a few.
+    if index.ledger.dead() > DELETE_ROWS / 4 {
+        let dead = index.ledger.take_dead(DELETE_ROWS);
         if let Err(error) = database.remove(&dead) {
-            index.still_dead(dead);
+            index.ledger.still_dead(dead);
             return Err(error);
         }
         return Ok(true);
@@ -168,7 +172,7 @@ fn tidy(database: &mut Database, index: &mut Index, compactor: &mut Compactor) -
         compactor.step(index, database)?;
         return Ok(true);
     }
-    database.checkpoint(Due::Idle)
+    Ok(false)
 }
 
 /// Milliseconds since 1970.

@@ -13,7 +13,7 @@ impl SqliteLogStore {
     }
 
     fn ledger(&self) -> Vec<(u64, u32, u32, u32)> {
-        self.lock().index.as_ref().expect("loaded").ledger()
+        self.lock().index.as_ref().expect("loaded").ledger.list()
     }
 }
 
@@ -99,7 +99,7 @@ fn the_file_does_not_grow_with_what_goes_through_it() {
             store.compact();
         }
         while store.idle() {}
-        let (live, size) = store.lock().index.as_ref().expect("loaded").bytes();
+        let (live, size) = store.lock().index.as_ref().expect("loaded").ledger.bytes();
         assert!(size < live * 4 / 3 + 64 * 1024, "turnover {turnover}: {size} bytes for {live}");
         largest.push(size);
     }
