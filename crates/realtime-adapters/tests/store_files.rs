@@ -253,7 +253,9 @@ fn a_full_disk_is_named_and_the_store_works_again_when_there_is_space() {
     assert!(matches!(error, StoreError::Full), "{error:?}");
     assert!(matches!(store.commit(&[large(offset + 1, 20_000)]), Err(StoreError::Full)), "and again");
     while store.idle() {}
+    assert!(matches!(store.commit(&[]), Err(StoreError::Full)), "an empty batch finds out without a message");
     fs::remove_file(&filler).expect("removed");
+    store.commit(&[]).expect("and finds out that there is space");
     let batch = [large(offset + 1, 20_000)];
     store.commit(&batch).expect("there is space again");
     batch.iter().for_each(|record| expected.apply(record));

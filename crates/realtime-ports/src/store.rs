@@ -23,7 +23,8 @@ pub trait LogStore: Send + Sync {
     fn load(&self, into: &mut dyn Loader) -> Result<Loaded, StoreError>;
 
     /// Stores a batch as a whole, in its order. When it has returned, the batch survives what the store is configured
-    /// for: the end of this process, or a power loss too.
+    /// for: the end of this process, or a power loss too. An empty batch stores nothing; after a failure it tries
+    /// whether the store works again.
     ///
     /// # Errors
     /// Nothing of the batch is stored, and the store is as it was before. The same batch may be committed again after

@@ -29,11 +29,13 @@ pub(super) struct Database {
     wal: u64,
     /// Set by a failed `fsync`: what was written before may be lost, whatever a later one says.
     failed: Option<StoreError>,
+    /// Bytes of the batch that could not be written, until one can.
+    failing: Option<usize>,
 }
 
 impl Database {
     pub(super) fn new(connection: Connection, path: PathBuf) -> Self {
-        Self { connection, path, wal: 0, failed: None }
+        Self { connection, path, wal: 0, failed: None, failing: None }
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -46,19 +48,29 @@ impl Database {
 
     /// Writes a batch in one transaction: its row, what it changes beside, and the rows that go.
     pub(super) fn write(&mut self, plan: &Plan<'_>, row: u64, data: &[u8], dead: &[u64]) -> Result<(), StoreError> {
-        if data.is_empty() && plan.is_row_only() && dead.is_empty() {
-            return Ok(());
+        let written = if data.is_empty() && plan.is_row_only() {
+            self.failing.map_or(Ok(()), |bytes| self.probe(bytes))
+        } else if plan.is_row_only() && dead.is_empty() {
+            self.change(data.len(), |database| database.insert(row, data))
+        } else {
+            self.transaction(data.len(), |database| {
+                if !data.is_empty() {
+                    database.insert(row, data)?;
+                }
+                database.delete(dead)?;
+                database.write_others(plan)
+            })
+        };
+        self.failing = written.is_err().then(|| self.failing.unwrap_or_default().max(data.len()));
+        written
+    }
+
+    /// Whether `bytes` can be written again, after a failure.
+    fn probe(&mut self, bytes: usize) -> Result<(), StoreError> {
+        if error::is_full(&self.path, bytes) {
+            return Err(StoreError::Full);
         }
-        if plan.is_row_only() && dead.is_empty() {
-            return self.change(data.len(), |database| database.insert(row, data));
-        }
-        self.transaction(data.len(), |database| {
-            if !data.is_empty() {
-                database.insert(row, data)?;
-            }
-            database.delete(dead)?;
-            database.write_others(plan)
-        })
+        self.change(0, |database| database.cached("UPDATE node SET clean = 0")?.execute([]).map(drop))
     }
 
     /// Replaces `rows` by one with this number, which is among them, in one transaction.

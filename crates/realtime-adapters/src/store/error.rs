@@ -17,7 +17,7 @@ pub(super) fn of_io(error: io::Error) -> StoreError {
 pub(super) fn of_sqlite(error: rusqlite::Error, path: &Path) -> StoreError {
     match error.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full,
-        Some(ErrorCode::SystemIoFailure) if is_full(path) => StoreError::Full,
+        Some(ErrorCode::SystemIoFailure) if is_full(path, 0) => StoreError::Full,
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => damaged(path, &error.to_string()),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => in_use(path),
         _ => StoreError::Unavailable(Arc::new(error)),
@@ -49,10 +49,10 @@ pub(super) fn in_use(path: &Path) -> StoreError {
     StoreError::InUse(format!("the store in {dir} is in use by another process: stop that one first").into())
 }
 
-/// Whether the disk or the quota is full: SQLite reports a quota as a general I/O error.
-fn is_full(path: &Path) -> bool {
+/// Whether the disk or the quota has no room for `bytes`, and 64 KiB: SQLite reports a quota as a general I/O error.
+pub(super) fn is_full(path: &Path, bytes: usize) -> bool {
     let probe = path.with_extension("probe");
-    let written = fs::write(&probe, [0; 1 << 16]);
+    let written = fs::write(&probe, vec![0; bytes + (64 << 10)]);
     let _ = fs::remove_file(probe);
     written.is_err_and(|error| matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded))
 }

@@ -107,18 +107,16 @@ impl Index {
 
     /// Whether `record`, which stands in `row`, is needed.
     pub(super) fn needs(&self, row: u64, record: &Stored<'_>) -> bool {
-        self.place(record).is_some_and(|place| place.row == row)
-    }
-
-    fn place(&self, record: &Stored<'_>) -> Option<Place> {
+        let stands = |place: &Place| place.row == row;
         match record {
-            Stored::Message(message) => {
-                let messages = &self.streams.get(&message.stream)?.messages;
-                let at = messages.binary_search_by_key(&message.offset, |(offset, _)| *offset).ok()?;
-                Some(messages[at].1)
+            // Each message stands in one row, until it is trimmed: no search for its place.
+            Stored::Message(Message { stream, offset, .. }) => {
+                self.streams.get(stream).is_some_and(|stream| *offset >= stream.first)
             }
-            Stored::Position(Position { stream, .. }) => self.streams.get(stream)?.position,
-            Stored::Once(Once { key, .. }) => self.keys.get(*key).copied(),
+            Stored::Position(Position { stream, .. }) => {
+                self.streams.get(stream).and_then(|stream| stream.position.as_ref()).is_some_and(stands)
+            }
+            Stored::Once(Once { key, .. }) => self.keys.get(*key).is_some_and(stands),
         }
     }
 

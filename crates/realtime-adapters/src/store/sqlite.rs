@@ -86,8 +86,8 @@ impl LogStore for SqliteLogStore {
         };
         index.expire(now());
         let mut plan = Plan::new(index, batch)?;
-        let dead = index.ledger.take_dead(DELETE_ROWS);
         let (row, data) = (index.ledger.next(), plan.take_row());
+        let dead = index.ledger.take_dead(if data.is_empty() { 0 } else { DELETE_ROWS });
         if let Err(error) = write(database, &plan, row, &data, &dead) {
             index.ledger.still_dead(dead);
             return Err(error);
