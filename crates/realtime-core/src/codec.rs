@@ -7,8 +7,8 @@ use std::{
 };
 
 use realtime_schema::{
-    Action, Command, CommandId, Control, ErrorCode, ErrorReply, FieldError, Message, MessageId, Payload, Stream,
-    StreamPosition, Timestamp, Topic, integer,
+    Action, Command, CommandId, Control, ErrorCode, ErrorReply, FieldError, Message, MessageId, Payload, Presence,
+    Stream, StreamPosition, Timestamp, Topic, integer,
 };
 use serde::{
     Deserialize, Deserializer, Serialize,
@@ -17,7 +17,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use crate::{
-    frame::{Frame, Label, PreparedFrame},
+    frame::{Frame, Label, PreparedFrame, PresenceMark},
     policy::Overflow,
 };
 
@@ -278,6 +278,16 @@ pub fn encode_control(control: &Control, now: Timestamp) -> Frame {
     let shape = Shape { kind: control.kind(), payload: control, timestamp: now, id: None, topic: None, stream: None };
     Frame::encode(None, |buffer| serde_json::to_writer(buffer, &shape))
         .expect("control payloads have text keys and no failing serializer")
+}
+
+/// A `presence` frame with the timestamp `now`, which its watchers share.
+///
+/// `whole` says whether it replaces all that a client has of the topic: with the list, or with the count for one that
+/// asked for no names.
+pub fn encode_presence(presence: &Presence, whole: bool, now: Timestamp) -> Frame {
+    let mark = PresenceMark { topic: presence.topic.clone(), whole };
+    let shape = Shape { kind: "presence", payload: presence, timestamp: now, id: None, topic: None, stream: None };
+    Frame::encode_presence(mark, |buffer| serde_json::to_writer(buffer, &shape)).expect("a payload of plain types")
 }
 
 /// A publication, with the policy of a full queue.

@@ -3,7 +3,7 @@
 use std::{fmt, io::Write as _, sync::Arc};
 
 use bytes::Bytes;
-use realtime_schema::{Audience, ClientId, MessageType, Route};
+use realtime_schema::{Audience, ClientId, MessageType, Route, Topic};
 
 use crate::{epoch::Epoch, policy::Overflow};
 
@@ -22,6 +22,16 @@ struct Inner {
     messages: u32,
     text_len: usize,
     label: Option<Label>,
+    presence: Option<Box<PresenceMark>>,
+}
+
+/// The properties of a frame about the users who are on a topic, which a full queue uses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PresenceMark {
+    /// The topic.
+    pub topic: Topic,
+    /// Whether it replaces all that the client has of the topic, or is a change of it.
+    pub whole: bool,
 }
 
 /// The properties of a publication that a full queue uses.
@@ -85,7 +95,7 @@ impl PreparedFrame {
         label.kept = Some(Kept { epoch, first: offset, last: offset, except });
         let start = write_header(&mut buffer);
         let (text_len, wire) = (buffer.len() - MAX_HEADER, Bytes::from(buffer).slice(start..));
-        Frame(Arc::new(Inner { wire, messages: 1, text_len, label: Some(label) }))
+        Frame(Arc::new(Inner { wire, messages: 1, text_len, label: Some(label), presence: None }))
     }
 }
 
@@ -101,7 +111,22 @@ impl Frame {
         write(&mut buffer)?;
         let start = write_header(&mut buffer);
         let (text_len, wire) = (buffer.len() - MAX_HEADER, Bytes::from(buffer).slice(start..));
-        Ok(Self(Arc::new(Inner { wire, messages: 1, text_len, label })))
+        Ok(Self(Arc::new(Inner { wire, messages: 1, text_len, label, presence: None })))
+    }
+
+    /// Makes a frame about the users who are on a topic of the JSON text that `write` appends to a buffer.
+    ///
+    /// # Errors
+    /// The error of `write`.
+    pub fn encode_presence<E>(
+        mark: PresenceMark,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<Self, E> {
+        let mut frame = Self::encode(None, write)?;
+        if let Some(inner) = Arc::get_mut(&mut frame.0) {
+            inner.presence = Some(Box::new(mark));
+        }
+        Ok(frame)
     }
 
     /// The frame of a text that was stored, with its label. Copies the text.
@@ -111,7 +136,7 @@ impl Frame {
         buffer.extend_from_slice(text);
         let start = write_header(&mut buffer);
         let wire = Bytes::from(buffer).slice(start..);
-        Self(Arc::new(Inner { wire, messages: 1, text_len: text.len(), label: Some(label) }))
+        Self(Arc::new(Inner { wire, messages: 1, text_len: text.len(), label: Some(label), presence: None }))
     }
 
     /// Joins `frames` into one, which a queue accepts and writes as a whole. It has the label of the first, with
@@ -134,16 +159,23 @@ impl Frame {
             messages: frames.iter().map(Self::messages).sum(),
             text_len: frames.iter().map(Self::text_len).sum(),
             label,
+            presence: None,
         })))
     }
 
     /// The frame without its first message; `None` if it was the only one. For frames that are kept nowhere.
     pub fn without_first(&self) -> Option<Self> {
-        let Inner { wire, messages, text_len, label } = &*self.0;
+        let Inner { wire, messages, text_len, label, .. } = &*self.0;
         let (text_at, length) = read_header(wire)?;
         (*messages > 1).then(|| {
             let wire = wire.slice(text_at + length..);
-            Self(Arc::new(Inner { wire, messages: messages - 1, text_len: text_len - length, label: label.clone() }))
+            Self(Arc::new(Inner {
+                wire,
+                messages: messages - 1,
+                text_len: text_len - length,
+                label: label.clone(),
+                presence: None,
+            }))
         })
     }
 
@@ -187,6 +219,11 @@ impl Frame {
     /// The place in a stream's history; `None` for a frame that is kept nowhere.
     pub fn kept(&self) -> Option<&Kept> {
         self.0.label.as_ref()?.kept.as_ref()
+    }
+
+    /// The mark of a frame about the users who are on a topic.
+    pub fn presence(&self) -> Option<&PresenceMark> {
+        self.0.presence.as_deref()
     }
 
     /// False if the frame is in a history and excludes `client`. The one rule for live delivery, catching up and pages.

@@ -59,4 +59,4 @@ pub mod user_topics;
 
 mod frame;
 
-pub use frame::{Frame, Kept, Label, PreparedFrame};
+pub use frame::{Frame, Kept, Label, PreparedFrame, PresenceMark};

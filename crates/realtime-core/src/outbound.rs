@@ -8,11 +8,13 @@ use crate::{frame::Frame, policy::Overflow};
 
 mod catch_up;
 mod gates;
+mod presence;
 
 pub use catch_up::{Page, PageLimits, ResumePending, Resumed};
 pub use gates::{Gate, Owed, Start};
 
 use gates::Gates;
+use presence::Outdated;
 
 /// The capacity that a queue keeps between frames while there is traffic. An idle queue keeps none.
 const KEPT: usize = 4;
@@ -47,6 +49,8 @@ struct Rare {
     gaps: Vec<Gap>,
     /// The streams that are read from their histories.
     gates: Gates,
+    /// The topics whose present users the client has to be sent again.
+    outdated: Outdated,
 }
 
 /// A bounded queue of frames.
@@ -57,6 +61,8 @@ pub struct OutboundQueue {
     /// The frames after the first.
     frames: VecDeque<Frame>,
     messages: u32,
+    /// Number of queued presence frames.
+    presence: u32,
     bytes: usize,
     /// Boxed: usually there is none.
     rare: Option<Box<Rare>>,
@@ -108,6 +114,11 @@ impl OutboundQueue {
     #[inline(never)]
     fn push_to_full(&mut self, frame: Frame, limits: QueueLimits) -> Verdict {
         let mut dropped = 0;
+        self.leave_out_presence();
+        if self.fits(&frame, limits) {
+            self.append(frame);
+            return Verdict::Queued { dropped };
+        }
         let overflow = frame.label().map(|label| label.overflow);
         if overflow == Some(Overflow::Drop) && frame.kept().is_some() {
             self.leave_to_history(&frame);
@@ -258,7 +269,7 @@ impl OutboundQueue {
         if quiet {
             self.frames.shrink_to(KEPT);
         }
-        (self.messages, self.bytes) = (0, 0);
+        (self.messages, self.presence, self.bytes) = (0, 0, 0);
         let Some(rare) = &mut self.rare else { return Vec::new() };
         let gaps = std::mem::take(&mut rare.gaps);
         self.forget_rare();
@@ -266,7 +277,7 @@ impl OutboundQueue {
     }
 
     fn forget_rare(&mut self) {
-        self.rare.take_if(|rare| rare.gaps.is_empty() && rare.gates.is_idle());
+        self.rare.take_if(|rare| rare.gaps.is_empty() && rare.gates.is_idle() && rare.outdated.is_empty());
     }
 
     /// Frees unused capacity, if the queue is empty.

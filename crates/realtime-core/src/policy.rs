@@ -197,7 +197,7 @@ impl Namespaces {
     }
 
     /// True if some topics have presence.
-    pub fn has_presence(&self) -> bool {
+    pub fn any_presence(&self) -> bool {
         self.any_presence
     }
 

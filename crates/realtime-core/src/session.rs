@@ -19,6 +19,7 @@ mod expiry;
 mod history;
 mod hook;
 mod liveness;
+mod presence;
 mod publish;
 mod rate;
 mod refresh;
@@ -32,6 +33,7 @@ pub use authorize::{AuthorizeOutcome, Authorizing};
 pub use events::{Effect, Input, Run, SubscribeOutcome};
 pub use history::{HistoryOutcome, HistoryRequest};
 pub use hook::HookFailure;
+pub use presence::{PresenceCommand, Watched};
 pub use publish::{ClientPublication, PublishOutcome};
 pub use refresh::Refreshed;
 pub use resume::{Hold, ResumeRequest};
@@ -201,7 +203,10 @@ impl Session {
             Input::Subscribed(outcome) => self.subscribed(outcome, effects),
             Input::Unsubscribed => self.unsubscribed(effects),
             Input::Verified { outcome, wall } => self.verified(now, wall, *outcome, effects),
-            Input::Regranted { refreshed, subscriptions } => self.regranted(now, refreshed, &subscriptions, effects),
+            Input::Regranted { refreshed, subscriptions, watched } => {
+                self.rewatched(watched, &subscriptions, effects);
+                self.regranted(now, refreshed, &subscriptions, effects);
+            }
             Input::Authorized { authorizing, outcome } => self.authorized(*authorizing, outcome, effects),
             Input::Published(outcome) => self.published(*outcome, effects),
             Input::Reauthorized { refreshed, denied } => self.reauthorized(now, refreshed, denied, effects),

@@ -42,8 +42,8 @@ mod token;
 pub use config::{
     ApiConfig, AuthConfig, ClaimSettings, Config, ConfigError, DeliveryConfig, HistoryConfig, HookSettings,
     HooksConfig, JwksSettings, LimitsConfig, LivenessConfig, LogConfig, LogFormat, MetricsAccess, MetricsConfig,
-    NamespaceConfig, NamespaceHistory, OnFailureName, Problem, ProviderConfig, ReconnectConfig, ServerConfig, Span,
-    TlsConfig, reference,
+    NamespaceConfig, NamespaceHistory, NamespacePresence, OnFailureName, PresenceConfig, Problem, ProviderConfig,
+    ReconnectConfig, ServerConfig, Span, TlsConfig, reference,
 };
 pub use dev::Dev;
 pub use reload::{ReloadError, Reloaded, Reloader};

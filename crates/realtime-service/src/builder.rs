@@ -23,13 +23,14 @@ use crate::{
     metrics::Metrics,
     node::{Hooks, Node},
     outbound::OutboundShared,
+    presence::{Presence, PresenceParts},
     publish::{Publisher, PublisherParts},
     publish_rates::PublishRates,
     revocations::Revocations,
     service::Service,
     settings::Settings,
     streams::{Streams, StreamsParts},
-    subscriptions::Subscriptions,
+    subscriptions::{Subscriptions, SubscriptionsParts},
     user_topics::UserTopics,
 };
 
@@ -195,8 +196,22 @@ impl ServiceBuilder {
         }
         let expiry = streams.expire_by_age();
         let control = ControlFrames { clock: clock.clone(), metrics: metrics.clone() };
-        let subscriptions =
-            Arc::new(Subscriptions::new(registry.clone(), pubsub, &bus, control.clone(), streams.clone()));
+        let presence = Arc::new(Presence::new(PresenceParts {
+            registry: registry.clone(),
+            pubsub: pubsub.clone(),
+            settings: settings.clone(),
+            clock: clock.clone(),
+            control: control.clone(),
+            metrics: metrics.clone(),
+        }));
+        let subscriptions = Arc::new(Subscriptions::new(SubscriptionsParts {
+            registry: registry.clone(),
+            pubsub,
+            bus: &bus,
+            control: control.clone(),
+            streams: streams.clone(),
+            presence: presence.clone(),
+        }));
         let user_topics = Arc::new(UserTopics::new(settings.clone(), registry.clone(), subscriptions.clone()));
         let publisher = Publisher::new(PublisherParts {
             node: id,
@@ -238,6 +253,7 @@ impl ServiceBuilder {
             journal,
             subscriptions,
             user_topics,
+            presence,
             publisher,
             publish_rates: PublishRates::default(),
             _expiry: expiry,

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use realtime_core::{Frame, codec::encode_control};
+use realtime_core::{
+    Frame,
+    codec::{encode_control, encode_presence},
+};
 use realtime_ports::Clock;
-use realtime_schema::Control;
+use realtime_schema::{Control, Presence};
 
 use crate::metrics::{Metrics, add};
 
@@ -22,5 +25,10 @@ impl ControlFrames {
             add(&self.metrics.errors_total, 1);
         }
         encode_control(control, self.clock.now())
+    }
+
+    /// The frame of `presence`, stamped now. `whole` says whether it replaces what a client has.
+    pub(crate) fn encode_presence(&self, presence: &Presence, whole: bool) -> Frame {
+        encode_presence(presence, whole, self.clock.now())
     }
 }

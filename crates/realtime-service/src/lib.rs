@@ -52,6 +52,7 @@ mod journal;
 mod metrics;
 mod node;
 mod outbound;
+mod presence;
 mod publish;
 mod publish_rates;
 mod refusals;
@@ -69,8 +70,10 @@ pub use builder::{BuildError, ServiceBuilder};
 pub use closes::CloseCounts;
 pub use history::HistoryError;
 pub use metrics::MetricsSnapshot;
+pub use presence::PresenceError;
 pub use refusals::RefusalCounts;
 pub use service::Service;
 pub use settings::{
-    AdmissionSettings, HistorySettings, LivenessSettings, PublishingSettings, RevocationSettings, Settings,
+    AdmissionSettings, HistorySettings, LivenessSettings, PresenceSettings, PublishingSettings, RevocationSettings,
+    Settings,
 };

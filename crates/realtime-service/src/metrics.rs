@@ -10,6 +10,13 @@ use crate::{
     streams::StreamsStats,
 };
 
+/// The number of topics with present users, and of pairs of a topic and a user.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct PresenceStats {
+    pub(crate) topics: usize,
+    pub(crate) users: usize,
+}
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// The counters. Those that all threads share are written once per publication or less often, never per listener.
@@ -45,6 +52,10 @@ macro_rules! counters {
             pub topics: u64,
             /// Subscriptions now.
             pub subscriptions: u64,
+            /// Topics with at least one present user now.
+            pub presence_topics: u64,
+            /// Pairs of a topic and a user who is present on it now.
+            pub presence_users: u64,
             /// Revocations that have not ended.
             pub revocations: u64,
             /// Streams with a history, or with the position of one.
@@ -59,6 +70,7 @@ macro_rules! counters {
                 admitted: usize,
                 connections: usize,
                 topics: PubSubStats,
+                presence: PresenceStats,
                 revocations: usize,
                 streams: StreamsStats,
             ) -> MetricsSnapshot {
@@ -74,6 +86,8 @@ macro_rules! counters {
                     connections: connections as u64,
                     topics: topics.topics as u64,
                     subscriptions: topics.subscriptions as u64,
+                    presence_topics: presence.topics as u64,
+                    presence_users: presence.users as u64,
                     revocations: revocations as u64,
                     history_streams: streams.streams as u64,
                     history_bytes: streams.bytes as u64,
@@ -110,6 +124,8 @@ counters! {
     errors_total,
     /// Hooks of the application that failed or took too long.
     hook_errors_total,
+    /// Lists of present users that are sent again, because a slow reader's queue had left changes out.
+    presence_repairs_total,
 }
 
 /// Adds to a counter.

@@ -11,9 +11,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     admission::Admissions, authorization::Authorizations, connections::Connections, control::ControlFrames,
-    journal::Journal, metrics::Metrics, outbound::OutboundShared, publish::Publisher, publish_rates::PublishRates,
-    revocations::Revocations, settings::LiveSettings, streams::Streams, subscriptions::Subscriptions,
-    user_topics::UserTopics,
+    journal::Journal, metrics::Metrics, outbound::OutboundShared, presence::Presence, publish::Publisher,
+    publish_rates::PublishRates, revocations::Revocations, settings::LiveSettings, streams::Streams,
+    subscriptions::Subscriptions, user_topics::UserTopics,
 };
 
 /// The application's hooks.
@@ -49,6 +49,7 @@ pub(crate) struct Node {
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) user_topics: Arc<UserTopics>,
     pub(crate) connections: Connections,
+    pub(crate) presence: Arc<Presence>,
     pub(crate) publisher: Publisher,
     pub(crate) publish_rates: PublishRates,
     /// Removes what has expired from the histories.

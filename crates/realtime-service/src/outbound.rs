@@ -13,7 +13,7 @@ use realtime_core::{
     outbound::{OutboundQueue, QueueLimits, Verdict},
 };
 use realtime_ports::{QueueChange, SendError, WebSocketConnection};
-use realtime_schema::{ClientId, CloseCode, Closing, ConnectionId, Gap, Route};
+use realtime_schema::{ClientId, CloseCode, Closing, ConnectionId, Gap, Route, Topic};
 
 use crate::metrics::{Metrics, add};
 
@@ -61,6 +61,8 @@ pub(crate) struct Work {
     pub(crate) next: Option<Next>,
     /// The peer, the timer or a pending command has woken the task: it should look at them.
     pub(crate) listen: bool,
+    /// The topics whose lists of present users are needed: the queue had no room for changes.
+    pub(crate) outdated: Vec<Topic>,
 }
 
 /// What the connection's task has to write next.
@@ -105,7 +107,7 @@ impl Outbound {
         } else {
             None
         };
-        Work { next, listen }
+        Work { next, listen, outdated: state.queue.take_outdated() }
     }
 
     /// The client that the queue belongs to.

@@ -9,13 +9,13 @@ use realtime_ports::{
 };
 use realtime_schema::{
     Closing, Connection, ConnectionId, ConnectionInfo, ConnectionPage, ConnectionQuery, HistoryPage, HistoryQuery,
-    Origin, PublishRequest, Receipt, Revocation, RevocationId, RevocationRequest, Revoked, Route, SubscriberPage,
-    SubscriberQuery, Topic, TopicInfo, UserId, UserTopicChange,
+    Origin, PresencePage, PresenceQuery, PublishRequest, Receipt, Revocation, RevocationId, RevocationRequest, Revoked,
+    Route, SubscriberPage, SubscriberQuery, Topic, TopicInfo, UserId, UserTopicChange,
 };
 
 use crate::{
     admission::Admission, connection, drain, history, history::HistoryError, metrics::MetricsSnapshot, node::Node,
-    reload, revoke, settings::Settings,
+    presence::PresenceError, reload, revoke, settings::Settings,
 };
 
 /// The real-time layer of one node. Cloning makes another handle to it.
@@ -45,9 +45,9 @@ impl Service {
 
     /// The counters now.
     pub fn metrics(&self) -> MetricsSnapshot {
-        let Node { admissions, connections, subscriptions, revocations, metrics, streams, .. } = &*self.0;
-        let (topics, revocations) = (subscriptions.stats(), revocations.count());
-        metrics.snapshot(admissions.held(), connections.count(), topics, revocations, streams.stats())
+        let Node { admissions, connections, subscriptions, presence, revocations, metrics, streams, .. } = &*self.0;
+        let (topics, presence, revocations) = (subscriptions.stats(), presence.stats(), revocations.count());
+        metrics.snapshot(admissions.held(), connections.count(), topics, presence, revocations, streams.stats())
     }
 
     /// The bytes that wait in the queues of all connections. Visits every connection: call it at most once a second.
@@ -123,6 +123,15 @@ impl Service {
     /// The topics that were given to `user`, sorted as text. [`RealtimeService::subscribe_user`] gives one.
     pub fn user_topics(&self, user: &UserId) -> Vec<Topic> {
         self.0.user_topics.of(user)
+    }
+
+    /// One page of the users who are on a topic, in their order, with everything that has changed until now: waits for at
+    /// most `presence.flush_interval` and five seconds.
+    ///
+    /// # Errors
+    /// The presence of the topic is not kept, or is not available now.
+    pub async fn presence(&self, topic: &Topic, query: PresenceQuery) -> Result<PresencePage, PresenceError> {
+        self.0.presence.page(topic, query).await
     }
 
     /// Up to `limit` revocations that have not ended, oldest first, from the first one after `after`.

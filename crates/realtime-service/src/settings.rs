@@ -38,6 +38,8 @@ pub struct Settings {
     pub publishing: PublishingSettings,
     /// How much history is kept in all, and how clients continue their streams.
     pub history: HistorySettings,
+    /// How the users who are on a topic are reported.
+    pub presence: PresenceSettings,
     /// How many revocations are kept, and how long.
     pub revocations: RevocationSettings,
     /// How many topics users may be given.
@@ -137,6 +139,24 @@ impl Default for HistorySettings {
     }
 }
 
+/// How the users who are on a topic are reported.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct PresenceSettings {
+    /// How long a user without a connection is still present: a reconnect within it is not seen by others.
+    pub grace: Duration,
+    /// Minimum time between two reports of a topic's changes.
+    pub flush_interval: Duration,
+    /// Maximum users that one frame or page names.
+    pub max_users: usize,
+}
+
+impl Default for PresenceSettings {
+    fn default() -> Self {
+        Self { grace: Duration::from_secs(10), flush_interval: Duration::from_millis(250), max_users: 1_000 }
+    }
+}
+
 /// How many revocations are kept, and how long.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -163,6 +183,7 @@ impl Default for Settings {
             liveness: LivenessSettings::default(),
             publishing: PublishingSettings::default(),
             history: HistorySettings::default(),
+            presence: PresenceSettings::default(),
             revocations: RevocationSettings::default(),
             user_topics: UserTopicLimits { per_user: 50, total: 100_000 },
             reconnect: Reconnect { min_ms: 250, max_ms: 30_000, spread_ms: 1_000 },

@@ -11,7 +11,7 @@ use realtime_schema::{
     ConnectionId, Control, Origin, Route, Subscribed, Subscription, Topic, TopicInfo, Unsubscribed, UnsubscribedReason,
 };
 
-use crate::{control::ControlFrames, streams::Streams};
+use crate::{control::ControlFrames, presence::Presence, streams::Streams};
 
 mod bus_interest;
 mod changes;
@@ -59,22 +59,28 @@ pub(crate) struct Subscriptions {
     pubsub: Arc<dyn PubSubManager>,
     control: ControlFrames,
     streams: Arc<Streams>,
+    presence: Arc<Presence>,
     /// One change of a connection's subscriptions at a time.
     changes: Changes,
     /// `None` if the bus delivers everything anyway.
     interest: Option<BusInterest>,
 }
 
+/// What the subscriptions are made of.
+pub(crate) struct SubscriptionsParts<'a> {
+    pub(crate) registry: Arc<dyn ConnectionRegistry>,
+    pub(crate) pubsub: Arc<dyn PubSubManager>,
+    pub(crate) bus: &'a Arc<dyn MessageBus>,
+    pub(crate) control: ControlFrames,
+    pub(crate) streams: Arc<Streams>,
+    pub(crate) presence: Arc<Presence>,
+}
+
 impl Subscriptions {
-    pub(crate) fn new(
-        registry: Arc<dyn ConnectionRegistry>,
-        pubsub: Arc<dyn PubSubManager>,
-        bus: &Arc<dyn MessageBus>,
-        control: ControlFrames,
-        streams: Arc<Streams>,
-    ) -> Self {
+    pub(crate) fn new(parts: SubscriptionsParts<'_>) -> Self {
+        let SubscriptionsParts { registry, pubsub, bus, control, streams, presence } = parts;
         let interest = bus.is_selective().then(|| BusInterest::new(bus.clone()));
-        Self { registry, pubsub, control, streams, changes: Changes::default(), interest }
+        Self { registry, pubsub, control, streams, presence, changes: Changes::default(), interest }
     }
 
     /// Lets a connection subscribe, to at most `max_topics` topics.
@@ -85,6 +91,7 @@ impl Subscriptions {
     /// Ends every subscription of a connection and lets it subscribe no more.
     pub(crate) fn detach(&self, id: ConnectionId) {
         let left = self.pubsub.detach(id);
+        self.presence.detach(id, &left);
         if let Some(interest) = &self.interest {
             interest.leave(left.into_iter().map(|subscription| Route::Topic(subscription.topic)));
         }
@@ -108,6 +115,15 @@ impl Subscriptions {
     }
 
     fn join_now(&self, id: ConnectionId, request: JoinRequest) -> Joined {
+        let topic = request.topic.clone();
+        let joined = self.subscribe_now(id, request)?;
+        if joined.new {
+            self.presence.follow(id, &topic);
+        }
+        Ok(joined)
+    }
+
+    fn subscribe_now(&self, id: ConnectionId, request: JoinRequest) -> Joined {
         let route = Route::Topic(request.topic.clone());
         if self.streams.has_history(&route) {
             let _change = self.changes.of(id);
@@ -121,6 +137,7 @@ impl Subscriptions {
     pub(crate) fn leave(&self, id: ConnectionId, topic: &Topic, notice: Option<UnsubscribedReason>) -> bool {
         let _change = self.changes.of(id);
         let left = self.pubsub.unsubscribe(id, topic);
+        self.presence.follow(id, topic);
         // Also without a subscription: one that is being made may have a gate already.
         self.end_stream(id, &Route::Topic(topic.clone()));
         if left && let Some(interest) = &self.interest {

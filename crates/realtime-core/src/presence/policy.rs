@@ -74,7 +74,7 @@ pub enum PresenceRight {
 impl Namespaces {
     /// The presence policy of a topic; `None` if its presence is not kept.
     pub fn presence(&self, topic: &Topic) -> Option<&PresencePolicy> {
-        if !self.has_presence() {
+        if !self.any_presence() {
             return None;
         }
         self.of_topic(topic)?.presence.as_ref()

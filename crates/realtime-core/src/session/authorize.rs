@@ -3,7 +3,10 @@
 use realtime_schema::{Action, CommandId, ErrorCode, ErrorReply, GrantAction, Origin, Topic};
 
 use super::{ClientPublication, Effect, Pending, PendingKind, Run, Session, error};
-use crate::access::{AccessDecision, AccessRequest};
+use crate::{
+    access::{AccessDecision, AccessRequest},
+    presence::PresenceRight,
+};
 
 /// The milliseconds after which a client should repeat a command that could not be authorized.
 const RETRY_AFTER_MS: u64 = 1_000;
@@ -79,6 +82,7 @@ impl Session {
                 let request = super::HistoryRequest { stream, since, limit, reverse };
                 self.read_history(id, request, false, effects);
             }
+            Action::Presence { .. } => Self::run_presence(id, action, PresenceRight::Always, effects),
             other => debug_assert!(false, "{other:?} is never authorized"),
         }
     }

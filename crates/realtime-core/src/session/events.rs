@@ -9,6 +9,7 @@ use super::{
     authorize::{AuthorizeOutcome, Authorizing},
     history::{HistoryOutcome, HistoryRequest},
     hook::HookFailure,
+    presence::{PresenceCommand, Watched},
     publish::{ClientPublication, PublishOutcome},
     refresh::Refreshed,
     resume::ResumeRequest,
@@ -67,6 +68,8 @@ pub enum Input {
         refreshed: Refreshed,
         /// Its subscriptions.
         subscriptions: Vec<Subscription>,
+        /// The topics whose presence it watches.
+        watched: Vec<Watched>,
     },
     /// The outcome of [`Run::Publish`].
     Published(Box<PublishOutcome>),
@@ -172,6 +175,15 @@ pub enum Run {
         refreshed: Refreshed,
         /// The topics.
         topics: Vec<Topic>,
+    },
+    /// Send who is on a topic, now or from now on, and the reply to the command. No outcome.
+    Presence(Box<PresenceCommand>),
+    /// Send no more changes of who is on a topic. No outcome.
+    EndPresence {
+        /// The topic.
+        topic: Topic,
+        /// Whether the client lost its right, and is notified.
+        revoked: bool,
     },
     /// Verify and authorize a new token; the outcome is [`Input::Verified`].
     Verify {

@@ -11,6 +11,7 @@ use crate::{
 
 mod authorize;
 mod hook;
+mod presence;
 mod publish;
 
 /// The wall clock, in seconds, when the monotonic clock is at zero.
@@ -246,7 +247,8 @@ fn a_refresh_renews_the_expiry_the_roles_and_the_grants() {
         has("given", Origin::Server),
         has("news:today", Origin::Client),
     ];
-    let effects = world.handle(Input::Regranted { refreshed: refreshed(&renewed.roles), subscriptions });
+    let effects =
+        world.handle(Input::Regranted { refreshed: refreshed(&renewed.roles), subscriptions, watched: Vec::new() });
     let ack = Ack { token_expires_in_ms: Some(95_000), roles: Some(renewed.roles), ..Ack::new(CommandId::Number(1)) };
     assert_eq!(
         effects,

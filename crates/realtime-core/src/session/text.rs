@@ -52,7 +52,7 @@ impl Session {
             Action::History { stream, since, limit, reverse } => {
                 self.history(id, HistoryRequest { stream, since, limit, reverse }, effects);
             }
-            Action::Presence { .. } => not_offered(id, "presence", effects),
+            Action::Presence { .. } => self.presence(id, action, effects),
             Action::Resume { since } => self.resume(id, since, effects),
             // The decoder returns no other action; only a caller that makes its own commands gets here.
             other => not_offered(id, other.name(), effects),

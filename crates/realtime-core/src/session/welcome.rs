@@ -47,8 +47,8 @@ pub fn welcome(
 impl SessionSettings {
     /// The optional features that this server offers.
     fn features(&self) -> Vec<String> {
-        let history = self.namespaces.any_history();
-        history.then(|| "history".to_owned()).into_iter().collect()
+        let offered = [("history", self.namespaces.any_history()), ("presence", self.namespaces.any_presence())];
+        offered.into_iter().filter(|(_, is_offered)| *is_offered).map(|(name, _)| name.to_owned()).collect()
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{
     history::{HistoryPage, HistoryQuery},
     id::{ConnectionId, RevocationId},
     listing::{ConnectionPage, ConnectionQuery, SubscriberPage, SubscriberQuery, TopicPage, TopicQuery},
+    presence::{PresencePage, PresenceQuery},
     revocation::{Revocation, RevocationPage, RevocationQuery, RevocationRequest, Revoked},
     text::{Role, UserId},
     topic::Topic,
@@ -303,6 +304,20 @@ pub(super) const OPERATIONS: &[Operation] = &[
         id: "readHistoryOfAll",
         summary: "Read the history of what was published to every connection",
         ..HISTORY
+    },
+    Operation {
+        path: "/api/v1/topics/{topic}/presence",
+        id: "listPresence",
+        tag: Tag::Topics,
+        summary: "List the users who are on a topic",
+        description: "In their order as text, each with the number of its connections. `next` of one page is `after` \
+                      of the one that follows. With `names=false` only the count. A topic whose presence is not kept \
+                      is not found.",
+        path_params: &[TOPIC],
+        query: Some(Components::fields::<PresenceQuery>),
+        response: json(Components::response::<PresencePage>),
+        refusals: &[BadRequest, NotFound],
+        ..PLAIN
     },
     Operation {
         method: "put",

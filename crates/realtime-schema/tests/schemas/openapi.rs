@@ -85,6 +85,7 @@ fn the_paths_are_those_of_the_protocol_page() {
             "get /api/v1/roles/{role}/history",
             "get /api/v1/topics",
             "get /api/v1/topics/{topic}/history",
+            "get /api/v1/topics/{topic}/presence",
             "get /api/v1/topics/{topic}/subscribers",
             "delete /api/v1/users/{id}/connections",
             "get /api/v1/users/{id}/connections",

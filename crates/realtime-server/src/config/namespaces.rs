@@ -5,7 +5,7 @@ use realtime_schema::StreamPattern;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{delivery::OverflowName, duration::Span, problems::Problems};
+use super::{delivery::OverflowName, duration::Span, presence::NamespacePresence, problems::Problems};
 
 /// The policy of the streams that a pattern matches. Start from [`NamespaceConfig::new`] and set what differs.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -35,6 +35,10 @@ pub struct NamespaceConfig {
     #[serde(default)]
     #[schemars(with = "NamespaceHistory")]
     pub history: Option<NamespaceHistory>,
+    /// Who may see the users who are on each topic. Without it, their presence is not kept; `presence = {}` keeps it.
+    #[serde(default)]
+    #[schemars(with = "NamespacePresence")]
+    pub presence: Option<NamespacePresence>,
 }
 
 impl NamespaceConfig {
@@ -46,6 +50,7 @@ impl NamespaceConfig {
             publish: PublishPolicy::default(),
             overflow: None,
             history: None,
+            presence: None,
         }
     }
 }
@@ -106,7 +111,7 @@ enum ReadName {
 /// Adds what can't take effect: a policy of topics for another stream, a history of nothing, and `latest` with history.
 pub(super) fn check(list: &[NamespaceConfig], problems: &mut Problems) {
     for (at, namespace) in list.iter().enumerate() {
-        let NamespaceConfig { pattern, subscribe, publish, overflow, history } = namespace;
+        let NamespaceConfig { pattern, subscribe, publish, overflow, history, presence } = namespace;
         let key = |name: &str| format!("namespaces[{at}].{name}");
         if !matches!(pattern, StreamPattern::Topic(_)) {
             if *subscribe != SubscribePolicy::Granted {
@@ -116,6 +121,10 @@ pub(super) fn check(list: &[NamespaceConfig], problems: &mut Problems) {
             if *publish != PublishPolicy::Granted {
                 let what = format!("clients can publish only to topics, and `{pattern}` is none; leave it out");
                 problems.add(&key("publish"), what);
+            }
+            if presence.is_some() {
+                let what = format!("only topics have presence, and `{pattern}` is none; leave it out");
+                problems.add(&key("presence"), what);
             }
         }
         let Some(NamespaceHistory { size, age, bytes, read: _ }) = history else { continue };
@@ -158,6 +167,7 @@ fn policy(config: &NamespaceConfig) -> Namespace {
         namespace = namespace.with_history(Retention { size: *size, age: age.0, bytes: *bytes });
         namespace.read = *read;
     }
+    namespace.presence = config.presence.as_ref().map(NamespacePresence::policy);
     namespace.subscribe = config.subscribe;
     namespace.publish = config.publish;
     namespace.overflow = config.overflow.unwrap_or(namespace.overflow);

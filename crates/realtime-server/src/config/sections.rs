@@ -23,6 +23,7 @@ use super::{
     log::LogConfig,
     metrics::MetricsConfig,
     namespaces::{self, NamespaceConfig},
+    presence::PresenceConfig,
     problems::{ConfigError, Problem, Problems},
     reconnect::ReconnectConfig,
     server::ServerConfig,
@@ -63,6 +64,9 @@ pub struct Config {
     /// An application's backend, in any language, that decides and is notified by signed HTTP requests: see
     /// [hooks.md](hooks.md). A change needs a restart.
     pub hooks: HooksConfig,
+    /// How the users who are on a topic are reported. Which topics have presence, and who may see it, is in
+    /// `[[namespaces]]`.
+    pub presence: PresenceConfig,
 }
 
 impl Config {
@@ -90,6 +94,7 @@ impl Config {
         self.hooks.check(&mut problems);
         namespaces::check(&self.namespaces, &mut problems);
         self.history.check(&mut problems);
+        self.presence.check(&mut problems);
         problems.into_list()
     }
 
@@ -121,6 +126,7 @@ impl Config {
         self.api.take_reloadable(new.api);
         self.limits.take_reloadable(&new.limits);
         self.history.take_reloadable(&new.history);
+        self.presence = new.presence;
         self.log.connections = new.log.connections;
         if level {
             self.log.level = new.log.level;
@@ -144,6 +150,7 @@ impl Config {
         self.reconnect.apply(&mut settings);
         self.hooks.apply(&mut settings);
         self.history.apply(&mut settings);
+        self.presence.apply(&mut settings);
         settings.namespaces = namespaces::policies(&self.namespaces, self.delivery.overflow);
         problems.none_or(settings)
     }

@@ -214,8 +214,12 @@ impl<S: Socket> Driver<S> {
     fn write(&mut self, context: &mut Context<'_>, batch: &mut VecDeque<Frame>) -> Written {
         // What a panic left of another connection's is not for this one.
         batch.clear();
-        let Work { next, listen } = self.outbound.work(context.waker(), batch);
+        let Work { next, listen, outdated } = self.outbound.work(context.waker(), batch);
         self.listen |= listen;
+        if !outdated.is_empty() {
+            let not_watched = self.node.presence.repair(self.connection.id, outdated);
+            self.outbound.look(|queue| queue.forget_outdated(&not_watched));
+        }
         let then = match next {
             None => return Written::All,
             Some(Next::Close(closing)) => return Written::Not(SlowStep::End(End::Ours(closing))),

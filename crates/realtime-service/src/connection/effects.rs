@@ -59,6 +59,15 @@ pub(super) fn run(
             outbound.look(|queue| queue.release_held(&reason));
             Outcome::Nothing
         }
+        Run::Presence(command) => {
+            let socket: Arc<dyn WebSocketConnection> = outbound.clone();
+            node.presence.command(me, &socket, *command);
+            Outcome::Nothing
+        }
+        Run::EndPresence { topic, revoked } => {
+            node.presence.end(me, &topic, revoked);
+            Outcome::Nothing
+        }
         Run::Hook(message) => Outcome::Later(hooks::message(node, connection, message)),
         Run::Publish { publication, only_subscribers } => {
             publishing::publish(node, connection, *publication, only_subscribers)
@@ -86,7 +95,8 @@ pub(super) fn run(
         }
         Run::Regrant { roles, token } => {
             let refreshed = regrant(node, connection, outbound, roles, token);
-            Outcome::Now(Input::Regranted { refreshed, subscriptions: node.subscriptions.of(me) })
+            let (subscriptions, watched) = (node.subscriptions.of(me), node.presence.watched(me));
+            Outcome::Now(Input::Regranted { refreshed, subscriptions, watched })
         }
         Run::Revoke { topic } => {
             node.subscriptions.leave(me, &topic, Some(UnsubscribedReason::Revoked));

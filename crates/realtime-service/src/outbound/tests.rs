@@ -84,7 +84,7 @@ fn a_task_is_woken_once_for_all_that_comes_and_told_whether_it_was_only_the_queu
     let (waker, woken) = (Waker::from(task.clone()), || task.0.swap(0, Relaxed));
     let work = || {
         let mut batch = VecDeque::new();
-        let Work { next, listen } = outbound.work(&waker, &mut batch);
+        let Work { next, listen, .. } = outbound.work(&waker, &mut batch);
         (next.is_some(), batch.len(), listen)
     };
     assert_eq!(work(), (false, 0, false), "nothing yet");

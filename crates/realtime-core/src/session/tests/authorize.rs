@@ -86,7 +86,7 @@ fn a_refresh_asks_the_authorizer_again_about_what_the_new_token_does_not_grant()
     ];
     let roles: Vec<Role> = Vec::new();
     let topics = vec![topic("a"), topic("c"), topic("d")];
-    let asked = world.handle(Input::Regranted { refreshed: refreshed(&roles), subscriptions });
+    let asked = world.handle(Input::Regranted { refreshed: refreshed(&roles), subscriptions, watched: Vec::new() });
     assert_eq!(asked, [Effect::Run(Run::Reauthorize { refreshed: refreshed(&roles), topics })]);
     assert!(world.session.is_refreshing());
 

@@ -3,6 +3,7 @@
 mod blocking;
 mod connections;
 mod history;
+mod presence;
 mod publish;
 mod revocations;
 mod topics;
@@ -38,6 +39,7 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/roles/{role}/history", get(history::of_role))
         .route("/all/history", get(history::of_all))
         .route("/topics/{topic}/subscribers", get(topics::subscribers))
+        .route("/topics/{topic}/presence", get(presence::presence))
         .fallback(async || ApiError::new(ErrorCode::NotFound, "unknown path; /api/openapi.json lists them all"))
         .method_not_allowed_fallback(async || {
             ApiError::with_status(405, "unknown method for this path; /api/openapi.json lists them all")

@@ -83,6 +83,8 @@ impl Collector for Figures {
                 "Sockets that speak HTTP now, without those of WebSockets; their limit is limits.http_sockets.",
                 self.http_slots.in_use() as u64,
             ),
+            ("presence_topics", "Topics with at least one present user, where presence is kept.", m.presence_topics),
+            ("presence_users", "Pairs of a topic and a user who is present on it.", m.presence_users),
             ("revocations", "Revocations of users and tokens that have not ended.", m.revocations),
             ("queued_bytes", "Bytes that wait in the queues of all connections.", self.queued_bytes()),
             ("draining", "1 while this node is draining, else 0.", self.service.is_draining().into()),
