@@ -52,6 +52,7 @@ mod journal;
 mod metrics;
 mod node;
 mod outbound;
+mod page_turns;
 mod presence;
 mod publish;
 mod publish_rates;

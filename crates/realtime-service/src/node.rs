@@ -11,9 +11,9 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     admission::Admissions, authorization::Authorizations, connections::Connections, control::ControlFrames,
-    journal::Journal, metrics::Metrics, outbound::OutboundShared, presence::Presence, publish::Publisher,
-    publish_rates::PublishRates, revocations::Revocations, settings::LiveSettings, streams::Streams,
-    subscriptions::Subscriptions, user_topics::UserTopics,
+    journal::Journal, metrics::Metrics, outbound::OutboundShared, page_turns::PageTurns, presence::Presence,
+    publish::Publisher, publish_rates::PublishRates, revocations::Revocations, settings::LiveSettings,
+    streams::Streams, subscriptions::Subscriptions, user_topics::UserTopics,
 };
 
 /// The application's hooks.
@@ -46,6 +46,7 @@ pub(crate) struct Node {
     pub(crate) streams: Arc<Streams>,
     /// The way to the durable store; `None` without one.
     pub(crate) journal: Option<Arc<Journal>>,
+    pub(crate) page_turns: PageTurns,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) user_topics: Arc<UserTopics>,
     pub(crate) connections: Connections,

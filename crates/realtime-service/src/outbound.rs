@@ -43,7 +43,20 @@ struct State {
     listen: bool,
     /// True while it waits for a slow reader.
     blocked: bool,
+    turn: Turn,
     phase: Phase,
+}
+
+/// Whether the task may read a page of a history.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Turn {
+    /// Not before it has waited.
+    #[default]
+    None,
+    /// It waits.
+    Waiting,
+    /// Now, one page.
+    Allowed,
 }
 
 #[derive(Default)]
@@ -76,6 +89,8 @@ pub(crate) enum Next {
     },
     /// Nothing was taken: what waits goes before the next page of this stream's history.
     Page(Route),
+    /// Nothing was taken: the task is to wait for [`PageTurns`](crate::page_turns::PageTurns), and to ask again.
+    Turn,
     /// Only the close.
     Close(Box<Closing>),
 }
@@ -98,8 +113,14 @@ impl Outbound {
         let listen = mem::take(&mut state.listen);
         let closing = matches!(state.phase, Phase::Closing(_));
         let open = matches!(state.phase, Phase::Open);
-        let next = if open && let Some(stream) = state.queue.next_open() {
-            Some(Next::Page(stream))
+        let next = if open && state.turn != Turn::Waiting && state.queue.has_open() {
+            match mem::take(&mut state.turn) {
+                Turn::Allowed => state.queue.next_open().map(Next::Page),
+                Turn::None | Turn::Waiting => {
+                    state.turn = Turn::Waiting;
+                    Some(Next::Turn)
+                }
+            }
         } else if !state.queue.is_empty() {
             Some(Next::Batch { gaps: state.queue.take(batch), last: closing })
         } else if closing && let Phase::Closing(closing) = mem::replace(&mut state.phase, Phase::Closed) {
@@ -123,6 +144,13 @@ impl Outbound {
     /// The task will ask for [work](Self::work) by itself before it rests: what comes until then need not wake it.
     pub(crate) fn stay_awake(&self) {
         self.state().awake = true;
+    }
+
+    /// The task may read one page of a history.
+    pub(crate) fn allow_page(&self) {
+        let mut state = self.state();
+        state.turn = Turn::Allowed;
+        state.rouse();
     }
 
     /// The reader is slow: the task waits for it before it asks for [work](Self::work) again.
@@ -240,7 +268,7 @@ impl WebSocketConnection for Outbound {
                 limits.messages, limits.bytes
             );
             state.close(Closing::new(CloseCode::TOO_SLOW, reason));
-        } else {
+        } else if verdict != Verdict::CatchingUp || state.turn != Turn::Waiting {
             state.rouse();
         }
         drop(state);

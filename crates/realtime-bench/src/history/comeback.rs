@@ -3,7 +3,10 @@
 use std::time::{Duration, Instant};
 
 use futures_util::{StreamExt, stream};
-use tokio::time::{sleep, timeout};
+use tokio::{
+    io::AsyncWriteExt,
+    time::{sleep, timeout},
+};
 
 use crate::{
     cases::TOPIC,
@@ -11,7 +14,7 @@ use crate::{
     publisher::Publisher,
     sequence,
     servers::Running,
-    subscribers::{self, Connected, Subscribers, await_text},
+    subscribers::{self, Connected, Subscribers, await_text, masked_text},
     tokens,
     wire::{Client, Target},
 };
@@ -76,6 +79,28 @@ pub(super) async fn publish(running: &Running, count: u64, start: Instant) -> Re
         let message = |n| (Target::Topic(TOPIC.into()), sequence::message(n, now, 128));
         publisher.publish(&(first..last).map(message).collect::<Vec<_>>()).await?;
         live.received(last).await?;
+    }
+    Ok(())
+}
+
+/// Connects clients that do not subscribe yet.
+pub(super) async fn connect_bare(running: &Running, clients: &[Client]) -> Result<Vec<Connected>> {
+    let bare = clients.iter().map(|client| Client::new(client.token.clone(), None));
+    subscribers::connect(running.subscribers, running.server, bare.collect()).await
+}
+
+/// Lets all clients subscribe on their connections, from where each stopped; each reads at once.
+pub(super) async fn subscribe_all(
+    running: &Running,
+    clients: &[Client],
+    sockets: Vec<Connected>,
+    readers: &mut Subscribers,
+) -> Result<()> {
+    for mut socket in sockets {
+        for (command, _) in running.server.greetings(&clients[socket.client]) {
+            socket.stream.write_all(&masked_text(&command)).await?;
+        }
+        readers.add(socket);
     }
     Ok(())
 }

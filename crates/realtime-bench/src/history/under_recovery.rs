@@ -17,7 +17,7 @@ use crate::{
 /// How long the publisher is measured where nothing else ends.
 const MEASURED: Duration = Duration::from_secs(6);
 
-/// Publishes to a topic at a steady rate: without subscribers, with live ones, or while as many recover a long history.
+/// Publishes to a topic, request after request with pauses: without subscribers, with live ones, or while as many recover a long history.
 pub(crate) async fn measure(load: Load, running: &Running, options: &Options) -> Result<Figures> {
     let (count, messages) = if options.quick { (200, 2_000) } else { (1_000, 10_000) };
     let measured = if options.quick { MEASURED / 3 } else { MEASURED };
@@ -43,8 +43,10 @@ pub(crate) async fn measure(load: Load, running: &Running, options: &Options) ->
             (publisher.finish().await?, measured)
         }
         Load::Recovering => {
-            let publisher = publisher();
-            comeback::arrive(running, clients, AT_ONCE, &mut readers).await?;
+            // Connected before, so that only the recovery is measured.
+            let sockets = comeback::connect_bare(running, &clients).await?;
+            let (publisher, begun) = (publisher(), Instant::now());
+            comeback::subscribe_all(running, &clients, sockets, &mut readers).await?;
             readers.completed(count).await?;
             let took = begun.elapsed();
             (publisher.finish().await?, took)

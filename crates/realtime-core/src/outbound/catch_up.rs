@@ -59,6 +59,11 @@ impl OutboundQueue {
         self.rare.as_mut()?.gates.next_open()
     }
 
+    /// True if there is a stream to read from its history.
+    pub fn has_open(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.gates.has_open())
+    }
+
     /// Adds a gate: from now on the queue takes no frame of its stream. The frames of it that wait are dropped: they are
     /// in the history.
     ///

@@ -139,6 +139,10 @@ impl Gates {
         self.list.iter().any(|gate| gate.stream == *stream)
     }
 
+    pub(super) fn has_open(&self) -> bool {
+        self.list.iter().any(|gate| gate.state == State::Open)
+    }
+
     /// A stream to read next; each in its turn.
     pub(super) fn next_open(&mut self) -> Option<Route> {
         let at = self.list.iter().position(|gate| gate.state == State::Open)?;

@@ -80,10 +80,8 @@ pub(super) enum SlowStep {
 enum Written {
     /// Nothing is left.
     All,
-    /// Only the close is left.
-    AllButClose,
-    /// A history may have more pages.
-    AllButPages,
+    /// Something else is to be written next.
+    More,
     /// Not all was written: this comes first.
     Not(SlowStep),
 }
@@ -146,18 +144,7 @@ impl<S: Socket> Driver<S> {
         loop {
             match BATCH.with_borrow_mut(|batch| self.write(context, batch)) {
                 Written::All => {}
-                Written::AllButClose => continue,
-                Written::AllButPages => {
-                    // One page at a time, so that the other connections and the publishers are scheduled in between.
-                    // Looking at the inputs clears `listen`, unless there are more of them.
-                    if self.listen
-                        && let Poll::Ready(step) = self.poll_inputs(timer.as_mut())
-                    {
-                        return Poll::Ready(step);
-                    }
-                    context.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
+                Written::More => continue,
                 Written::Not(step) => return Poll::Ready(step),
             }
             if !self.listen {
@@ -225,11 +212,15 @@ impl<S: Socket> Driver<S> {
             Some(Next::Close(closing)) => return Written::Not(SlowStep::End(End::Ours(closing))),
             Some(Next::Batch { gaps, last }) => {
                 self.put_gaps_first(gaps, batch);
-                if last { Written::AllButClose } else { Written::All }
+                if last { Written::More } else { Written::All }
             }
             Some(Next::Page(stream)) => {
                 self.take_page(&stream, batch);
-                Written::AllButPages
+                Written::More
+            }
+            Some(Next::Turn) => {
+                self.node.page_turns.wait(self.outbound.clone());
+                return Written::More;
             }
         };
         let (mut messages, mut bytes) = (0, 0);

@@ -36,14 +36,14 @@ async fn taken(outbound: &Outbound) -> usize {
     match next(outbound, &mut batch).await.expect("something to write") {
         Next::Batch { .. } => batch.len(),
         Next::Close(closing) => panic!("closing instead: {closing:?}"),
-        Next::Page(stream) => panic!("a page of {stream:?} instead"),
+        Next::Page(_) | Next::Turn => panic!("a page instead"),
     }
 }
 
 async fn closed(outbound: &Outbound) -> Closing {
     match next(outbound, &mut VecDeque::new()).await.expect("a close") {
         Next::Close(closing) => *closing,
-        Next::Batch { .. } | Next::Page(_) => panic!("a batch instead"),
+        Next::Batch { .. } | Next::Page(_) | Next::Turn => panic!("a batch instead"),
     }
 }
 
