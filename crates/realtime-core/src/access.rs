@@ -66,3 +66,19 @@ impl AccessDecision {
         matches!(self, Self::Allow)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_publication_has_a_message_and_only_allow_is_a_yes() {
+        let topic = Topic::new("chat:7").expect("a topic");
+        assert_eq!(AccessRequest::new(GrantAction::History, topic.clone()).message, None);
+        let kind = MessageType::new("chat-message").expect("a type");
+        let request = AccessRequest::publish(topic, kind.clone(), Payload::of(&1).expect("JSON"));
+        assert_eq!((request.action, request.message.map(|message| message.kind)), (GrantAction::Publish, Some(kind)));
+        assert!(AccessDecision::Allow.is_allowed());
+        assert!(!AccessDecision::deny().is_allowed() && !AccessDecision::deny_with("no").is_allowed());
+    }
+}

@@ -72,6 +72,7 @@ impl Reloader {
         config.check()?;
         let old = app.live.load_full();
         let wanted = settings_of(&config);
+        let other_hook_secrets = exposed(&old.config.hooks.secrets).ne(exposed(&config.hooks.secrets));
         config.keep_startup_settings(&old.config, self.log.is_some());
         let settings = config.settings()?;
         let new = Live::new(config, app.dev.is_some())?;
@@ -79,6 +80,9 @@ impl Reloader {
             applied: changed(&settings_of(&old.config), &settings_of(&new.config)),
             needs_restart: changed(&settings_of(&new.config), &wanted),
         };
+        if other_hook_secrets {
+            reloaded.needs_restart.push("hooks.secrets".to_owned());
+        }
         if exposed(&old.api_keys).ne(exposed(&new.api_keys)) {
             reloaded.applied.push("api.keys".to_owned());
         }

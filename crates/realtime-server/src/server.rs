@@ -103,7 +103,9 @@ impl Server {
                 let what = "has no effect beside the application's own handler; remove the section";
                 return Err(ConfigError::Problems(vec![Problem::new("hooks.enabled", what)]).into());
             }
-            builder = builder.handler(Arc::new(hooks.clone()));
+            if hooks.has_handler() {
+                builder = builder.handler(Arc::new(hooks.clone()));
+            }
             if hooks.has_authorizer() {
                 builder = builder.authorizer(Arc::new(hooks.clone()));
             }
@@ -204,9 +206,12 @@ impl Server {
         tokio::time::sleep(delay).await;
         accepting.cancel();
         let timeout = app.config.server.shutdown_timeout.0;
+        let deadline = tokio::time::Instant::now() + timeout;
         let (left, _) = tokio::join!(app.service.drain(timeout), tokio::time::timeout(timeout, accept));
         if let Some(hooks) = &app.hooks {
-            let undelivered = hooks.drain(timeout).await;
+            // What the clients have left of it, and at least a moment.
+            let left = deadline.saturating_duration_since(tokio::time::Instant::now()).max(MIN_HOOKS_DRAIN);
+            let undelivered = hooks.drain(left).await;
             if undelivered > 0 {
                 tracing::warn!(undelivered, "the backend was not notified of every connection that ended");
             }
@@ -232,6 +237,9 @@ where
     };
     front::serve_with_slots(listener, config, slots, handler, shutdown).await;
 }
+
+/// The least time in which `disconnect` hooks are delivered once the last client is gone.
+const MIN_HOOKS_DRAIN: Duration = Duration::from_secs(1);
 
 /// How often the files of the certificate are looked at.
 const CERTIFICATE_INTERVAL: Duration = Duration::from_secs(2);

@@ -5,9 +5,14 @@ use std::{
     time::Duration,
 };
 
-use realtime_core::auth::{ConnectAttempt, ConnectDecision, ConnectGrant, ConnectRefusal, Refusal, RefusalReason};
-use realtime_ports::{ConnectionHandler, HookError};
-use realtime_schema::{CloseCode, ErrorCode, Role, Route, Topic};
+use realtime_adapters::local::LocalBus;
+use realtime_core::{
+    auth::{ConnectAttempt, ConnectDecision, ConnectGrant, ConnectRefusal, Refusal, RefusalReason},
+    policy::{Namespace, Namespaces, Overflow, Retention},
+};
+use realtime_ports::{BusError, ConnectionHandler, Delivery, HookError, MessageBus, Published};
+use realtime_schema::{CloseCode, Envelope, ErrorCode, Role, Route, Topic};
+use realtime_service::Settings;
 use realtime_testing::World;
 use serde_json::json;
 
@@ -112,4 +117,76 @@ async fn a_refresh_asks_the_application_again_and_has_the_roles_that_it_gives_th
     assert_eq!(ack["roles"], json!(["gamma", "member"]));
     let asked = application.asked.lock().expect("the list");
     assert_eq!(asked.iter().map(|attempt| attempt.connection).collect::<Vec<_>>(), [None, Some(alice.id())]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_client_resumes_the_topics_that_the_application_gives_it_without_a_loss_and_in_order() {
+    let application = Arc::new(Application::default());
+    let history = |settings: &mut Settings| {
+        let mut namespace = Namespace::new("topic:orders:*".parse().expect("a pattern"));
+        namespace.history = Some(Retention { size: 10, age: Duration::from_secs(600), bytes: 1 << 20 });
+        namespace.overflow = Overflow::Drop;
+        settings.namespaces = Namespaces::new(vec![namespace], Overflow::Close);
+    };
+    let world = World::builder().settings(history).handler(application).build().await;
+    let mut alice = world.client("alice").client_name("tab-1").connect().await;
+    world.settle().await;
+    alice.unread();
+    let orders = || Route::Topic(Topic::new("orders:alice").expect("a topic"));
+    let first = world.publish(orders(), "order", 1).await.position.expect("a position");
+    world.settle().await;
+    alice.disconnects().await;
+    world.publish(orders(), "order", 2).await;
+    alice.reconnects_with_ticket().await;
+    world.settle().await;
+    world.publish(orders(), "order", 3).await;
+    world.settle().await;
+    let early: Vec<_> = alice.unread().into_iter().filter(|frame| frame["type"] == "order").collect();
+    assert!(early.is_empty(), "before the client has said where it stopped: {early:?}");
+
+    let since = json!({"topic:orders:alice": first});
+    alice.sends(&json!({"action": "resume", "id": 1, "since": since}).to_string()).await;
+    world.settle().await;
+    world.publish(orders(), "order", 4).await;
+    world.settle().await;
+    let frames = alice.unread();
+    let offsets: Vec<_> = frames.iter().filter_map(|frame| frame["offset"].as_u64()).collect();
+    assert_eq!(offsets, [2, 3, 4], "{frames:?}");
+    assert!(frames.iter().all(|frame| frame["type"] != "gap"), "{frames:?}");
+}
+
+/// A bus that can't listen to any topic.
+struct DeafBus(LocalBus);
+
+#[async_trait::async_trait]
+impl MessageBus for DeafBus {
+    async fn start(&self, delivery: Arc<dyn Delivery>) -> Result<(), BusError> {
+        self.0.start(delivery).await
+    }
+
+    async fn publish(&self, envelope: Arc<Envelope>) -> Result<Published, BusError> {
+        self.0.publish(envelope).await
+    }
+
+    fn is_selective(&self) -> bool {
+        true
+    }
+
+    async fn listen(&self, _: &[Route]) -> Result<(), BusError> {
+        Err(BusError::Unavailable(Arc::new(std::io::Error::other("no link"))))
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_that_can_not_have_a_topic_that_it_was_given_is_closed_to_connect_again() {
+    let application = Arc::new(Application::default());
+    let world = World::builder()
+        .handler(application)
+        .ports(|_, builder| builder.bus(Arc::new(DeafBus(LocalBus::default()))))
+        .build()
+        .await;
+    let mut alice = world.client("alice").connect().await;
+    let closing = alice.expects("closing").await;
+    assert_eq!((&closing["code"], &closing["reconnect"]), (&json!(4500), &json!(true)));
+    world.client("bob").connect().await.expect_nothing().await;
 }

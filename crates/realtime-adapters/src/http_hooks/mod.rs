@@ -64,6 +64,11 @@ impl HttpHooks {
         self.0.hooks.contains_key(&name)
     }
 
+    /// Whether any hook of the port `ConnectionHandler` is on.
+    pub fn has_handler(&self) -> bool {
+        [HookName::Connect, HookName::Disconnect, HookName::Call].iter().any(|name| self.has(*name))
+    }
+
     /// Whether any hook of the port `Authorizer` is on.
     pub fn has_authorizer(&self) -> bool {
         [HookName::Subscribe, HookName::Publish, HookName::History, HookName::Presence]

@@ -100,7 +100,7 @@ impl Session {
         self.refreshed(now, id, refreshed, effects);
     }
 
-    fn not_granted(&self, request: &AccessRequest) -> String {
+    pub(super) fn not_granted(&self, request: &AccessRequest) -> String {
         let (user, topic) = (&self.user, &request.topic);
         let wanted = match request.action {
             GrantAction::Publish => "publish to",

@@ -193,6 +193,9 @@ impl HooksConfig {
             );
             problems.add("hooks.secrets", what);
         }
+        if self.url.as_ref().is_some_and(|url| url.contains(['?', '#'])) {
+            problems.add("hooks.url", "has a `?` or a `#`, after which no name of a hook can be added; remove it");
+        }
         for name in self.on() {
             match self.hook(name) {
                 None => problems.add("hooks.url", format!("is missing: the address of the hook `{}`", name.as_str())),

@@ -115,9 +115,9 @@ impl<S> Driver<S> {
 
 impl<S: Socket> Driver<S> {
     pub(super) fn new(node: Arc<Node>, opened: Opened, socket: S) -> Self {
-        let Opened { connection, session, outbound, permit, subscriptions } = opened;
+        let Opened { connection, session, outbound, permit, given } = opened;
         Self {
-            pending: hooks::opened(&node, &connection, subscriptions),
+            pending: hooks::opened(&node, &connection, given),
             armed: session.deadline(),
             node,
             connection,

@@ -28,8 +28,14 @@ pub(super) struct Opened {
     pub(super) session: Session,
     pub(super) outbound: Arc<Outbound>,
     pub(super) permit: Permit,
-    /// What the application gave the client.
-    pub(super) subscriptions: Vec<Topic>,
+    pub(super) given: Given,
+}
+
+/// The topics that the application gave a client.
+pub(super) struct Given {
+    pub(super) topics: Vec<Topic>,
+    /// Those with a history stand still until the client resumes them.
+    pub(super) held: bool,
 }
 
 /// Records and registers a connection that was admitted.
@@ -63,7 +69,7 @@ pub(super) fn open(node: &Node, id: ConnectionId, admission: Admission) -> Resul
     node.user_topics.enter(id, &connection.user, held);
     add(&node.metrics.connections_total, 1);
     log::connected(node, &connection, address);
-    Ok(Opened { connection, session, outbound, permit, subscriptions })
+    Ok(Opened { connection, session, outbound, permit, given: Given { topics: subscriptions, held } })
 }
 
 /// A connection that could not be opened after all.

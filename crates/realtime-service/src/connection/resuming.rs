@@ -51,7 +51,9 @@ pub(super) fn add_gates(node: &Node, connection: &Connection, outbound: &Outboun
         outbound.look(|queue| queue.add_gate(gate(route.clone(), Start::after(&position))));
         positions.extend(Stream::of(&route).map(|stream| (stream, position)));
     }
-    let ticket = (!positions.is_empty()).then(|| seal(node, connection, positions.keys().cloned().collect()));
+    // Also for a client whose topics alone have a history: those that the server gives it are held for a ticket too.
+    let any_history = node.settings.load().namespaces.any_history();
+    let ticket = any_history.then(|| seal(node, connection, positions.keys().cloned().collect()));
     WelcomeStreams { positions, ticket }
 }
 

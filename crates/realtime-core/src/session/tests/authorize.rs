@@ -96,3 +96,17 @@ fn a_refresh_asks_the_authorizer_again_about_what_the_new_token_does_not_grant()
     let ack = Effect::Send(Control::Ack(Ack { roles: Some(roles), ..Ack::new(CommandId::Number(1)) }));
     assert_eq!(effects, [revoke("a"), revoke("d"), ack]);
 }
+
+#[test]
+fn a_denial_names_what_was_denied() {
+    let session = world(&[]).session;
+    for (action, words) in [
+        (GrantAction::Subscribe, "`alice` may not subscribe to `order:1`"),
+        (GrantAction::Publish, "`alice` may not publish to `order:1`"),
+        (GrantAction::History, "`alice` may not read the history of `order:1`"),
+        (GrantAction::Presence, "`alice` may not see who is on `order:1`"),
+    ] {
+        let message = session.not_granted(&AccessRequest::new(action, topic("order:1")));
+        assert!(message.starts_with(words), "{message}");
+    }
+}

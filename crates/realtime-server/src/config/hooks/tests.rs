@@ -63,6 +63,8 @@ fn a_hook_without_an_address_or_a_secret_is_a_problem() {
     assert!(found.iter().any(|problem| problem.contains("the address of the hook `connect`")), "{found:?}");
     let found = problems(&hooks(r#"url = "https://backend""#));
     assert!(found.iter().any(|problem| problem.starts_with("hooks.enabled: names no hook")), "{found:?}");
+    let found = problems(&hooks("enabled = [\"connect\"]\nurl = \"https://backend?key=1\""));
+    assert!(found.iter().any(|problem| problem.starts_with("hooks.url: has a `?`")), "{found:?}");
     let secrets = format!(r#"secrets = ["{SECRET}"]"#);
     let allowed = format!("enabled = [\"call\"]\nurl = \"https://backend\"\ncall.on_failure = \"last\"\n{secrets}");
     let found = problems(&hooks(&allowed));
