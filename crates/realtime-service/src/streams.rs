@@ -95,6 +95,11 @@ impl Streams {
         self.enabled && self.settings.load().namespaces.retention(route).is_some()
     }
 
+    /// True if any stream may have a history.
+    pub(crate) fn any_history(&self) -> bool {
+        self.enabled && self.settings.load().namespaces.any_history()
+    }
+
     /// The position of a stream's last message.
     pub(crate) fn position(&self, route: &Route) -> StreamPosition {
         self.read(route, Log::position)

@@ -39,8 +39,6 @@ pub(crate) struct JoinRequest {
     pub(crate) origin: Origin,
     /// Where to read the topic's history from, if it has one.
     pub(crate) start: Start,
-    /// Its history stands still until the client resumes.
-    pub(crate) held: bool,
     /// What the client gets once it has caught up with the topic's history.
     pub(crate) owed: Option<Owed>,
 }
@@ -150,28 +148,17 @@ impl Subscriptions {
     }
 
     /// Subscribes a connection on the application's behalf, and notifies its client; true if it was not subscribed
-    /// before.
+    /// before. While the connection waits for a `resume`, a topic with a history stands still, and the client is notified
+    /// once it has caught up.
     pub(crate) async fn subscribe(
         self: &Arc<Self>,
         id: ConnectionId,
         topic: &Topic,
         origin: Origin,
     ) -> Result<bool, SubscribeError> {
-        self.subscribe_held(id, topic, origin, false).await
-    }
-
-    /// The same. If `held`, the topic's history stands still until the client resumes, and the client is notified then.
-    pub(crate) async fn subscribe_held(
-        self: &Arc<Self>,
-        id: ConnectionId,
-        topic: &Topic,
-        origin: Origin,
-        held: bool,
-    ) -> Result<bool, SubscribeError> {
         let notice = Subscribed { topic: topic.clone(), position: None, reason: None };
         let owed = Some(Owed::Subscribed(notice.clone()));
-        let start = if held { Start::after(&self.streams.position(&Route::Topic(topic.clone()))) } else { Start::Live };
-        let request = JoinRequest { topic: topic.clone(), origin, start, held, owed };
+        let request = JoinRequest { topic: topic.clone(), origin, start: Start::Live, owed };
         let joined = match self.join(id, request) {
             Joining::Now(joined) => joined,
             Joining::Later(joining) => joining.await,

@@ -81,20 +81,19 @@ impl UserTopics {
         change
     }
 
-    /// Subscribes a connection, which was registered just now, to the topics of its user. If `held`, those with a history
-    /// stand still until the client resumes them.
-    pub(crate) fn enter(self: &Arc<Self>, id: ConnectionId, user: &UserId, held: bool) {
+    /// Subscribes a connection, which was registered just now, to the topics of its user.
+    pub(crate) fn enter(self: &Arc<Self>, id: ConnectionId, user: &UserId) {
         if self.of(user).is_empty() {
             return;
         }
-        let mut entering = Box::pin(self.clone().enter_all(id, user.clone(), held));
+        let mut entering = Box::pin(self.clone().enter_all(id, user.clone()));
         // At once, unless the bus must be asked for the topics.
         if entering.as_mut().now_or_never().is_none() {
             tokio::spawn(entering);
         }
     }
 
-    async fn enter_all(self: Arc<Self>, id: ConnectionId, user: UserId, held: bool) {
+    async fn enter_all(self: Arc<Self>, id: ConnectionId, user: UserId) {
         let mut entered = BTreeSet::new();
         loop {
             let wanted = self.of(&user);
@@ -105,7 +104,7 @@ impl UserTopics {
                 entered.remove(&topic);
             }
             for topic in &wanted {
-                if entered.insert(topic.clone()) && !self.enter_one(id, topic, held).await {
+                if entered.insert(topic.clone()) && !self.enter_one(id, topic).await {
                     return;
                 }
             }
@@ -116,9 +115,9 @@ impl UserTopics {
     }
 
     /// Subscribes a new connection to one topic; false if the connection has ended.
-    async fn enter_one(&self, id: ConnectionId, topic: &Topic, held: bool) -> bool {
+    async fn enter_one(&self, id: ConnectionId, topic: &Topic) -> bool {
         for _ in 0..ATTEMPTS {
-            match self.subscriptions.subscribe_held(id, topic, Origin::Server, held).await {
+            match self.subscriptions.subscribe(id, topic, Origin::Server).await {
                 Ok(_) => return true,
                 Err(SubscribeError::NotConnected) => return false,
                 Err(SubscribeError::LimitExceeded { limit }) => {

@@ -106,6 +106,16 @@ impl OutboundQueue {
         errors
     }
 
+    /// The client has a resume ticket: what the server gives it stands still until the client resumes, or the hold expires.
+    pub fn hold(&mut self) {
+        self.rare.get_or_insert_default().gates.hold();
+    }
+
+    /// True from [`Self::hold`] until the client resumes, or the hold expires.
+    pub fn is_holding(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.gates.is_holding())
+    }
+
     /// True if the stream stands still until the client resumes.
     pub fn is_held(&self, stream: &Route) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.gates.is_held(stream))
@@ -157,7 +167,9 @@ impl OutboundQueue {
 
     /// Lets every held stream be read from where it was held, after a gap for `reason`. True if there was one.
     pub fn release_held(&mut self, reason: &GapReason) -> bool {
-        self.rare.as_mut().is_some_and(|rare| rare.gates.release(reason))
+        let released = self.rare.as_mut().is_some_and(|rare| rare.gates.release(reason));
+        self.forget_rare();
+        released
     }
 
     /// Appends all queued frames to `batch`, and returns what follows them: the next page of `stream`. `None` if its gate

@@ -120,6 +120,8 @@ struct Resume {
 pub(super) struct Gates {
     list: Vec<Gate>,
     resume: Option<Resume>,
+    /// The client has a resume ticket, and has not said where it stopped: what the server gives it stands still.
+    is_holding: bool,
 }
 
 /// The result of looking at a history for one page.
@@ -130,9 +132,18 @@ pub(super) struct Judged {
 }
 
 impl Gates {
-    /// True if there is no gate and no reply is owed.
+    /// True if there is no gate, no reply is owed, and no `resume` is awaited.
     pub(super) fn is_idle(&self) -> bool {
-        self.list.is_empty() && self.resume.is_none()
+        self.list.is_empty() && self.resume.is_none() && !self.is_holding
+    }
+
+    /// From now on a stream that the server gives may be held, until [`Self::resume_all`] or [`Self::release`].
+    pub(super) fn hold(&mut self) {
+        self.is_holding = true;
+    }
+
+    pub(super) fn is_holding(&self) -> bool {
+        self.is_holding
     }
 
     pub(super) fn contains(&self, stream: &Route) -> bool {
@@ -228,6 +239,7 @@ impl Gates {
 
     /// Lets every stream that is still held be read from where it was held, as a part of the `resume`.
     pub(super) fn resume_all(&mut self) {
+        self.is_holding = false;
         let held = self.list.iter().filter(|gate| gate.state == State::Held);
         for stream in held.map(|gate| gate.stream.clone()).collect::<Vec<_>>() {
             self.resume(&stream, None, None);
@@ -260,6 +272,7 @@ impl Gates {
 
     /// Lets every held stream be read from where it was held, after a gap for `reason`. Returns whether there was one.
     pub(super) fn release(&mut self, reason: &GapReason) -> bool {
+        self.is_holding = false;
         let mut released = false;
         for gate in self.list.iter_mut().filter(|gate| gate.state == State::Held) {
             (gate.state, gate.cause) = (State::Open, Some(reason.clone()));

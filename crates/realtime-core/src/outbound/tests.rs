@@ -152,6 +152,21 @@ fn latest_keeps_the_newest_of_each_type_and_route() {
     assert_eq!(payloads(&mut queue), (vec![2, 3, 5], vec![]));
 }
 
+#[test]
+fn a_queue_holds_what_the_server_gives_until_the_client_resumes_or_the_hold_expires() {
+    let mut queue = OutboundQueue::default();
+    assert!(!queue.is_holding());
+    queue.hold();
+    assert!(queue.is_holding());
+    assert!(!queue.release_held(&GapReason::HoldExpired), "nothing was held");
+    assert!(!queue.is_holding() && queue.rare.is_none(), "and nothing is left of it");
+    queue.hold();
+    assert_eq!(queue.begin_resume(None), Ok(()));
+    assert!(queue.is_holding(), "the streams are not counted yet");
+    assert_eq!(queue.settle_resume(), None);
+    assert!(!queue.is_holding() && queue.rare.is_none());
+}
+
 proptest! {
     #[test]
     fn no_order_of_pushes_breaks_the_bounds_or_loses_a_message_silently(

@@ -37,7 +37,7 @@ pub(super) fn run(
     match command {
         Run::Subscribe { topic, origin, since, id } => {
             let start = since.as_ref().map_or(Start::Live, Start::after);
-            let request = JoinRequest { topic, origin, start, held: false, owed: id.map(Owed::Ack) };
+            let request = JoinRequest { topic, origin, start, owed: id.map(Owed::Ack) };
             match node.subscriptions.join(me, request) {
                 Joining::Now(joined) => Outcome::Now(subscribed(joined)),
                 Joining::Later(joining) => Outcome::Later(Box::pin(async move { Some(subscribed(joining.await)) })),

@@ -7,9 +7,9 @@ use realtime_core::{
     session::{HookFailure, Input},
 };
 use realtime_ports::{HookContext, HookError, SubscribeError};
-use realtime_schema::{CloseCode, Closing, Connection, ConnectionId, Origin};
+use realtime_schema::{CloseCode, Closing, Connection, ConnectionId, Origin, Topic};
 
-use super::{opening::Given, pending::Pending};
+use super::pending::Pending;
 use crate::{
     metrics::add,
     node::{Hooks, Node},
@@ -20,7 +20,7 @@ fn context(hooks: &Hooks, node: &Arc<Node>, connection: &Arc<Connection>) -> Hoo
 }
 
 /// Subscribes a connection that was opened to what the application gave it, and calls the application's hook.
-pub(super) fn opened(node: &Arc<Node>, connection: &Arc<Connection>, given: Given) -> Option<Pending> {
+pub(super) fn opened(node: &Arc<Node>, connection: &Arc<Connection>, given: Vec<Topic>) -> Option<Pending> {
     let hooks = node.hooks.as_ref()?;
     let (handler, context) = (hooks.handler.clone(), context(hooks, node, connection));
     let (node, connection) = (node.clone(), connection.clone());
@@ -33,9 +33,9 @@ pub(super) fn opened(node: &Arc<Node>, connection: &Arc<Connection>, given: Give
 
 /// Subscribes a connection to the topics that the application gave it. One that can't have them all is closed, so that
 /// its client reconnects and misses nothing.
-async fn subscribe(node: &Node, id: ConnectionId, Given { topics, held }: Given) {
-    for topic in topics {
-        match node.subscriptions.subscribe_held(id, &topic, Origin::Server, held).await {
+async fn subscribe(node: &Node, id: ConnectionId, given: Vec<Topic>) {
+    for topic in given {
+        match node.subscriptions.subscribe(id, &topic, Origin::Server).await {
             Ok(_) => {}
             Err(SubscribeError::NotConnected) => return,
             Err(error) => {

@@ -28,14 +28,8 @@ pub(super) struct Opened {
     pub(super) session: Session,
     pub(super) outbound: Arc<Outbound>,
     pub(super) permit: Permit,
-    pub(super) given: Given,
-}
-
-/// The topics that the application gave a client.
-pub(super) struct Given {
-    pub(super) topics: Vec<Topic>,
-    /// Those with a history stand still until the client resumes them.
-    pub(super) held: bool,
+    /// The topics that the application gave the client.
+    pub(super) given: Vec<Topic>,
 }
 
 /// Records and registers a connection that was admitted.
@@ -66,10 +60,10 @@ pub(super) fn open(node: &Node, id: ConnectionId, admission: Admission) -> Resul
         // Revoked after it was verified, and before it was registered.
         node.connections.disconnect(id, closing);
     }
-    node.user_topics.enter(id, &connection.user, held);
+    node.user_topics.enter(id, &connection.user);
     add(&node.metrics.connections_total, 1);
     log::connected(node, &connection, address);
-    Ok(Opened { connection, session, outbound, permit, given: Given { topics: subscriptions, held } })
+    Ok(Opened { connection, session, outbound, permit, given: subscriptions })
 }
 
 /// A connection that could not be opened after all.

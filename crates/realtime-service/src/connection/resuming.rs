@@ -45,6 +45,9 @@ pub(super) fn hold(node: &Node, ticket: Ticket, now: Duration) -> Box<Hold> {
 /// positions.
 pub(super) fn add_gates(node: &Node, connection: &Connection, outbound: &Outbound, held: bool) -> WelcomeStreams {
     let mut positions = BTreeMap::new();
+    if held {
+        outbound.look(|queue| queue.hold());
+    }
     for route in own_streams(connection).filter(|route| node.streams.has_history(route)) {
         let position = node.streams.position(&route);
         let gate = if held { Gate::held } else { Gate::open };
@@ -52,8 +55,7 @@ pub(super) fn add_gates(node: &Node, connection: &Connection, outbound: &Outboun
         positions.extend(Stream::of(&route).map(|stream| (stream, position)));
     }
     // Also for a client whose topics alone have a history: those that the server gives it are held for a ticket too.
-    let any_history = node.settings.load().namespaces.any_history();
-    let ticket = any_history.then(|| seal(node, connection, positions.keys().cloned().collect()));
+    let ticket = node.streams.any_history().then(|| seal(node, connection, positions.keys().cloned().collect()));
     WelcomeStreams { positions, ticket }
 }
 
@@ -100,6 +102,14 @@ pub(super) async fn resume(
         cause: None,
     });
     outbound.look(|queue| queue.resume_held(held.collect()));
+    // A topic that the server gave, and that is live already.
+    let given = node.subscriptions.of(connection.id);
+    let (live, others): (Vec<_>, Vec<_>) = others
+        .into_iter()
+        .partition(|(topic, _, origin)| origin.is_none() && given.iter().any(|known| known.topic == *topic));
+    for (topic, position, _) in live {
+        notify(&node, &outbound, &Control::Gap(not_held(Stream::Topic(topic), &position)));
+    }
     let asked = others.iter().filter(|(.., origin)| origin.is_none()).map(|(topic, ..)| topic.clone()).collect();
     let denied = node.authorizations.denied(connection.clone(), asked).await;
     for (topic, position, origin) in others {
@@ -129,7 +139,7 @@ async fn join(
         notify(node, outbound, &Control::Gap(gap));
     }
     outbound.look(|queue| queue.expect_resumed());
-    let request = JoinRequest { topic, origin, start: Start::after(position), held: false, owed: Some(Owed::Resumed) };
+    let request = JoinRequest { topic, origin, start: Start::after(position), owed: Some(Owed::Resumed) };
     let joined = match node.subscriptions.join(connection.id, request) {
         Joining::Now(joined) => joined,
         Joining::Later(joining) => joining.await,

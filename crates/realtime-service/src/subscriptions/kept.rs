@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use realtime_core::outbound::{Gate, Start};
+use realtime_core::outbound::{Gate, Owed, Start};
 use realtime_ports::{SubscribeError, WebSocketConnection};
-use realtime_schema::{ConnectionId, Role, Route, StreamPosition};
+use realtime_schema::{ConnectionId, Origin, Role, Route, StreamPosition};
 
 use super::{Join, JoinRequest, Joined, Subscriptions};
 
@@ -12,14 +12,26 @@ impl Subscriptions {
     /// Subscribes a connection to a topic with a history. It is live once it has caught up. The caller holds the lock of
     /// the connection's changes.
     pub(super) fn join_kept(&self, id: ConnectionId, route: &Route, request: JoinRequest) -> Joined {
-        let JoinRequest { topic, origin, start, held, owed } = request;
+        let JoinRequest { topic, origin, start, owed } = request;
         let (_, socket) = self.registry.get(id).ok_or(SubscribeError::NotConnected)?;
         if self.pubsub.subscriptions(id).iter().any(|known| known.topic == topic) {
+            if matches!(owed, Some(Owed::Subscribed(_))) {
+                // The client was notified when the subscription was made.
+                return Ok(Join { new: false, catching_up: false });
+            }
             self.join_again(socket.as_ref(), Gate::open(route.clone(), start.clone()).owing(owed), &start);
             return Ok(Join { new: false, catching_up: true });
         }
-        let gate = if held { Gate::held(route.clone(), start) } else { Gate::opening(route.clone(), start) };
-        socket.with_queue(|queue| queue.add_gate(gate));
+        let is_holding = origin == Origin::Server && socket.with_queue(|queue| queue.is_holding()).unwrap_or_default();
+        // Outside the queue's lock, which comes after the stream's.
+        let held_at = is_holding.then(|| Start::after(&self.streams.position(route)));
+        socket.with_queue(|queue| {
+            queue.add_gate(match held_at {
+                // The client may have resumed meanwhile.
+                Some(position) if queue.is_holding() => Gate::held(route.clone(), position),
+                _ => Gate::opening(route.clone(), start),
+            });
+        });
         match self.pubsub.subscribe(id, &topic, origin) {
             Ok(new) => {
                 // Owed only now: what ends a gate sends what it owes, and the caller sends the error of a subscription
