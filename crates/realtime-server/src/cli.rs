@@ -78,6 +78,12 @@ struct Serve {
     /// A second address, for /metrics without a key, /healthz and /readyz alone (server.admin_listen).
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<String>,
+    /// The directory that keeps histories, idempotency keys and revocations over a restart (store.dir).
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<String>,
+    /// Move what is in the data directory aside, within it, and begin an empty store.
+    #[arg(long)]
+    data_dir_reset: bool,
     /// What to log (log.level): error, warn, info, debug, trace, or a filter by module.
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<String>,
@@ -219,6 +225,9 @@ impl Serve {
             let reads = serve.clone();
             // A file that does not end must not keep SIGTERM from ending the process.
             let (config, log) = spawn_blocking(move || reads.load()).await??;
+            if serve.data_dir_reset {
+                reset_store(&config).await?;
+            }
             let bound = if serve.dev { Server::bind_dev(config).await } else { Server::bind(config).await };
             Ok::<_, Box<dyn Error>>((bound?, log))
         };
@@ -285,6 +294,7 @@ impl Serve {
         let flags = [
             ("server.listen", &self.listen),
             ("server.admin_listen", &self.admin_listen),
+            ("store.dir", &self.data_dir),
             ("log.level", &self.log_level),
             ("log.format", &self.log_format),
         ];
@@ -298,6 +308,19 @@ impl Serve {
             }
         })
     }
+}
+
+/// Moves the store aside, and logs where to.
+async fn reset_store(config: &Config) -> Outcome {
+    if config.store.dir.is_none() {
+        return Err("--data-dir-reset needs --data-dir or store.dir".into());
+    }
+    let store = config.store.clone();
+    match spawn_blocking(move || store.reset()).await?.map_err(StartError::Store)? {
+        Some(path) => tracing::warn!(path = %path.display(), "moved the store aside; an empty one begins"),
+        None => tracing::info!("there is no store to move aside"),
+    }
+    Ok(())
 }
 
 impl Token {

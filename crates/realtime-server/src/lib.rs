@@ -40,10 +40,10 @@ mod signals;
 mod token;
 
 pub use config::{
-    ApiConfig, AuthConfig, ClaimSettings, Config, ConfigError, DeliveryConfig, HistoryConfig, HookSettings,
+    ApiConfig, AuthConfig, ClaimSettings, Config, ConfigError, DeliveryConfig, Durability, HistoryConfig, HookSettings,
     HooksConfig, JwksSettings, LimitsConfig, LivenessConfig, LogConfig, LogFormat, MetricsAccess, MetricsConfig,
     NamespaceConfig, NamespaceHistory, NamespacePresence, OnFailureName, PresenceConfig, Problem, ProviderConfig,
-    ReconnectConfig, ServerConfig, Span, TlsConfig, reference,
+    ReconnectConfig, ServerConfig, Span, StoreConfig, TlsConfig, reference,
 };
 pub use dev::Dev;
 pub use reload::{ReloadError, Reloaded, Reloader};

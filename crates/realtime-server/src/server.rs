@@ -9,11 +9,11 @@ use std::{
 
 use axum::{Router, body::Body, http::Request};
 use realtime_adapters::front::{self, AcceptorConfig, Listener, RequestBody, Slots, TlsCertificate, TlsListener};
-use realtime_ports::ConnectionHandler;
+use realtime_ports::{ConnectionHandler, StoreError};
 use realtime_service::{BuildError, Service};
 use tokio::{
     net::{TcpListener, TcpSocket},
-    task::JoinError,
+    task::{JoinError, spawn_blocking},
 };
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -55,12 +55,23 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The durable store can't be opened.
+    #[error("store.dir can't be used{}", store_hint(.0))]
+    Store(#[source] StoreError),
     /// The service could not be composed.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// The task that accepts sockets failed.
-    #[error("accepting failed")]
-    Accept(#[from] JoinError),
+    /// A task of the server failed: the one that accepts sockets, or the one that opens the store.
+    #[error("a task of the server failed")]
+    Task(#[from] JoinError),
+}
+
+/// What to do about an error of the store, beyond what it says itself.
+fn store_hint(error: &StoreError) -> &'static str {
+    match error {
+        StoreError::Damaged(_) => " (`serve --data-dir-reset` moves it aside and begins an empty one)",
+        _ => "",
+    }
 }
 
 impl Server {
@@ -116,7 +127,15 @@ impl Server {
         if let Some(tickets) = config.tickets()? {
             builder = builder.tickets(Arc::new(tickets));
         }
-        let service = builder.build().await?;
+        let store = config.store.clone();
+        // It is checked whole: that may take a second.
+        if let Some(store) = spawn_blocking(move || store.open()).await?.map_err(StartError::Store)? {
+            builder = builder.store(Arc::new(store));
+        }
+        let service = builder.build().await.map_err(|error| match error {
+            BuildError::Store(error) => StartError::Store(error),
+            error => StartError::Build(error),
+        })?;
         let listen = |setting, address| {
             let bound = listener(address).and_then(|listener| Ok((listener.local_addr()?, listener)));
             bound.map_err(|source| StartError::Listen { setting, address, source })
@@ -208,6 +227,7 @@ impl Server {
         let timeout = app.config.server.shutdown_timeout.0;
         let deadline = tokio::time::Instant::now() + timeout;
         let (left, _) = tokio::join!(app.service.drain(timeout), tokio::time::timeout(timeout, accept));
+        app.service.close_store().await;
         if let Some(hooks) = &app.hooks {
             // What the clients have left of it, and at least a moment.
             let left = deadline.saturating_duration_since(tokio::time::Instant::now()).max(MIN_HOOKS_DRAIN);

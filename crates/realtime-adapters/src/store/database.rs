@@ -8,7 +8,6 @@ use rusqlite::{CachedStatement, Connection, params};
 use super::{
     codec::text_checksum,
     error::{self, of_sqlite},
-    file::wal_of,
     plan::Plan,
     route,
 };
@@ -110,12 +109,6 @@ impl Database {
         })?;
         self.wal = 0;
         Ok(true)
-    }
-
-    /// Bytes of the database's files.
-    pub(super) fn file_bytes(&self) -> u64 {
-        let length = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
-        length(&self.path) + length(&wal_of(&self.path))
     }
 
     /// Closes the database.

@@ -99,6 +99,12 @@ pub(super) fn wal_of(path: &Path) -> PathBuf {
     wal.into()
 }
 
+/// Bytes of the database's files.
+pub(super) fn size(path: &Path) -> u64 {
+    let length = |path: &Path| path.metadata().map_or(0, |metadata| metadata.len());
+    length(path) + length(&wal_of(path))
+}
+
 fn create_dir(dir: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);

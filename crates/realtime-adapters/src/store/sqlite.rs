@@ -2,7 +2,11 @@
 
 use std::{
     fs::File,
-    sync::{Mutex, MutexGuard, PoisonError},
+    path::PathBuf,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -25,6 +29,9 @@ use super::{
 pub struct SqliteLogStore {
     config: StoreConfig,
     had_wal: bool,
+    path: PathBuf,
+    /// As of the last commit, so that a reader of the metrics waits for none.
+    live_bytes: AtomicU64,
     state: Mutex<State>,
     /// On the directory, until this is dropped.
     _lock: File,
@@ -48,9 +55,9 @@ impl SqliteLogStore {
     /// - [`StoreError::Full`], [`StoreError::Unavailable`]: the directory or the file can't be read or written.
     pub fn open(config: StoreConfig) -> Result<Self, StoreError> {
         let Opened { connection, path, had_wal, _lock } = file::open(&config.dir, config.durability)?;
-        let database = Some(Database::new(connection, path));
+        let database = Some(Database::new(connection, path.clone()));
         let state = Mutex::new(State { database, index: None, compactor: Compactor::default() });
-        Ok(Self { config, had_wal, state, _lock })
+        Ok(Self { config, had_wal, path, live_bytes: AtomicU64::new(0), state, _lock })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -75,6 +82,7 @@ impl LogStore for SqliteLogStore {
         database.checkpoint(Due::Now)?;
         index.expire(now());
         let loaded = load::replay(database, &index, &node, into)?;
+        self.live_bytes.store(index.ledger.bytes().0, Relaxed);
         state.index = Some(index);
         Ok(loaded)
     }
@@ -105,6 +113,7 @@ impl LogStore for SqliteLogStore {
         }
         compactor.renew();
         relieve(database, index, compactor);
+        self.live_bytes.store(index.ledger.bytes().0, Relaxed);
         Ok(())
     }
 
@@ -115,10 +124,9 @@ impl LogStore for SqliteLogStore {
     }
 
     fn usage(&self) -> Usage {
-        let state = self.lock();
         let mut usage = Usage::default();
-        usage.file_bytes = state.database.as_ref().map_or(0, Database::file_bytes);
-        usage.live_bytes = state.index.as_ref().map_or(0, |index| index.ledger.bytes().0);
+        usage.file_bytes = file::size(&self.path);
+        usage.live_bytes = self.live_bytes.load(Relaxed);
         usage
     }
 

@@ -75,7 +75,7 @@ impl Places {
                 Some(Source::Variable(name)) => return Some(name.clone()),
                 Some(Source::Flag(key)) => {
                     let name = key.strip_prefix("server.").unwrap_or(key).replace(['.', '_'], "-");
-                    return Some(format!("--{name}"));
+                    return Some(if *key == "store.dir" { "--data-dir".to_owned() } else { format!("--{name}") });
                 }
                 None => key = &key[..key.rfind(['.', '['])?],
             }

@@ -27,6 +27,7 @@ mod sections;
 mod server;
 mod service_links;
 mod shape;
+mod store;
 mod tls;
 mod values;
 
@@ -49,6 +50,7 @@ pub use reconnect::ReconnectConfig;
 pub use reference::reference;
 pub use sections::Config;
 pub use server::ServerConfig;
+pub use store::{Durability, StoreConfig};
 pub use tls::TlsConfig;
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ use super::{
     problems::{ConfigError, Problem, Problems},
     reconnect::ReconnectConfig,
     server::ServerConfig,
+    store::StoreConfig,
     tls::TlsConfig,
 };
 
@@ -61,6 +62,9 @@ pub struct Config {
     /// How much history is kept in all, and how clients continue their streams after a reconnect. Which streams have
     /// history, and how much each of them keeps, is in `[[namespaces]]`.
     pub history: HistoryConfig,
+    /// Where histories, idempotency keys and revocations are kept over a restart. Without `store.dir` they are in memory
+    /// alone.
+    pub store: StoreConfig,
     /// An application's backend, in any language, that decides and is notified by signed HTTP requests: see
     /// [hooks.md](hooks.md). A change needs a restart.
     pub hooks: HooksConfig,
@@ -94,6 +98,7 @@ impl Config {
         self.hooks.check(&mut problems);
         namespaces::check(&self.namespaces, &mut problems);
         self.history.check(&mut problems);
+        self.store.check(&mut problems);
         self.presence.check(&mut problems);
         problems.into_list()
     }
@@ -109,6 +114,7 @@ impl Config {
         self.hooks.warn(&mut warnings);
         namespaces::warn(&self.namespaces, self.limits.max_publish_bytes, &mut warnings);
         self.history.warn(&self.namespaces, self.limits.queue_bytes, &mut warnings);
+        self.store.warn(&mut warnings);
         warnings.into_list()
     }
 

@@ -22,7 +22,7 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// New clients are welcome: not stopping, and with a key to verify tokens. What does not prevent that follows on lines
+/// New clients are welcome: not stopping, with a key to verify tokens, and able to store if there is a durable store. What does not prevent that follows on lines
 /// of its own.
 async fn readyz(State(app): State<Arc<App>>) -> Response {
     let not_ready = if app.stopping.load(Acquire) || app.service.is_draining() {
@@ -31,6 +31,8 @@ async fn readyz(State(app): State<Arc<App>>) -> Response {
         let mut text = "there is no key to verify tokens with yet".to_owned();
         degraded(&app, "; ", &mut text);
         text
+    } else if !app.service.can_store() {
+        "nothing can be stored now: the log has the reason".to_owned()
     } else {
         let mut text = "ready".to_owned();
         degraded(&app, "\n", &mut text);

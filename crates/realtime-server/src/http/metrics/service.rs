@@ -89,7 +89,14 @@ impl Collector for Figures {
             ("queued_bytes", "Bytes that wait in the queues of all connections.", self.queued_bytes()),
             ("draining", "1 while this node is draining, else 0.", self.service.is_draining().into()),
         ];
-        for (name, help, value) in gauges {
+        let store = self.service.store_usage().map(|usage| {
+            [
+                ("store_file_bytes", "Bytes of the files of the durable store.", usage.file_bytes),
+                ("store_live_bytes", "Bytes of what the durable store must keep.", usage.live_bytes),
+                ("store_failing", "1 while nothing can be stored, else 0.", (!self.service.can_store()).into()),
+            ]
+        });
+        for (name, help, value) in gauges.into_iter().chain(store.into_iter().flatten()) {
             let value = ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX));
             value.encode(encoder.encode_descriptor(name, help, None, value.metric_type())?)?;
         }

@@ -1,0 +1,72 @@
+//! `[store]`: the durable store.
+
+use std::path::{Path, PathBuf};
+
+use realtime_adapters::store::{self, SqliteLogStore};
+use realtime_ports::StoreError;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::problems::Problems;
+
+/// Where histories, idempotency keys and revocations are kept over a restart. Without `store.dir` they are in memory
+/// alone.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreConfig {
+    /// The directory of the store, for this server alone; it is created if it is missing. Messages are in it as they
+    /// were sent: only the server's user should be able to read it. What is kept is also in memory, so the limits under
+    /// `[history]` bound both.
+    #[schemars(with = "Option<String>")]
+    pub dir: Option<PathBuf>,
+    /// What a message survives once it is delivered: `process`, the end of the server, however sudden; after a power
+    /// loss the last messages may be missing, and each stream has a `gap`. `power`, a power loss too: each batch of
+    /// messages waits for the disk (one `fsync`), which takes milliseconds.
+    pub durability: Durability,
+}
+
+/// What a message survives once it is delivered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Durability {
+    /// The end of the server.
+    #[default]
+    Process,
+    /// A power loss too.
+    Power,
+}
+
+impl StoreConfig {
+    pub(super) fn check(&self, problems: &mut Problems) {
+        match self.dir.as_deref() {
+            Some(dir) if dir == Path::new("") => {
+                problems.add("store.dir", "is empty: name a directory, or leave it out to keep nothing over a restart");
+            }
+            Some(dir) if dir.exists() && !dir.is_dir() => {
+                problems.add("store.dir", format!("{} is not a directory", dir.display()));
+            }
+            _ => {}
+        }
+    }
+
+    pub(super) fn warn(&self, warnings: &mut Problems) {
+        if self.dir.is_none() && self.durability != Durability::Process {
+            warnings.add("store.durability", "has no effect without store.dir");
+        }
+    }
+
+    /// Opens the store, if there is to be one. Blocks.
+    pub(crate) fn open(&self) -> Result<Option<SqliteLogStore>, StoreError> {
+        let Some(dir) = &self.dir else { return Ok(None) };
+        let durability = match self.durability {
+            Durability::Process => store::Durability::Process,
+            Durability::Power => store::Durability::Power,
+        };
+        SqliteLogStore::open(store::StoreConfig::new(dir).with_durability(durability)).map(Some)
+    }
+
+    /// Moves the store aside, so that the server begins an empty one, and returns its new path. Blocks.
+    pub(crate) fn reset(&self) -> Result<Option<PathBuf>, StoreError> {
+        self.dir.as_deref().map_or(Ok(None), store::move_aside)
+    }
+}
