@@ -95,10 +95,17 @@ pub struct Session {
     closed: bool,
     /// Boxed, because an idle connection has none.
     pending: Option<Box<Pending>>,
-    /// The rate limit of publications. Boxed, because most connections publish nothing.
-    publications: Option<Box<TokenBucket>>,
-    /// The streams that stand still until the client resumes. Boxed, because most connections have none.
-    hold: Option<Box<Hold>>,
+    /// Boxed, because most connections have neither.
+    rare: Option<Box<Rare>>,
+}
+
+/// What a session rarely has.
+#[derive(Clone, Debug, Default)]
+struct Rare {
+    /// The rate limit of publications.
+    publications: Option<TokenBucket>,
+    /// The streams that stand still until the client resumes.
+    hold: Option<Hold>,
 }
 
 /// The arguments of [`Session::open`] that vary between connections.
@@ -133,8 +140,7 @@ impl Session {
             liveness: liveness::Liveness::new(opening.ping, settings.ping_interval, opening.now, opening.jitter),
             closed: false,
             pending: None,
-            publications: None,
-            hold: opening.hold.clone(),
+            rare: opening.hold.as_deref().map(|hold| Box::new(Rare { hold: Some(hold.clone()), publications: None })),
             settings,
         };
         session.expires_at = session.expiry(claims, opening.now, opening.wall);
@@ -143,7 +149,7 @@ impl Session {
 
     /// The time on the monotonic clock at which the caller must pass [`Input::Elapsed`]. Changes after each input.
     pub fn deadline(&self) -> Duration {
-        let due = self.hold.iter().map(|hold| hold.until).chain(self.expires_at.get());
+        let due = self.hold().into_iter().map(|hold| hold.until).chain(self.expires_at.get());
         due.fold(self.liveness.due(), Duration::min)
     }
 

@@ -210,7 +210,8 @@ impl Session {
             return Err(reply(ErrorCode::TooLarge, too_large(size, limits.max_publish_bytes)));
         }
         let (rate, burst) = (limits.publishes_per_second, limits.publish_burst);
-        let bucket = self.publications.get_or_insert_with(|| Box::new(TokenBucket::full(burst, now)));
+        let bucket =
+            self.rare.get_or_insert_default().publications.get_or_insert_with(|| TokenBucket::full(burst, now));
         bucket.take(rate, burst, now).map_err(|after| {
             let message = format!("more than limits.publishes_per_second ({rate}); wait and send again");
             ErrorReply { after_ms: Some(millis(after)), ..reply(ErrorCode::RateLimited, message) }

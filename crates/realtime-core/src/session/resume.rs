@@ -30,13 +30,23 @@ pub struct ResumeRequest {
 }
 
 impl Session {
+    pub(super) fn hold(&self) -> Option<&Hold> {
+        self.rare.as_ref()?.hold.as_ref()
+    }
+
+    fn take_hold(&mut self, ends: impl FnOnce(&Hold) -> bool) -> Option<Hold> {
+        let hold = self.rare.as_mut()?.hold.take_if(|hold| ends(hold));
+        self.rare.take_if(|rare| rare.hold.is_none() && rare.publications.is_none());
+        hold
+    }
+
     pub(super) fn resume(
         &mut self,
         id: Option<CommandId>,
         since: BTreeMap<Stream, StreamPosition>,
         effects: &mut Vec<Effect>,
     ) {
-        let named = self.hold.take().map(|hold| hold.streams).unwrap_or_default();
+        let named = self.take_hold(|_| true).map(|hold| hold.streams).unwrap_or_default();
         let mut request = ResumeRequest { id: id.clone(), ..ResumeRequest::default() };
         for (stream, position) in since {
             match stream {
@@ -63,7 +73,7 @@ impl Session {
 
     /// Lets the streams go on without the client's positions once the hold has expired.
     pub(super) fn hold_elapsed(&mut self, now: Duration, effects: &mut Vec<Effect>) {
-        if self.hold.take_if(|hold| now >= hold.until).is_some() {
+        if self.take_hold(|hold| now >= hold.until).is_some() {
             effects.push(Effect::Run(Run::Release { reason: GapReason::HoldExpired }));
         }
     }

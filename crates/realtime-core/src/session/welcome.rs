@@ -38,9 +38,9 @@ pub fn welcome(
         reconnect: session.settings.reconnect,
         limits: session.settings.limits,
         streams: positions,
-        resumed: session.hold.is_some(),
+        resumed: session.hold().is_some(),
         resume: ticket,
-        hold_ms: session.hold.as_ref().map(|hold| millis(hold.until.saturating_sub(now))),
+        hold_ms: session.hold().map(|hold| millis(hold.until.saturating_sub(now))),
     }))
 }
 
