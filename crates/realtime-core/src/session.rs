@@ -72,6 +72,7 @@ struct Pending {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum PendingKind {
+    Presence,
     Subscribe,
     Unsubscribe,
     Refresh,
@@ -206,6 +207,7 @@ impl Session {
             Input::Elapsed => self.elapsed(now, effects),
             Input::HistoryRead { request, outcome } => self.history_read(*request, outcome, effects),
             Input::Resumed(outcome) => self.resumed(outcome, effects),
+            Input::PresenceAnswered => drop(self.finish(PendingKind::Presence)),
             Input::Subscribed(outcome) => self.subscribed(outcome, effects),
             Input::Unsubscribed => self.unsubscribed(effects),
             Input::Verified { outcome, wall } => self.verified(now, wall, *outcome, effects),

@@ -138,11 +138,17 @@ impl Presence {
     }
 
     /// Runs a client's command. The reply is sent to `socket` in its order among the changes: at once if everything was
-    /// reported, or else after the next report.
-    pub(crate) fn command(&self, id: ConnectionId, socket: &Arc<dyn WebSocketConnection>, command: PresenceCommand) {
+    /// reported, or else after the next report. The receiver is closed when it was sent.
+    pub(crate) fn command(
+        &self,
+        id: ConnectionId,
+        socket: &Arc<dyn WebSocketConnection>,
+        command: PresenceCommand,
+    ) -> oneshot::Receiver<()> {
+        let (answered, is_answered) = oneshot::channel();
         let shared = &*self.shared;
         let PresenceCommand { id: reply, topic, watch, names, after, limit, right } = command;
-        let settings = shared.parts.settings.load();
+        let (now, settings) = (shared.now(), shared.parts.settings.load());
         let max = usize::try_from(settings.limits.subscriptions).unwrap_or(usize::MAX);
         let mut shard = shared.shard(&topic);
         let refusal = shared.change(&mut shard, &topic, |room| {
@@ -163,8 +169,14 @@ impl Presence {
                 let max_users = settings.presence.max_users;
                 let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(max_users).min(max_users);
                 let page = room::PageOf { after, limit, names };
-                let to = Asker::Client { id: reply.clone(), connection: id, socket: socket.clone(), right };
-                room.ask(Question { page, to }, &shared.parts.control);
+                let to = Asker::Client {
+                    id: reply.clone(),
+                    connection: id,
+                    socket: socket.clone(),
+                    right,
+                    _answered: answered,
+                };
+                room.ask(Question { page, to }, now, &shared.parts.control);
             }
             None
         });
@@ -172,6 +184,7 @@ impl Presence {
         if let Some(refusal) = refusal {
             let _ = socket.send(&shared.parts.control.encode(&Control::Error(refusal)));
         }
+        is_answered
     }
 
     /// Sends a connection no more changes of a topic. With `revoked` its client is notified, unless it did not watch.
@@ -226,7 +239,7 @@ impl Presence {
         let shared = &*self.shared;
         let (reply, page) = oneshot::channel();
         let flush_interval = {
-            let settings = shared.parts.settings.load();
+            let (now, settings) = (shared.now(), shared.parts.settings.load());
             if settings.namespaces.presence(topic).is_none() {
                 return Err(PresenceError::NotKept);
             }
@@ -235,7 +248,7 @@ impl Presence {
             let mut shard = shared.shard(topic);
             shared.change(&mut shard, topic, |room| {
                 if !room.is_overloaded() {
-                    room.ask(Question { page, to: Asker::Backend(reply) }, &shared.parts.control);
+                    room.ask(Question { page, to: Asker::Backend(reply) }, now, &shared.parts.control);
                 }
             });
             settings.presence.flush_interval

@@ -82,7 +82,7 @@ impl Session {
                 let request = super::HistoryRequest { stream, since, limit, reverse };
                 self.read_history(id, request, false, effects);
             }
-            Action::Presence { .. } => Self::run_presence(id, action, PresenceRight::Always, effects),
+            Action::Presence { .. } => self.run_presence(id, action, PresenceRight::Always, effects),
             other => debug_assert!(false, "{other:?} is never authorized"),
         }
     }

@@ -44,6 +44,8 @@ pub enum Input {
     Elapsed,
     /// The outcome of [`Run::Subscribe`].
     Subscribed(SubscribeOutcome),
+    /// The reply of [`Run::Presence`] was queued.
+    PresenceAnswered,
     /// [`Run::Unsubscribe`] is done.
     Unsubscribed,
     /// The outcome of [`Run::Verify`]: the new token's claims, or the refusal.
@@ -176,7 +178,8 @@ pub enum Run {
         /// The topics.
         topics: Vec<Topic>,
     },
-    /// Send who is on a topic, now or from now on, and the reply to the command. No outcome.
+    /// Send who is on a topic, now or from now on, and the reply to the command; the outcome is
+    /// [`Input::PresenceAnswered`].
     Presence(Box<PresenceCommand>),
     /// Send no more changes of who is on a topic. No outcome.
     EndPresence {

@@ -2,7 +2,7 @@
 
 use realtime_schema::{Action, CommandId, ErrorCode, ErrorReply, FieldError, GrantAction, Subscription, Topic, UserId};
 
-use super::{Effect, Run, Session, error};
+use super::{Effect, Pending, PendingKind, Run, Session, error};
 use crate::{access::AccessRequest, presence::PresenceRight};
 
 /// A command `presence` that its client may send. The caller sends the reply: the order of the reply and of the frames
@@ -50,7 +50,7 @@ impl Session {
             return effects.push(error(ErrorReply::new(id, ErrorCode::NotFound, message)));
         }
         match self.presence_right(topic, names.unwrap_or(true)) {
-            Some(right) => Self::run_presence(id, action, right, effects),
+            Some(right) => self.run_presence(id, action, right, effects),
             None => {
                 let request = AccessRequest::new(GrantAction::Presence, topic.clone());
                 self.authorize(id, request, action, effects);
@@ -59,11 +59,17 @@ impl Session {
     }
 
     /// Runs a command that its client may send.
-    pub(super) fn run_presence(id: Option<CommandId>, action: Action, right: PresenceRight, effects: &mut Vec<Effect>) {
+    pub(super) fn run_presence(
+        &mut self,
+        id: Option<CommandId>,
+        action: Action,
+        right: PresenceRight,
+        effects: &mut Vec<Effect>,
+    ) {
         let Action::Presence { topic, subscribe, names, after, limit } = action else { return };
         let (watch, names) = (subscribe == Some(true), names.unwrap_or(true));
-        let command = PresenceCommand { id, topic, watch, names, after, limit, right };
-        effects.push(Effect::Run(Run::Presence(Box::new(command))));
+        let command = PresenceCommand { id: id.clone(), topic, watch, names, after, limit, right };
+        self.run(Pending { id, kind: PendingKind::Presence }, Run::Presence(Box::new(command)), effects);
     }
 
     /// After a refresh: ends what neither a grant nor a namespace allows to watch any more. What the application's

@@ -61,8 +61,12 @@ pub(super) fn run(
         }
         Run::Presence(command) => {
             let socket: Arc<dyn WebSocketConnection> = outbound.clone();
-            node.presence.command(me, &socket, *command);
-            Outcome::Nothing
+            let answered = node.presence.command(me, &socket, *command);
+            Outcome::Later(Box::pin(async move {
+                // It is closed, and nothing is sent.
+                let _ = answered.await;
+                Some(Input::PresenceAnswered)
+            }))
         }
         Run::EndPresence { topic, revoked } => {
             node.presence.end(me, &topic, revoked);

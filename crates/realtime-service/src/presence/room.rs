@@ -67,7 +67,14 @@ pub(super) struct Question {
 /// Who gets a page.
 pub(super) enum Asker {
     /// A client, in the reply to its command.
-    Client { id: CommandId, connection: ConnectionId, socket: Arc<dyn WebSocketConnection>, right: PresenceRight },
+    Client {
+        id: CommandId,
+        connection: ConnectionId,
+        socket: Arc<dyn WebSocketConnection>,
+        right: PresenceRight,
+        /// Dropped when the reply was sent: only then the client's next command is run.
+        _answered: oneshot::Sender<()>,
+    },
     /// A caller of the service.
     Backend(oneshot::Sender<PresencePage>),
 }
@@ -152,8 +159,9 @@ impl Room {
         self.questions.len() >= MAX_QUESTIONS
     }
 
-    /// Answers a question: at once if everything was reported, or else with the next report.
-    pub(super) fn ask(&mut self, question: Question, control: &ControlFrames) {
+    /// Answers a question: at once if everything that has changed until `now` was reported, or else with the next report.
+    pub(super) fn ask(&mut self, question: Question, now: Duration, control: &ControlFrames) {
+        self.presence.expire(now);
         self.questions.push(question);
         if !self.presence.has_unreported() {
             self.answer(control);
@@ -197,7 +205,7 @@ impl Room {
             };
             last = Some((of, page.clone()));
             match to {
-                Asker::Client { id, connection, socket, right } => {
+                Asker::Client { id, connection, socket, right, _answered } => {
                     let reply = if self.is_open_to(connection, right) {
                         Control::Ack(Ack { presence: Some(Box::new(page)), ..Ack::new(id) })
                     } else {

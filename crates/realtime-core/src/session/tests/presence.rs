@@ -34,8 +34,12 @@ fn a_namespace_may_allow_its_subscribers_to_count_and_not_to_list() {
     let mut world = world(&[], false);
     let refusal = world.receive(WATCH);
     assert_eq!(error(&refusal).code, ErrorCode::Forbidden);
-    let count = WATCH.replace("true", "true,\"names\":false");
-    assert_eq!(world.receive(&count), [run(false, PresenceRight::WhileSubscribed)]);
+    let count = &WATCH.replace("true", "true,\"names\":false");
+    assert_eq!(world.receive(count), [run(false, PresenceRight::WhileSubscribed)]);
+    let early = world.receive(count);
+    assert_eq!(error(&early).code, ErrorCode::RateLimited, "the reply to the first one is pending");
+    assert_eq!(world.handle(Input::PresenceAnswered), []);
+    assert_eq!(world.receive(count), [run(false, PresenceRight::WhileSubscribed)]);
 }
 
 #[test]
