@@ -117,6 +117,11 @@ impl Collector for Figures {
             ("frames_sent", "Frames written to sockets.", m.frames_out_total),
             ("bytes_sent", "Bytes of those frames.", m.bytes_out_total),
             ("writes", "Calls to write them.", m.writes_total),
+            (
+                "presence_repairs",
+                "Lists of present users that are sent again, because a slow reader's queue had left changes out.",
+                m.presence_repairs_total,
+            ),
             ("hook_errors", "Hooks of the application that failed or took too long.", m.hook_errors_total),
         ];
         for (name, help, value) in counters {
