@@ -88,6 +88,7 @@ async fn hook(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
             "allow": true, "roles": ["beta"], "metadata": {"plan": "gold"}, "subscriptions": [format!("inbox:{user}")],
         }),
         "subscribe" => json!({"allow": request["topic"] == format!("order:{user}"), "message": "not your order"}),
+        "publish" => json!({"allow": request["payload"] != "rude", "message": "you are muted"}),
         "call" if request["name"] == "order.place" => json!({"result": {"order": 7, "item": request["payload"]}}),
         "call" => json!({"error": {"code": "not_found", "message": "call `order.place`"}}),
         _ => json!({}),
@@ -153,6 +154,27 @@ async fn a_backend_decides_what_neither_a_token_nor_a_namespace_allows() {
     for request in backend.received("subscribe") {
         schemas().check("hook-access-request", &request);
     }
+}
+
+#[tokio::test]
+async fn a_backend_decides_on_what_its_clients_publish() {
+    let backend = Backend::start().await;
+    let world = world(&backend, |config| config.hooks.enabled.push(HookName::Publish)).await;
+    let mut alice = world.connect("alice").await;
+    let mut bob = world.connect_granted("bob", "chat:*").await;
+    alice.next().await;
+    bob.next().await;
+    subscribe(&mut bob, "chat:7").await;
+    let say = |text: &str| json!({"action": "publish", "topic": "chat:7", "type": "said", "payload": text});
+    let refused = alice.command(say("rude")).await;
+    assert_eq!((&refused["code"], &refused["message"]), (&json!("forbidden"), &json!("you are muted")));
+    let ack = alice.command(say("hello")).await;
+    assert!(ack["message"].is_string(), "{ack}");
+    assert_eq!(bob.publication().await["payload"], "hello");
+    bob.got_nothing().await;
+    let asked = backend.received("publish");
+    assert_eq!((&asked[0]["type"], &asked[0]["topic"]), (&json!("said"), &json!("chat:7")));
+    schemas().check("hook-access-request", &asked[0]);
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ mod tests {
         assert_eq!((gate.pending(), gate.waiting()), (1, 1));
         assert!(matches!(gate.enter(deadline).await, Err(HttpHookError::Overloaded)));
         drop(first);
-        drop(second.await.expect("its turn"));
+        drop(second.await.expect("a permit"));
         assert_eq!((gate.pending(), gate.waiting()), (0, 0));
     }
 
