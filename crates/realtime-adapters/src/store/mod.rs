@@ -1,7 +1,7 @@
 //! The durable store: one SQLite file with a row for each committed batch.
 //!
 //! The file is a journal under the memory that serves reads. A batch is one row of bytes, so that a message costs a
-//! few bytes of a page and no statement of its own; an [index](index) in memory knows which records are still needed.
+//! few bytes of a page and no statement of its own; an index in memory knows which records are still needed.
 //! Rows without one are deleted, rows with few are written again smaller, so that the file does not grow with what
 //! goes through it. Checkpoints happen while no batch waits.
 //!

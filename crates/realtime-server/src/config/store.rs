@@ -70,3 +70,37 @@ impl StoreConfig {
         self.dir.as_deref().map_or(Ok(None), store::move_aside)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::problems::Problem;
+
+    fn check(dir: &Path) -> Vec<Problem> {
+        let mut problems = Problems::default();
+        StoreConfig { dir: Some(dir.into()), ..StoreConfig::default() }.check(&mut problems);
+        problems.into_list()
+    }
+
+    #[test]
+    fn a_directory_that_cannot_be_one_is_found_without_serving() {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(check(folder.path()), [], "one that is there");
+        assert_eq!(check(&folder.path().join("new")), [], "one that is made at the start");
+        assert!(!folder.path().join("new").exists(), "a check makes nothing");
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").expect("written");
+        for (dir, said) in [(file.as_path(), "is not a directory"), (Path::new(""), "is empty: name a directory")] {
+            let found = check(dir);
+            assert!(found.len() == 1 && found[0].key == "store.dir" && found[0].what.contains(said), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_durability_without_a_directory_is_warned_of() {
+        let mut warnings = Problems::default();
+        StoreConfig { durability: Durability::Power, dir: None }.warn(&mut warnings);
+        let warnings = warnings.into_list();
+        assert!(warnings.len() == 1 && warnings[0].what.contains("without store.dir"), "{warnings:?}");
+    }
+}

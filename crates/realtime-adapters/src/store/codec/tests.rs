@@ -1,3 +1,5 @@
+//! The bytes of a batch: read as written, and never a panic.
+
 use proptest::{collection::vec, option, prelude::*};
 
 use super::*;

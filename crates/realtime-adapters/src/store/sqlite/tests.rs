@@ -1,3 +1,5 @@
+//! Rewriting rows loses nothing, and keeps the file small.
+
 use realtime_ports::conformance::store::{Retained, message};
 use realtime_schema::{Route, Topic};
 use tempfile::TempDir;
