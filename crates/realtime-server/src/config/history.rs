@@ -38,8 +38,8 @@ pub struct HistoryConfig {
     /// by itself.
     pub resume_ttl: Span,
     /// The secrets that sign resume tickets, each of at least 32 bytes. The first signs; all of them are accepted, so
-    /// that they can be rotated. Give every node of a cluster the same. Without one, a secret is drawn at start, and
-    /// tickets from before are not accepted.
+    /// that they can be rotated. Give every node of a cluster the same. Without one, a secret is drawn: with
+    /// `store.dir` it is kept there, else tickets from before a restart are not accepted.
     #[serde(skip_serializing)]
     #[schemars(with = "Vec<SecretText>")]
     pub resume_secrets: Vec<SecretString>,
