@@ -268,7 +268,7 @@ fn wrong_calls(markdown: &str, cli: &str) -> Vec<String> {
 
 #[test]
 fn every_call_of_the_server_uses_commands_and_flags_that_there_are() {
-    let cli = read("crates/realtime-server/src/cli.rs");
+    let cli = read("crates/realtime-server/src/cli.rs") + &read("crates/realtime-server/src/explain.rs");
     none(documents().iter().flat_map(|(_, text)| wrong_calls(text, &cli)));
 }
 

@@ -38,6 +38,7 @@ pub mod codec;
 pub mod connection;
 pub mod epoch;
 pub mod expiry;
+pub mod explain;
 pub mod fingerprint;
 pub mod interest;
 pub mod limits;

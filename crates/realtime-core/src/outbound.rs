@@ -8,6 +8,7 @@ use crate::{frame::Frame, policy::Overflow};
 
 mod catch_up;
 mod gates;
+mod inspect;
 mod presence;
 
 pub use catch_up::{Page, PageLimits, ResumePending, Resumed};

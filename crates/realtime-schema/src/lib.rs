@@ -34,6 +34,7 @@ mod connection;
 mod contract;
 mod disconnect;
 mod envelope;
+mod explain;
 mod field_error;
 mod history;
 mod hooks;
@@ -69,6 +70,7 @@ pub use code::{CloseAdvice, CloseCode, ErrorCode};
 pub use connection::{Connection, Origin, Subscription, TokenInfo};
 pub use disconnect::{DisconnectRequest, Disconnected};
 pub use envelope::{Envelope, Event};
+pub use explain::{ExplainReason, ExplainRequest, ExplainedConnection, ExplainedMessage, Explanation};
 pub use field_error::FieldError;
 pub use history::{HistoryPage, HistoryQuery};
 pub use hooks::{

@@ -14,13 +14,13 @@ mod components;
 mod operations;
 
 use components::Components;
-use operations::{OPERATIONS, Operation, PathParam, Tag};
+use operations::{Operation, PathParam, Tag, all};
 
 /// The OpenAPI 3.1 document of the HTTP API, for a server of this `version`.
 pub fn openapi(version: &str) -> Value {
     let mut components = Components::new();
     let mut paths = BTreeMap::<_, Map<_, _>>::new();
-    for operation in OPERATIONS {
+    for operation in all() {
         let described = describe(operation, &mut components);
         paths.entry(operation.path).or_default().insert(operation.method.to_owned(), described);
     }
@@ -115,7 +115,7 @@ fn all_refusals(operation: &Operation) -> impl Iterator<Item = &'static ErrorCod
 
 /// A response for each error code of the operations, with the meaning of the code and an example.
 fn refusals(components: &mut Components) -> Map<String, Value> {
-    let used = |code: &&ErrorCode| OPERATIONS.iter().flat_map(all_refusals).any(|used| used == *code);
+    let used = |code: &&ErrorCode| all().flat_map(all_refusals).any(|used| used == *code);
     let mut refusal = |code: &ErrorCode| {
         let content = json!({
             "schema": components.response::<Problem>(),

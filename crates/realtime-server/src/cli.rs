@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     config::{Config, ConfigError, Draft, Problem, Span, reference},
     dev::Dev,
+    explain::Explain,
     logging::{self, LogLevel},
     open_files,
     reload::{ReloadError, Reloaded, Reloader},
@@ -54,6 +55,11 @@ enum Command {
     CheckConfig(File),
     /// Write a JSON Schema for every frame, command and body, and the OpenAPI document.
     Schemas(Schemas),
+    /// Say why a user received a message, or did not: asks a running server.
+    ///
+    /// About a recent message by its id, or about a message that would be published now. Changes nothing. For each
+    /// connection of the user it prints whether the message is for it, and why.
+    Explain(Explain),
     /// Print the reference of every setting as Markdown: its name, its default, what it means, and its variable.
     ConfigReference,
 }
@@ -126,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),
         Command::CheckConfig(file) => file.check(),
+        Command::Explain(explain) => explain.run(),
         Command::Schemas(schemas) => write_schemas(&schemas.out),
         Command::ConfigReference => {
             print!("{}", reference());
@@ -144,14 +151,16 @@ pub fn main() -> ExitCode {
 
 type Outcome = Result<(), Box<dyn Error>>;
 
+/// Variables that are flags of a command and no settings.
+const NO_SETTINGS: [&str; 3] = ["REALTIME_CONFIG", "REALTIME_URL", "REALTIME_API_KEY"];
+
 impl File {
     /// Reads the layers: the file, the environment and `flags`.
     fn read(&self, flags: Vec<(&'static str, String)>) -> Result<Draft, ConfigError> {
         let (mut env, mut unreadable) = (Vec::new(), Vec::new());
         for (name, value) in std::env::vars_os() {
             let Ok(name) = name.into_string() else { continue };
-            // The file's own variable is no setting.
-            if name == "REALTIME_CONFIG" {
+            if NO_SETTINGS.contains(&name.as_str()) {
                 continue;
             }
             match value.into_string() {

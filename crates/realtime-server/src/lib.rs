@@ -29,6 +29,7 @@
 pub mod cli;
 mod config;
 mod dev;
+mod explain;
 mod http;
 mod live;
 mod logging;

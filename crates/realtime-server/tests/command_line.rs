@@ -21,7 +21,7 @@ fn text(bytes: &[u8]) -> String {
 #[test]
 fn every_command_has_help_that_says_what_it_is_for() {
     let help = text(&run(&["--help"], &[]).stdout);
-    for command in ["serve", "token", "check-config", "schemas", "config-reference"] {
+    for command in ["serve", "token", "check-config", "schemas", "explain", "config-reference"] {
         assert!(help.contains(command), "{help}");
         let own = run(&[command, "--help"], &[]);
         assert!(own.status.success() && text(&own.stdout).len() > 120, "{command}: {}", text(&own.stdout));
@@ -188,4 +188,24 @@ fn a_token_without_a_secret_names_every_setting_that_can_hold_one() {
     for setting in ["auth.hmac_secret ", "auth.hmac_secret_files", "auth.providers"] {
         assert!(printed.contains(setting), "{setting}: {printed}");
     }
+}
+
+#[test]
+fn explain_says_what_it_needs_and_that_no_server_is_there() {
+    let message = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8f";
+    let asked = ["explain", "--user", "alice", "--message", message, "--url", "http://127.0.0.1:9"];
+    let without_key = run(&asked, &[]);
+    assert_eq!(without_key.status.code(), Some(2));
+    assert!(text(&without_key.stderr).contains("--key"), "{}", text(&without_key.stderr));
+    let no_server = run(&asked, &[("REALTIME_API_KEY", "secret-of-the-tests")]);
+    assert_eq!(no_server.status.code(), Some(1));
+    let said = text(&no_server.stderr);
+    assert!(said.contains("127.0.0.1:9") && !said.contains("secret-of-the-tests"), "{said}");
+    let neither = run(&["explain", "--user", "alice", "--key", "k"], &[]);
+    assert!(text(&neither.stderr).contains("--message"), "{}", text(&neither.stderr));
+    let wrong = run(&["explain", "--user", "alice", "--key", "k", "--to", "group:x"], &[]);
+    assert!(text(&wrong.stderr).contains("topic:T"), "{}", text(&wrong.stderr));
+    // The variables of the command are no settings of the server.
+    let set = [SECRET, KEY, ("REALTIME_URL", "http://127.0.0.1:9"), ("REALTIME_API_KEY", "k")];
+    assert!(run(&["check-config"], &set).status.success());
 }

@@ -27,6 +27,7 @@ use crate::{
     presence::{Presence, PresenceParts},
     publish::{Publisher, PublisherParts},
     publish_rates::PublishRates,
+    recent::Recent,
     revocations::Revocations,
     service::Service,
     settings::Settings,
@@ -197,6 +198,7 @@ impl ServiceBuilder {
         }
         let expiry = streams.expire_by_age();
         let control = ControlFrames { clock: clock.clone(), metrics: metrics.clone() };
+        let recent = Arc::new(Recent::new(settings.clone()));
         let presence = Arc::new(Presence::new(PresenceParts {
             registry: registry.clone(),
             pubsub: pubsub.clone(),
@@ -212,6 +214,7 @@ impl ServiceBuilder {
             control: control.clone(),
             streams: streams.clone(),
             presence: presence.clone(),
+            recent: recent.clone(),
         }));
         let user_topics = Arc::new(UserTopics::new(settings.clone(), registry.clone(), subscriptions.clone()));
         let publisher = Publisher::new(PublisherParts {
@@ -224,6 +227,7 @@ impl ServiceBuilder {
             hub,
             streams: streams.clone(),
             journal: journal.clone(),
+            recent: recent.clone(),
             receipts,
         });
         let admissions = Admissions::new(
@@ -256,6 +260,7 @@ impl ServiceBuilder {
             subscriptions,
             user_topics,
             presence,
+            recent,
             publisher,
             publish_rates: PublishRates::default(),
             _expiry: expiry,

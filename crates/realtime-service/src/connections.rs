@@ -66,6 +66,11 @@ impl Connections {
         self.registry.update(id, change)
     }
 
+    /// The handle of a connection.
+    pub(crate) fn socket(&self, id: ConnectionId) -> Option<Arc<dyn WebSocketConnection>> {
+        self.registry.get(id).map(|(_, socket)| socket)
+    }
+
     /// The record of a connection.
     pub(crate) fn record(&self, id: ConnectionId) -> Option<Arc<Connection>> {
         self.registry.get(id).map(|(connection, _)| connection)

@@ -12,7 +12,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::{
     admission::Admissions, authorization::Authorizations, connections::Connections, control::ControlFrames,
     journal::Journal, metrics::Metrics, outbound::OutboundShared, page_turns::PageTurns, presence::Presence,
-    publish::Publisher, publish_rates::PublishRates, revocations::Revocations, settings::LiveSettings,
+    publish::Publisher, publish_rates::PublishRates, recent::Recent, revocations::Revocations, settings::LiveSettings,
     streams::Streams, subscriptions::Subscriptions, user_topics::UserTopics,
 };
 
@@ -49,6 +49,7 @@ pub(crate) struct Node {
     pub(crate) page_turns: PageTurns,
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) user_topics: Arc<UserTopics>,
+    pub(crate) recent: Arc<Recent>,
     pub(crate) connections: Connections,
     pub(crate) presence: Arc<Presence>,
     pub(crate) publisher: Publisher,

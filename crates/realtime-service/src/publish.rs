@@ -14,6 +14,7 @@ use crate::{
     idempotency::Receipts,
     journal::{Journal, OnceKey},
     metrics::Metrics,
+    recent::{Note, Recent},
     settings::LiveSettings,
     streams::Streams,
 };
@@ -36,6 +37,7 @@ pub(crate) struct Publisher {
     streams: Arc<Streams>,
     /// The way to the durable store; `None` without one.
     journal: Option<Arc<Journal>>,
+    recent: Arc<Recent>,
     receipts: Receipts,
     /// Held while a portion of a batch is queued.
     batches: tokio::sync::Mutex<()>,
@@ -52,15 +54,17 @@ pub(crate) struct PublisherParts {
     pub(crate) hub: Arc<Hub>,
     pub(crate) streams: Arc<Streams>,
     pub(crate) journal: Option<Arc<Journal>>,
+    pub(crate) recent: Arc<Recent>,
     /// The receipts that the store has kept.
     pub(crate) receipts: Receipts,
 }
 
 impl Publisher {
     pub(crate) fn new(parts: PublisherParts) -> Self {
-        let PublisherParts { node, settings, bus, clock, ids, metrics, hub, streams, journal, receipts } = parts;
+        let PublisherParts { node, settings, bus, clock, ids, metrics, hub, streams, journal, recent, receipts } =
+            parts;
         let batches = tokio::sync::Mutex::default();
-        Self { node, settings, bus, clock, ids, metrics, hub, streams, journal, receipts, batches }
+        Self { node, settings, bus, clock, ids, metrics, hub, streams, journal, recent, receipts, batches }
     }
 
     /// Publishes one message of the backend or the application, once for each idempotency key.
@@ -109,8 +113,9 @@ impl Publisher {
             let mut results = self.publish_kept(kept, vec![request], once).await;
             return results.pop().expect("a result for each request");
         }
+        let note = Note::of(&request);
         let (id, envelope) = self.envelope(request);
-        let receipt = self.receipt(id, self.bus.publish(envelope).await?);
+        let receipt = self.receipt(id, note, self.bus.publish(envelope).await?);
         if let Some((journal, once)) = self.journal.as_deref().zip(once) {
             journal.store(vec![once.record(receipt.clone())]).await.map_err(PublishError::Store)?;
         }
@@ -124,9 +129,11 @@ impl Publisher {
     }
 
     /// What the publisher gets.
-    fn receipt(&self, id: MessageId, published: Published) -> Receipt {
+    fn receipt(&self, id: MessageId, note: Note, published: Published) -> Receipt {
         self.metrics.publications_total.fetch_add(1, Relaxed);
         let Published { delivered, other_nodes, position, .. } = published;
-        Receipt { id, delivered, other_nodes, position, duplicate: false }
+        let receipt = Receipt { id, delivered, other_nodes, position, duplicate: false };
+        self.recent.published(note, &receipt);
+        receipt
     }
 }

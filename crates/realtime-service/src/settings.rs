@@ -99,6 +99,8 @@ pub struct PublishingSettings {
     pub idempotency_window: Duration,
     /// Maximum idempotency keys remembered; the oldest are forgotten first.
     pub idempotency_keys: usize,
+    /// Maximum publications, and changes of subscriptions, that are remembered to explain them; 0 for none.
+    pub explained: usize,
 }
 
 /// How much history is kept in all, and how clients continue their streams. How much of each stream is kept is in its
@@ -221,7 +223,12 @@ impl Default for LivenessSettings {
 
 impl Default for PublishingSettings {
     fn default() -> Self {
-        Self { max_bytes: 64 * 1024, idempotency_window: Duration::from_secs(300), idempotency_keys: 10_000 }
+        Self {
+            max_bytes: 64 * 1024,
+            idempotency_window: Duration::from_secs(300),
+            idempotency_keys: 10_000,
+            explained: 1_000,
+        }
     }
 }
 

@@ -11,7 +11,7 @@ use realtime_schema::{
     ConnectionId, Control, Origin, Route, Subscribed, Subscription, Topic, TopicInfo, Unsubscribed, UnsubscribedReason,
 };
 
-use crate::{control::ControlFrames, presence::Presence, streams::Streams};
+use crate::{control::ControlFrames, presence::Presence, recent::Recent, streams::Streams};
 
 mod bus_interest;
 mod changes;
@@ -58,6 +58,7 @@ pub(crate) struct Subscriptions {
     control: ControlFrames,
     streams: Arc<Streams>,
     presence: Arc<Presence>,
+    recent: Arc<Recent>,
     /// One change of a connection's subscriptions at a time.
     changes: Changes,
     /// `None` if the bus delivers everything anyway.
@@ -72,13 +73,14 @@ pub(crate) struct SubscriptionsParts<'a> {
     pub(crate) control: ControlFrames,
     pub(crate) streams: Arc<Streams>,
     pub(crate) presence: Arc<Presence>,
+    pub(crate) recent: Arc<Recent>,
 }
 
 impl Subscriptions {
     pub(crate) fn new(parts: SubscriptionsParts<'_>) -> Self {
-        let SubscriptionsParts { registry, pubsub, bus, control, streams, presence } = parts;
+        let SubscriptionsParts { registry, pubsub, bus, control, streams, presence, recent } = parts;
         let interest = bus.is_selective().then(|| BusInterest::new(bus.clone()));
-        Self { registry, pubsub, control, streams, presence, changes: Changes::default(), interest }
+        Self { registry, pubsub, control, streams, presence, recent, changes: Changes::default(), interest }
     }
 
     /// Lets a connection subscribe, to at most `max_topics` topics.
@@ -117,6 +119,7 @@ impl Subscriptions {
         let joined = self.subscribe_now(id, request)?;
         if joined.new {
             self.presence.follow(id, &topic);
+            self.recent.joined(id, &topic);
         }
         Ok(joined)
     }
@@ -136,6 +139,9 @@ impl Subscriptions {
         let _change = self.changes.of(id);
         let left = self.pubsub.unsubscribe(id, topic);
         self.presence.follow(id, topic);
+        if left {
+            self.recent.left(id, topic);
+        }
         // Also without a subscription: one that is being made may have a gate already.
         self.end_stream(id, &Route::Topic(topic.clone()));
         if left && let Some(interest) = &self.interest {

@@ -11,14 +11,15 @@ use crate::{
     },
     disconnect::{DisconnectRequest, Disconnected},
     history::{HistoryPage, HistoryQuery},
-    id::{ConnectionId, RevocationId},
+    id::ConnectionId,
     listing::{ConnectionPage, ConnectionQuery, SubscriberPage, SubscriberQuery, TopicPage, TopicQuery},
     presence::{PresencePage, PresenceQuery},
-    revocation::{Revocation, RevocationPage, RevocationQuery, RevocationRequest, Revoked},
     text::{Role, UserId},
     topic::Topic,
-    user_topics::{UserTopicChange, UserTopicList},
 };
+
+mod revocations;
+mod users;
 
 impl Operation {
     /// Whether it needs a key.
@@ -76,17 +77,19 @@ pub(super) enum Tag {
     Topics,
     History,
     Revocations,
+    Explaining,
     Operations,
 }
 
 impl Tag {
     /// Every group, in the order of the document, with its description.
-    pub(super) const ALL: [(Self, &'static str); 6] = [
+    pub(super) const ALL: [(Self, &'static str); 7] = [
         (Self::Publishing, "Send messages to connections, users, roles and topics."),
         (Self::Connections, "Show connections and close them."),
         (Self::Topics, "List topics, and subscribe and unsubscribe connections."),
         (Self::History, "Read the messages that are kept."),
         (Self::Revocations, "Refuse users and tokens for a time."),
+        (Self::Explaining, "Find out why a message did not arrive."),
         (Self::Operations, "For those who run the server. Only the metrics need a key."),
     ];
 
@@ -97,6 +100,7 @@ impl Tag {
             Self::Topics => "topics",
             Self::History => "history",
             Self::Revocations => "revocations",
+            Self::Explaining => "explaining",
             Self::Operations => "operations",
         }
     }
@@ -118,8 +122,6 @@ const USER: PathParam =
     PathParam { name: "id", schema: Components::request::<UserId>, description: "The user, percent-encoded." };
 const ROLE: PathParam =
     PathParam { name: "role", schema: Components::request::<Role>, description: "The role, percent-encoded." };
-const REVOCATION: PathParam =
-    PathParam { name: "id", schema: Components::request::<RevocationId>, description: "The revocation." };
 const TOPIC: PathParam = PathParam {
     name: "topic",
     schema: Components::request::<Topic>,
@@ -166,7 +168,12 @@ const HISTORY: Operation = Operation {
 };
 
 /// Every operation.
-pub(super) const OPERATIONS: &[Operation] = &[
+pub(super) fn all() -> impl Iterator<Item = &'static Operation> {
+    OPERATIONS.iter().chain(users::OPERATIONS).chain(revocations::OPERATIONS)
+}
+
+/// The operations without those of the modules.
+const OPERATIONS: &[Operation] = &[
     Operation {
         method: "post",
         path: "/api/v1/publish",
@@ -343,78 +350,6 @@ pub(super) const OPERATIONS: &[Operation] = &[
         refusals: &[BadRequest, NotFound],
         ..PLAIN
     },
-    Operation {
-        path: "/api/v1/users/{id}/topics",
-        id: "listUserTopics",
-        tag: Tag::Topics,
-        summary: "List the topics that were given to a user",
-        description: "Sorted as text. The subscriptions of single connections are not in it.",
-        path_params: &[USER],
-        response: json(Components::response::<UserTopicList>),
-        refusals: &[BadRequest],
-        ..PLAIN
-    },
-    Operation {
-        method: "put",
-        path: "/api/v1/users/{id}/topics/{topic}",
-        id: "subscribeUser",
-        tag: Tag::Topics,
-        summary: "Give a topic to a user: to every connection, now and later",
-        description: "Clients receive `subscribed`. Repeating the request subscribes the connections that are not \
-                      subscribed. The topics of users are kept in memory: a restart forgets them.",
-        path_params: &[USER, TOPIC],
-        response: json(Components::response::<UserTopicChange>),
-        refusals: &[BadRequest, LimitExceeded],
-        ..PLAIN
-    },
-    Operation {
-        method: "delete",
-        path: "/api/v1/users/{id}/topics/{topic}",
-        id: "unsubscribeUser",
-        tag: Tag::Topics,
-        summary: "Take a topic away from a user: from every connection",
-        description: "Clients receive `unsubscribed`. Ends the subscriptions that the clients made, too.",
-        path_params: &[USER, TOPIC],
-        response: json(Components::response::<UserTopicChange>),
-        refusals: &[BadRequest],
-        ..PLAIN
-    },
-    Operation {
-        method: "post",
-        path: "/api/v1/revocations",
-        id: "revoke",
-        tag: Tag::Revocations,
-        summary: "Refuse a token, a user, or all tokens issued before a time",
-        description: "Connections of them are closed at once. A second revocation of the same extends the first: the \
-                      later end counts. Revocations are kept in memory: a restart forgets them.",
-        body: required(Components::request::<RevocationRequest>),
-        response: json(Components::response::<Revoked>),
-        refusals: &[BadRequest, TooLarge, LimitExceeded],
-        ..PLAIN
-    },
-    Operation {
-        path: "/api/v1/revocations",
-        id: "listRevocations",
-        tag: Tag::Revocations,
-        summary: "List the revocations that have not ended",
-        description: "Oldest first. `next` of one page is `after` of the one that follows.",
-        query: Some(Components::fields::<RevocationQuery>),
-        response: json(Components::response::<RevocationPage>),
-        refusals: &[BadRequest],
-        ..PLAIN
-    },
-    Operation {
-        method: "delete",
-        path: "/api/v1/revocations/{id}",
-        id: "removeRevocation",
-        tag: Tag::Revocations,
-        summary: "End a revocation",
-        description: "Returns the revocation that was removed.",
-        path_params: &[REVOCATION],
-        response: json(Components::response::<Revocation>),
-        refusals: &[BadRequest, NotFound],
-        ..PLAIN
-    },
     Operation { path: "/healthz", id: "health", summary: "Whether the process is alive", ..PLAIN },
     Operation {
         path: "/readyz",
@@ -451,7 +386,7 @@ mod tests {
 
     #[test]
     fn no_operation_has_two_refusals_with_one_status() {
-        for operation in OPERATIONS {
+        for operation in all() {
             let codes = operation.refusals.iter().chain(operation.tag.refusals());
             let statuses: BTreeSet<_> = codes.clone().map(|code| code.status()).collect();
             assert_eq!(statuses.len(), codes.count(), "{}: one would replace the other", operation.id);

@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use jsonschema::Validator;
 use proptest::prelude::*;
 use realtime_schema::{
-    BatchRequest, ClientId, DisconnectRequest, Grant, HistoryQuery, JwtClaims, MessageType, PresenceQuery,
-    PublishRequest, QueryParams, RevocationQuery, RevocationRequest, Stream, Topic, TopicQuery, UserId,
+    BatchRequest, ClientId, DisconnectRequest, ExplainRequest, Grant, HistoryQuery, JwtClaims, MessageType,
+    PresenceQuery, PublishRequest, QueryParams, RevocationQuery, RevocationRequest, Stream, Topic, TopicQuery, UserId,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -38,6 +38,7 @@ fn every_example_of_a_request_is_read() {
     every_example_is_read::<PublishRequest>("publish-request");
     every_example_is_read::<BatchRequest>("batch-request");
     every_example_is_read::<DisconnectRequest>("disconnect-request");
+    every_example_is_read::<ExplainRequest>("explain-request");
     every_example_is_read::<TopicQuery>("topic-query");
     every_example_is_read::<HistoryQuery>("history-query");
     every_example_is_read::<PresenceQuery>("presence-query");

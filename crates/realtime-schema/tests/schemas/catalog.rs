@@ -119,6 +119,8 @@ fn breakages() -> Vec<(&'static str, &'static str, Value)> {
         ("presence-query", "/limit", json!(1001)),
         ("presence-page", "/users", json!(["alice"])),
         ("subscription-change", "/changed", json!("yes")),
+        ("explain-request", "/user", json!("")),
+        ("explanation", "/connections/0/reason", json!(7)),
         ("user-topic-change", "/connections", json!(-1)),
         ("user-topic-list", "/topics", json!(["two words"])),
         ("problem", "/errors", json!([{"path": "to"}])),

@@ -77,6 +77,7 @@ fn the_paths_are_those_of_the_protocol_page() {
             "get /api/v1/connections/{id}",
             "delete /api/v1/connections/{id}/topics/{topic}",
             "put /api/v1/connections/{id}/topics/{topic}",
+            "post /api/v1/explain",
             "post /api/v1/publish",
             "post /api/v1/publish/batch",
             "get /api/v1/revocations",

@@ -70,6 +70,9 @@ pub struct LimitsConfig {
     pub queue_bytes: u64,
     /// Largest payload that is published, in bytes, by a backend or a client. Over it: `too_large`.
     pub max_publish_bytes: usize,
+    /// Most publications of this node that `POST /api/v1/explain` remembers, without their payloads, and most changes of
+    /// subscriptions; 0 for none.
+    pub explained_publications: usize,
     /// Messages per second that a connection may publish in the long run. Over it: `rate_limited`. They count as commands
     /// too.
     pub publishes_per_second: u32,
@@ -120,6 +123,7 @@ impl Default for LimitsConfig {
             queue_messages: client.queue_messages,
             queue_bytes: client.queue_bytes,
             max_publish_bytes: settings.publishing.max_bytes,
+            explained_publications: settings.publishing.explained,
             publishes_per_second: client.publishes_per_second,
             publish_burst: client.publish_burst,
             user_publishes_per_second: client.user_publishes_per_second,
@@ -212,6 +216,7 @@ impl LimitsConfig {
         self.queue_messages = new.queue_messages;
         self.queue_bytes = new.queue_bytes;
         self.max_publish_bytes = new.max_publish_bytes;
+        self.explained_publications = new.explained_publications;
         self.publishes_per_second = new.publishes_per_second;
         self.publish_burst = new.publish_burst;
         self.user_publishes_per_second = new.user_publishes_per_second;
@@ -243,6 +248,7 @@ impl LimitsConfig {
         settings.admission.verifications = self.verifications;
         settings.admission.verify_timeout = self.verify_timeout.0;
         settings.publishing.max_bytes = self.max_publish_bytes;
+        settings.publishing.explained = self.explained_publications;
         settings.user_topics.per_user = self.user_topics;
         settings.user_topics.total = self.all_user_topics;
         settings.revocations.max = self.revocations;

@@ -60,6 +60,7 @@ pub(super) fn open(node: &Node, id: ConnectionId, admission: Admission) -> Resul
         // Revoked after it was verified, and before it was registered.
         node.connections.disconnect(id, closing);
     }
+    node.recent.opened(id);
     node.user_topics.enter(id, &connection.user);
     add(&node.metrics.connections_total, 1);
     log::connected(node, &connection, address);

@@ -9,6 +9,7 @@ use tokio::{
 };
 
 use super::{PublishResult, Publisher, kept::Kept};
+use crate::recent::Note;
 
 /// Maximum publications of one portion.
 const MAX_PORTION: u32 = 64;
@@ -98,11 +99,13 @@ impl Batch<'_> {
             drop(turn);
             return self.record(results).await;
         }
+        let note = Note::of(first);
         let (ids, envelopes): (Vec<_>, Vec<_>) =
             requests.into_iter().map(|request| publisher.envelope(request)).unzip();
         let published = publisher.bus.publish_batch(envelopes).await;
         drop(turn);
-        let results = ids.into_iter().zip(published).map(|(id, published)| Ok(publisher.receipt(id, published?)));
+        let results =
+            ids.into_iter().zip(published).map(|(id, published)| Ok(publisher.receipt(id, note.clone(), published?)));
         self.record(results.collect()).await;
     }
 

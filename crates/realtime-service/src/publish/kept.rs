@@ -9,7 +9,7 @@ use realtime_ports::{PublishError, Published};
 use realtime_schema::{FieldError, PublishRequest, Route, Stream};
 
 use super::{PublishResult, Publisher};
-use crate::{journal::OnceKey, streams::Streams};
+use crate::{journal::OnceKey, recent::Note, streams::Streams};
 
 /// The history that a publication goes to.
 #[derive(Clone, Debug)]
@@ -52,8 +52,8 @@ impl Publisher {
         requests: Vec<PublishRequest>,
         once: Option<OnceKey>,
     ) -> Vec<PublishResult> {
-        let overflow = match requests.first() {
-            Some(first) => self.settings.load().namespaces.overflow(&first.to),
+        let (overflow, note) = match requests.first() {
+            Some(first) => (self.settings.load().namespaces.overflow(&first.to), Note::of(first)),
             None => return Vec::new(),
         };
         let mut messages = Vec::with_capacity(requests.len());
@@ -74,7 +74,10 @@ impl Publisher {
         match appended {
             Ok(appended) => {
                 let published = |index| Published::locally(appended.delivered).at(appended.position(index));
-                ids.into_iter().enumerate().map(|(index, id)| Ok(self.receipt(id, published(index)))).collect()
+                ids.into_iter()
+                    .enumerate()
+                    .map(|(index, id)| Ok(self.receipt(id, note.clone(), published(index))))
+                    .collect()
             }
             Err(error) => ids.iter().map(|_| Err(PublishError::Store(error.clone()))).collect(),
         }

@@ -2,6 +2,7 @@
 
 mod blocking;
 mod connections;
+mod explain;
 mod history;
 mod presence;
 mod publish;
@@ -31,6 +32,7 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/users/{id}/connections", get(connections::connections_of).delete(connections::disconnect_user))
         .route("/users/{id}/topics", get(user_topics::list))
         .route("/users/{id}/topics/{topic}", put(user_topics::give).delete(user_topics::take))
+        .route("/explain", post(explain::explain))
         .route("/revocations", get(revocations::list).post(revocations::revoke))
         .route("/revocations/{id}", delete(revocations::remove))
         .route("/topics", get(topics::topics))

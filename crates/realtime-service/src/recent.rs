@@ -1,0 +1,149 @@
+//! What happened of late on this node, for explanations: publications, and changes of subscriptions. Bounded.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+use realtime_schema::{Audience, ClientId, ConnectionId, MessageId, PublishRequest, Receipt, StreamPosition, Topic};
+
+use crate::settings::LiveSettings;
+
+/// The last publications and changes, each with a number that rises in the order in which they happened.
+pub(crate) struct Recent {
+    settings: LiveSettings,
+    next: AtomicU64,
+    publications: Mutex<VecDeque<Publication>>,
+    changes: Mutex<VecDeque<Change>>,
+}
+
+/// What routing looks at in a request, taken before the request is consumed.
+#[derive(Clone)]
+pub(crate) struct Note {
+    to: Audience,
+    except_client: Option<ClientId>,
+}
+
+impl Note {
+    pub(crate) fn of(request: &PublishRequest) -> Self {
+        Self { to: request.to.clone(), except_client: request.except_client.clone() }
+    }
+}
+
+/// A publication. Its payload is not kept.
+#[derive(Clone, Debug)]
+pub(crate) struct Publication {
+    pub(crate) number: u64,
+    pub(crate) id: MessageId,
+    pub(crate) to: Audience,
+    pub(crate) except_client: Option<ClientId>,
+    pub(crate) delivered: u64,
+    pub(crate) position: Option<StreamPosition>,
+}
+
+/// A change of a connection: it was opened, or it joined or left a topic.
+#[derive(Clone, Debug)]
+struct Change {
+    number: u64,
+    connection: ConnectionId,
+    /// The topic, and whether it was joined; `None` when the connection was opened.
+    topic: Option<(Topic, bool)>,
+}
+
+/// The changes after a publication.
+#[derive(Debug, Default)]
+pub(crate) struct Later {
+    changes: Vec<Change>,
+    /// True if older ones are not remembered any more, so that one may be missing.
+    pub(crate) incomplete: bool,
+}
+
+impl Later {
+    pub(crate) fn opened(&self, connection: ConnectionId) -> bool {
+        self.changes.iter().any(|change| change.connection == connection && change.topic.is_none())
+    }
+
+    /// The first change of a connection's subscription to `topic`: true if it joined.
+    pub(crate) fn first(&self, connection: ConnectionId, topic: &Topic) -> Option<bool> {
+        let of_connection = self.changes.iter().filter(|change| change.connection == connection);
+        of_connection
+            .filter_map(|change| change.topic.as_ref())
+            .find(|(known, _)| known == topic)
+            .map(|(_, joined)| *joined)
+    }
+}
+
+impl Recent {
+    pub(crate) fn new(settings: LiveSettings) -> Self {
+        Self { settings, next: AtomicU64::new(1), publications: Mutex::default(), changes: Mutex::default() }
+    }
+
+    /// `limits.explained_publications`.
+    pub(crate) fn limit(&self) -> usize {
+        self.settings.load().publishing.explained
+    }
+
+    /// Adds a publication. On the path of every one: it copies no payload and visits no recipient.
+    pub(crate) fn published(&self, note: Note, receipt: &Receipt) {
+        let Note { to, except_client } = note;
+        let Receipt { id, delivered, position, .. } = receipt;
+        let publication = Publication {
+            number: self.number(),
+            id: *id,
+            to,
+            except_client,
+            delivered: *delivered,
+            position: position.clone(),
+        };
+        push(&self.publications, publication, self.limit());
+    }
+
+    pub(crate) fn opened(&self, connection: ConnectionId) {
+        self.change(connection, None);
+    }
+
+    pub(crate) fn joined(&self, connection: ConnectionId, topic: &Topic) {
+        self.change(connection, Some((topic.clone(), true)));
+    }
+
+    pub(crate) fn left(&self, connection: ConnectionId, topic: &Topic) {
+        self.change(connection, Some((topic.clone(), false)));
+    }
+
+    /// The publication with this id, if it is among the last.
+    pub(crate) fn publication(&self, id: MessageId) -> Option<Publication> {
+        let publications = self.publications.lock().unwrap_or_else(PoisonError::into_inner);
+        publications.iter().rev().find(|publication| publication.id == id).cloned()
+    }
+
+    /// The changes after the publication with this number.
+    pub(crate) fn since(&self, number: u64) -> Later {
+        let changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_full = changes.len() >= self.limit();
+        let incomplete = is_full && changes.front().is_none_or(|oldest| oldest.number > number);
+        let changes = changes.iter().filter(|change| change.number > number).cloned().collect();
+        Later { changes, incomplete }
+    }
+
+    fn change(&self, connection: ConnectionId, topic: Option<(Topic, bool)>) {
+        push(&self.changes, Change { number: self.number(), connection, topic }, self.limit());
+    }
+
+    fn number(&self) -> u64 {
+        self.next.fetch_add(1, Relaxed)
+    }
+}
+
+fn push<T>(ring: &Mutex<VecDeque<T>>, entry: T, limit: usize) {
+    if limit == 0 {
+        return;
+    }
+    let mut ring = ring.lock().unwrap_or_else(PoisonError::into_inner);
+    while ring.len() >= limit {
+        ring.pop_front();
+    }
+    ring.push_back(entry);
+}
