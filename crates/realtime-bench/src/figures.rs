@@ -43,7 +43,6 @@ impl Figures {
     /// What clients that came back have seen, of which `deliveries` were expected and took so long.
     pub(crate) fn completed(seen: &Seen, deliveries: u64, took: Duration) -> Self {
         Self {
-            bytes_per_delivery: (seen.received > 0).then(|| seen.bytes as f64 / seen.received as f64),
             all_ms: Some(took.as_secs_f64() * 1e3),
             complete_ms: Some([0.5, 0.99].map(|share| seen.complete.percentile(share) / 1e3)),
             ..Self::complete(seen, deliveries)

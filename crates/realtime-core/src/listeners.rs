@@ -10,10 +10,13 @@ use std::{
 use realtime_schema::ConnectionId;
 
 /// A set larger than this finds its members with a map instead of a linear search.
-const MAPPED_ABOVE: usize = 32;
+///
+/// A map takes up to 50 bytes for each member, which is more than the member itself. A change of a smaller set is a scan
+/// of at most 4 KiB.
+const MAPPED_ABOVE: usize = 128;
 /// A set smaller than this drops its map. Well below [`MAPPED_ABOVE`], so that a set near the limit does not build and
 /// drop it repeatedly.
-const UNMAPPED_BELOW: usize = 16;
+const UNMAPPED_BELOW: usize = 64;
 /// Tables of at most this many entries keep their memory.
 const KEPT: usize = 32;
 

@@ -39,11 +39,9 @@ pub struct ConnectionTopics {
 enum Held {
     None,
     One(Subscription),
-    Many(Box<Sorted>),
+    /// Sorted, and with room for no more: most connections subscribe to a few topics once.
+    Many(Box<[Subscription]>),
 }
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Sorted(Vec<Subscription>);
 
 impl ConnectionTopics {
     /// No topics yet, and at most `limit`.
@@ -56,7 +54,7 @@ impl ConnectionTopics {
         match &self.held {
             Held::None => &[],
             Held::One(only) => std::slice::from_ref(only),
-            Held::Many(many) => &many.0,
+            Held::Many(many) => many,
         }
     }
 
@@ -65,7 +63,7 @@ impl ConnectionTopics {
         match self.held {
             Held::None => Vec::new(),
             Held::One(only) => vec![only],
-            Held::Many(many) => many.0,
+            Held::Many(many) => many.into_vec(),
         }
     }
 
@@ -88,15 +86,12 @@ impl ConnectionTopics {
         let new = Subscription { topic: join(), origin };
         self.held = match std::mem::replace(&mut self.held, Held::None) {
             Held::None => Held::One(new),
-            Held::One(first) => {
-                let mut many = Vec::with_capacity(2);
-                many.push(first);
+            Held::One(first) => Held::Many(if index == 0 { Box::new([new, first]) } else { Box::new([first, new]) }),
+            Held::Many(many) => {
+                let mut many = many.into_vec();
+                many.reserve_exact(1);
                 many.insert(index, new);
-                Held::Many(Box::new(Sorted(many)))
-            }
-            Held::Many(mut many) => {
-                many.0.insert(index, new);
-                Held::Many(many)
+                Held::Many(many.into_boxed_slice())
             }
         };
         Ok(true)
@@ -107,16 +102,12 @@ impl ConnectionTopics {
         let Ok(index) = self.find(topic) else { return false };
         self.held = match std::mem::replace(&mut self.held, Held::None) {
             Held::None | Held::One(_) => Held::None,
-            Held::Many(mut many) => {
-                many.0.remove(index);
-                match many.0.len() {
-                    1 => many.0.pop().map_or(Held::None, Held::One),
-                    len => {
-                        if len < many.0.capacity() / 4 {
-                            many.0.shrink_to(len * 2);
-                        }
-                        Held::Many(many)
-                    }
+            Held::Many(many) => {
+                let mut many = many.into_vec();
+                many.remove(index);
+                match many.len() {
+                    1 => many.pop().map_or(Held::None, Held::One),
+                    _ => Held::Many(many.into_boxed_slice()),
                 }
             }
         };
