@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use jsonschema::Validator;
 use proptest::{option, prelude::*};
 use realtime_core::codec::decode;
-use realtime_schema::{Action, CallName, Command, CommandId, Payload, StreamPosition, Topic, catalog};
+use realtime_schema::{Action, CallName, Command, CommandId, Payload, StreamPosition, Topic, UserId, catalog};
 use serde_json::{Value, json};
 
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
@@ -41,6 +41,17 @@ fn command() -> impl Strategy<Value = Command> {
             let name = name.map(|name| CallName::new(name).expect("a name"));
             Action::Call { name, payload }
         }),
+        (
+            topic(),
+            option::of(any::<bool>()),
+            option::of(any::<bool>()),
+            option::of("[a-z]{1,9}"),
+            option::of(any::<u32>())
+        )
+            .prop_map(|(topic, subscribe, names, after, limit)| {
+                let after = after.map(|after| UserId::new(after).expect("a user"));
+                Action::Presence { topic, subscribe, names, after, limit }
+            }),
         Just(Action::Ping {}),
         Just(Action::Pong {}),
     ];
@@ -68,9 +79,11 @@ proptest! {
 
     #[test]
     fn the_decoder_and_the_schema_accept_the_same_commands(
-        action in prop::sample::select(vec!["subscribe", "unsubscribe", "refresh", "call", "ping", "pong", "publish"]),
+        action in prop::sample::select(vec!["subscribe", "unsubscribe", "refresh", "call", "ping", "pong", "publish", "presence"]),
         fields in prop::collection::btree_map(
-            prop::sample::select(vec!["id", "topic", "token", "since", "name", "payload", "stray"]),
+            prop::sample::select(vec![
+                "id", "topic", "token", "since", "name", "payload", "stray", "subscribe", "names", "after", "limit",
+            ]),
             prop::sample::select(vec![
                 json!(7), json!(7.0), json!(1.5), json!("a"), json!(""), json!(null), json!({"epoch": "k", "offset": 1}),
                 json!({"epoch": "k", "offset": 1.0}), json!({"epoch": "k", "offset": 1.5}), json!({"epoch": "k"}),

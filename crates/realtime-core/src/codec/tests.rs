@@ -89,6 +89,16 @@ fn publish_history_presence_and_resume_are_decoded() {
             Action::Presence { topic: topic.clone(), subscribe: None, names: None, after: None, limit: None },
         ),
         (
+            r#"{"action":"presence","topic":"order:123","names":false,"after":"alice","limit":50.0}"#,
+            Action::Presence {
+                topic: topic.clone(),
+                subscribe: None,
+                names: Some(false),
+                after: Some("alice".parse().expect("a user")),
+                limit: Some(50),
+            },
+        ),
+        (
             r#"{"action":"presence","topic":"order:123","subscribe":false}"#,
             Action::Presence { topic: topic.clone(), subscribe: Some(false), names: None, after: None, limit: None },
         ),

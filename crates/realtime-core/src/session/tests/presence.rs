@@ -57,6 +57,9 @@ fn the_authorizer_is_asked_where_no_grant_and_no_namespace_allows_it() {
 fn a_topic_without_presence_is_not_found_and_a_long_one_is_invalid() {
     let mut world = world(&["presence:**"], true);
     assert_eq!(error(&world.receive(&WATCH.replace("room", "order"))).code, ErrorCode::NotFound);
+    let longest = world.receive(&WATCH.replace("room:1", "room:a-name-of-20-ch"));
+    assert!(matches!(longest[..], [Effect::Run(Run::Presence(_))]), "20 characters are allowed: {longest:?}");
+    world.handle(Input::PresenceAnswered);
     let long = world.receive(&WATCH.replace("room:1", "room:a-name-that-is-too-long"));
     assert_eq!((&error(&long).code, error(&long).errors[0].path.as_str()), (&ErrorCode::PayloadInvalid, "/topic"));
 }
@@ -87,4 +90,18 @@ fn a_refresh_ends_what_the_new_token_does_not_allow_to_watch() {
     let reason = "room:2 is granted, and a subscriber of room:3 may count";
     assert_eq!(effects[..2], [ended("room:1"), ended("room:4")], "{reason}");
     assert_eq!(effects.len(), 3, "and the ack: {effects:?}");
+}
+
+#[test]
+fn the_welcome_offers_presence_only_where_a_namespace_has_it() {
+    let offers = |world: &World| {
+        let record = record(&claims(&[], None));
+        let Control::Welcome(welcome) = welcome(&world.session, &record, ms(0), wall(ms(0)), WelcomeStreams::default())
+        else {
+            panic!("not a welcome")
+        };
+        welcome.features.contains(&"presence".to_owned())
+    };
+    assert!(offers(&world(&[], false)));
+    assert!(!offers(&World::new(&claims(&[], None))));
 }
