@@ -1,8 +1,6 @@
 //! Epochs: the name of one life of a stream's history.
 //!
-//! Offsets rise within an epoch. A node draws a generation when it starts without its earlier history; a stream that
-//! begins later in it has the number of forgotten positions added, so that a stream that was forgotten and begins anew
-//! never repeats a position.
+//! Offsets rise within an epoch. A node draws another one when it starts without its earlier history.
 
 use std::fmt;
 
@@ -17,7 +15,7 @@ const RADIX: u32 = 36;
 pub struct Epoch(pub u64);
 
 impl Epoch {
-    /// The first epoch of a generation: 2^32 epochs are its own.
+    /// The epoch of a generation.
     pub const fn of_generation(generation: u32) -> Self {
         Self((generation as u64) << 32)
     }
@@ -53,12 +51,15 @@ impl fmt::Display for Epoch {
     }
 }
 
-/// The epochs that a node has given, to tell why another one is unknown.
+/// The epoch that a node gives its streams, and why a client may have another one.
+///
+/// A stream that was forgotten begins anew in the same epoch, above every offset that any forgotten stream has reached. So
+/// no position is used twice, and the position of a client remains true, also of a stream that had no message yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Epochs {
-    /// The first epoch of this generation.
+    /// The epoch of this generation.
     pub generation: Epoch,
-    /// How many positions were forgotten in this generation.
+    /// The largest offset that a forgotten stream has reached; 0 if none was forgotten.
     pub forgotten: u64,
     /// True if the end of the generation before was lost, such as in a power failure.
     pub rolled_back: bool,
@@ -70,20 +71,9 @@ impl Epochs {
         Self { generation, forgotten: 0, rolled_back: false }
     }
 
-    /// The epoch of a stream that begins now.
-    pub fn current(&self) -> Epoch {
-        Epoch(self.generation.0.wrapping_add(self.forgotten))
-    }
-
-    /// Why a stream no longer has the epoch `theirs`; `None` stands for a text that is no epoch.
-    pub fn reason(&self, theirs: Option<Epoch>) -> GapReason {
-        match theirs {
-            Some(Epoch(epoch)) if epoch.wrapping_sub(self.generation.0) <= self.forgotten => {
-                GapReason::PositionForgotten
-            }
-            _ if self.rolled_back => GapReason::StoreRolledBack,
-            _ => GapReason::Epoch,
-        }
+    /// Why a client has another epoch.
+    pub fn reason(&self) -> GapReason {
+        if self.rolled_back { GapReason::StoreRolledBack } else { GapReason::Epoch }
     }
 }
 
@@ -106,14 +96,8 @@ mod tests {
 
     #[test]
     fn an_epoch_that_is_over_says_why() {
-        let mut epochs = Epochs::new(Epoch(1_000));
-        assert_eq!(epochs.reason(Some(Epoch(1_001))), GapReason::Epoch);
-        epochs.forgotten = 2;
-        assert_eq!(epochs.current(), Epoch(1_002));
-        assert_eq!(epochs.reason(Some(Epoch(1_001))), GapReason::PositionForgotten);
-        assert_eq!(epochs.reason(Some(Epoch(999))), GapReason::Epoch);
-        assert_eq!(epochs.reason(None), GapReason::Epoch);
-        epochs.rolled_back = true;
-        assert_eq!(epochs.reason(Some(Epoch(500_003))), GapReason::StoreRolledBack);
+        let epochs = Epochs::new(Epoch(1_000));
+        assert_eq!(epochs.reason(), GapReason::Epoch);
+        assert_eq!(Epochs { rolled_back: true, ..epochs }.reason(), GapReason::StoreRolledBack);
     }
 }

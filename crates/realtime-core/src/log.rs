@@ -4,7 +4,10 @@ use std::collections::VecDeque;
 
 use realtime_schema::StreamPosition;
 
-use crate::{epoch::Epoch, frame::Frame};
+use crate::{
+    epoch::{Epoch, Epochs},
+    frame::Frame,
+};
 
 /// What an entry costs beside the bytes of its frame: its place in the ring, and the label and counters of the frame.
 pub const ENTRY_OVERHEAD: usize = 192;
@@ -46,19 +49,26 @@ pub struct Log {
     floor: u64,
     /// The offset of the last frame of an earlier epoch; 0 if there is none.
     inherited: u64,
+    /// The offset after which it began: not 0 if streams were forgotten before.
+    began: u64,
     entries: VecDeque<Entry>,
     bytes: usize,
 }
 
 impl Log {
-    /// A log without a message.
+    /// A log without a message, in a generation that has forgotten nothing.
     pub fn new(epoch: Epoch) -> Self {
         Self::at(epoch, 0)
     }
 
+    /// A log without a message. It begins above the offsets of every stream that was forgotten.
+    pub fn begin(epochs: &Epochs) -> Self {
+        Self { began: epochs.forgotten, ..Self::at(epochs.generation, epochs.forgotten) }
+    }
+
     /// A log that has kept its position `top`, and no entry.
     pub fn at(epoch: Epoch, top: u64) -> Self {
-        Self { epoch, top, floor: top, inherited: 0, entries: VecDeque::new(), bytes: 0 }
+        Self { epoch, top, floor: top, inherited: 0, began: 0, entries: VecDeque::new(), bytes: 0 }
     }
 
     /// Begins another epoch, and keeps what is there: a client of an earlier epoch may have received it, or not.
@@ -84,6 +94,12 @@ impl Log {
     /// The offset of the last frame that is no longer kept: everything after it is.
     pub fn floor(&self) -> u64 {
         self.floor
+    }
+
+    /// The offset after which it began. A smaller one is from before a stream was forgotten: perhaps this one, with its
+    /// messages, perhaps another one.
+    pub fn began(&self) -> u64 {
+        self.began
     }
 
     /// The position after the last frame.

@@ -69,7 +69,7 @@ pub struct Loaded {
     pub generation: u32,
     /// True if the generation changed at this start: after a power loss, the last messages may be missing.
     pub rolled_back: bool,
-    /// The node-wide count of forgotten streams: see [`Record::Forgotten`].
+    /// The largest offset that a forgotten stream has reached: see [`Record::Forgotten`].
     pub forgotten: u64,
     /// Number of messages that were loaded.
     pub messages: u64,
@@ -121,8 +121,9 @@ pub enum Record {
     Forgotten {
         /// The stream.
         route: Route,
-        /// The node-wide count of forgotten streams, this one included.
-        count: u64,
+        /// The largest offset that any forgotten stream has reached, this one included. A smaller one than that of an
+        /// earlier record changes nothing.
+        reached: u64,
     },
     /// A publication under an idempotency key. A later one with the same key replaces it.
     Once(Once),

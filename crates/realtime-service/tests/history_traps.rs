@@ -64,3 +64,29 @@ async fn a_resume_of_more_topics_than_allowed_is_answered_once() {
     seen.sort_unstable();
     assert_eq!(seen, ["ack", "topic:order:1 1", "unsubscribed", "unsubscribed"]);
 }
+
+/// The position of a stream without a message is not remembered, and other streams are forgotten before its first one.
+#[tokio::test(start_paused = true)]
+async fn a_position_remains_true_while_other_streams_are_forgotten() {
+    let settings = |settings: &mut Settings| {
+        history(10)(settings);
+        settings.history.total_streams = 1;
+    };
+    let world = World::builder().settings(settings).build().await;
+    let mut alice = world.client("alice").connect().await;
+    let ack = alice.command(json!({"action": "subscribe", "topic": "order:1"})).await.expect("an ack");
+    for n in 2..=4 {
+        publish(&world, to::topic(&format!("order:{n}")), 1).await;
+    }
+    assert!(world.metrics().history_forgotten_total > 0);
+    let position = world.publish(to::topic("order:1"), "news", 1).await.position.expect("a position");
+    world.settle().await;
+    assert_eq!(alice.unread().len(), 1);
+    // What the client knows: the epoch of the `ack`, and the offset of the message.
+    let since = json!({"epoch": ack["position"]["epoch"], "offset": position.offset});
+    alice.reconnects().await;
+    let again =
+        alice.command(json!({"action": "subscribe", "topic": "order:1", "since": since})).await.expect("an ack");
+    assert_eq!(again["position"], json!(position));
+    assert_eq!(seen(&mut alice), [""; 0], "nothing is lost, and nothing comes twice");
+}

@@ -180,8 +180,8 @@ impl Database {
         for id in &plan.forgotten {
             self.cached("DELETE FROM stream WHERE id = ?1")?.execute([id.cast_signed()])?;
         }
-        if let Some(count) = plan.count {
-            self.cached("UPDATE node SET forgotten = ?1")?.execute([count.cast_signed()])?;
+        if let Some(reached) = plan.reached {
+            self.cached("UPDATE node SET forgotten = max(forgotten, ?1)")?.execute([reached.cast_signed()])?;
         }
         if let Some(secret) = plan.secret {
             self.cached("UPDATE node SET secret = ?1")?.execute([&*secret.0])?;

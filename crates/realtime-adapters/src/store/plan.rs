@@ -21,8 +21,8 @@ pub(super) struct Plan<'a> {
     pub(super) created: Vec<(u64, &'a Route)>,
     /// Streams that go.
     pub(super) forgotten: Vec<u64>,
-    /// The new count of forgotten streams.
-    pub(super) count: Option<u64>,
+    /// The largest offset that one of them has reached.
+    pub(super) reached: Option<u64>,
     /// Revocations to write, or to remove.
     pub(super) revocations: BTreeMap<RevocationId, Option<&'a Revocation>>,
     /// The new secret.
@@ -49,7 +49,7 @@ impl<'a> Plan<'a> {
             row: Writer::with_capacity(text + 64 * batch.len()),
             created: Vec::new(),
             forgotten: Vec::new(),
-            count: None,
+            reached: None,
             revocations: BTreeMap::new(),
             secret: None,
             next_stream: index.next_stream(),
@@ -65,9 +65,9 @@ impl<'a> Plan<'a> {
                     plan.id(draft, route);
                     draft.place(*epoch, *top)?;
                 }
-                Record::Forgotten { route, count } => {
+                Record::Forgotten { route, reached } => {
                     plan.forget(draft(&mut drafts, index, route)?);
-                    plan.count = Some(*count);
+                    plan.reached = plan.reached.max(Some(*reached));
                 }
                 Record::Once(once) => drop(keys.insert(&once.key, once)),
                 Record::Revoked(revocation) => drop(plan.revocations.insert(revocation.id, Some(revocation))),
@@ -93,8 +93,8 @@ impl<'a> Plan<'a> {
 
     /// Whether only a row is written.
     pub(super) fn is_row_only(&self) -> bool {
-        let Self { created, forgotten, count, revocations, secret, .. } = self;
-        created.is_empty() && forgotten.is_empty() && count.is_none() && revocations.is_empty() && secret.is_none()
+        let Self { created, forgotten, reached, revocations, secret, .. } = self;
+        created.is_empty() && forgotten.is_empty() && reached.is_none() && revocations.is_empty() && secret.is_none()
     }
 
     fn append(&mut self, message: &'a Appended, draft: &mut Draft) -> Result<(), StoreError> {

@@ -263,9 +263,9 @@ impl Kept {
                 let stream = self.streams.entry(route.clone()).or_default();
                 (stream.epoch, stream.top) = (*epoch, *top);
             }
-            Record::Forgotten { route, count } => {
+            Record::Forgotten { route, reached } => {
                 self.streams.remove(route);
-                self.forgotten = *count;
+                self.forgotten = self.forgotten.max(*reached);
             }
             Record::Once(once) => self.once.push_back(once.clone()),
             Record::Revoked(revocation) => {

@@ -296,7 +296,7 @@ impl Gates {
             Start::Live => Judged { gap: None, next: log.top() + 1 },
             Start::After(epoch, _) if epoch != Some(log.epoch()) => {
                 // Of another epoch the client may have received anything; what this one keeps of its own, it has not.
-                let (to, reason) = (log.unknown(), epochs.reason(epoch));
+                let (to, reason) = (log.unknown(), epochs.reason());
                 Judged { gap: Some(gap(None, to, None, reason)), next: to + 1 }
             }
             Start::After(_, offset) if offset > log.top() => {
@@ -306,6 +306,10 @@ impl Gates {
                 Some(reason) => {
                     let to = offset.max(log.floor());
                     Judged { gap: Some(gap(None, to, None, reason)), next: to + 1 }
+                }
+                None if offset < log.began() => {
+                    let lost = gap(Some(offset + 1), log.floor(), None, GapReason::PositionForgotten);
+                    Judged { gap: Some(lost), next: log.floor() + 1 }
                 }
                 None if offset < log.floor() => {
                     let missed = log.floor() - offset;

@@ -1,5 +1,7 @@
 //! A full queue, policy by policy.
 
+mod schedules;
+
 use proptest::prelude::*;
 use realtime_schema::{Control, Message, MessageId, MessageType, Payload, Ping, Route, Timestamp};
 

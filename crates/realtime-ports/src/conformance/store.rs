@@ -240,13 +240,13 @@ pub fn a_forgotten_stream_is_gone_and_may_begin_anew(mut open: Opener) {
     for n in 1..=10 {
         commit(&store, &mut expected, &[message(&all, 1, n), message(&user, 1, n)]);
     }
-    commit(&store, &mut expected, &[Record::Forgotten { route: all.clone(), count: 17 }]);
+    commit(&store, &mut expected, &[Record::Forgotten { route: all.clone(), reached: 17 }]);
     drop(store);
     let store = open();
     let (loaded, retained) = Retained::load(&*store).expect("it loads");
-    assert_eq!((&retained, loaded.forgotten), (&expected, 17), "it is gone, and the count is kept");
+    assert_eq!((&retained, loaded.forgotten), (&expected, 17), "it is gone, and what it has reached is kept");
     commit(&store, &mut expected, &[message(&all, 2, 1), message(&all, 2, 2)]);
-    commit(&store, &mut expected, &[Record::Forgotten { route: all.clone(), count: 18 }, message(&all, 3, 5)]);
+    commit(&store, &mut expected, &[Record::Forgotten { route: all.clone(), reached: 18 }, message(&all, 3, 5)]);
     drop(store);
     assert_eq!(load(&open()), expected, "only its new life is loaded");
 }
@@ -354,7 +354,7 @@ pub fn any_order_of_changes_is_loaded_as_the_last_state(mut open: Opener) {
             batch.push(match dice.below(20) {
                 0 => {
                     forgotten += 1;
-                    Record::Forgotten { route: route.clone(), count: forgotten }
+                    Record::Forgotten { route: route.clone(), reached: forgotten }
                 }
                 1..=5 => Record::Trimmed { route: route.clone(), through: top.saturating_sub(dice.below(5) as u64) },
                 6 => Record::Position { route: route.clone(), epoch: step, top: top + dice.below(2) as u64 },
@@ -374,7 +374,7 @@ pub fn any_order_of_changes_is_loaded_as_the_last_state(mut open: Opener) {
                 store = open();
                 let (loaded, retained) = Retained::load(&*store).expect("it loads");
                 assert_eq!(retained, expected, "what is loaded at step {step} is what was committed");
-                assert_eq!(loaded.forgotten, forgotten, "the count at step {step}");
+                assert_eq!(loaded.forgotten, forgotten, "what was reached at step {step}");
             }
             1..=9 => drop(store.idle()),
             _ => {}

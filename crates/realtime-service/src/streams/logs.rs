@@ -62,7 +62,7 @@ pub(super) struct Logs {
     count: AtomicUsize,
     generation: Epoch,
     rolled_back: bool,
-    /// Only rises.
+    /// The largest offset that a forgotten stream has reached. Only rises.
     forgotten: AtomicU64,
 }
 
@@ -93,7 +93,7 @@ impl Logs {
     pub(super) fn read<T>(&self, route: &Route, read: impl FnOnce(&Log) -> T) -> T {
         loop {
             let shard = self.shard(route);
-            let Some(stream) = shard.get(route).cloned() else { return read(&Log::new(self.epochs().current())) };
+            let Some(stream) = shard.get(route).cloned() else { return read(&Log::begin(&self.epochs())) };
             drop(shard);
             let state = stream.state();
             if !state.forgotten {
@@ -118,15 +118,15 @@ impl Logs {
         let mut shard = self.shard_mut(route);
         let create = || {
             self.count.fetch_add(1, Relaxed);
-            let log = Log::new(self.epochs().current());
+            let log = Log::begin(&self.epochs());
             let state = State { log, forgotten: false, quiet_since: 0, position_expires: false, writes: 0 };
             Arc::new(StreamLog { route: route.clone(), state: Mutex::new(state) })
         };
         shard.entry(route.clone()).or_insert_with(create).clone()
     }
 
-    /// Forgets a stream, if `may_go` returns true, and passes the number of forgotten streams to `note`. Its next message
-    /// begins another epoch.
+    /// Forgets a stream, if `may_go` returns true, and passes to `note` the largest offset that a forgotten stream has
+    /// reached. Its next message has a larger one.
     pub(super) fn forget(
         &self,
         stream: &Arc<StreamLog>,
@@ -140,7 +140,8 @@ impl Logs {
         }
         state.forgotten = true;
         // Before the stream can be created again, which takes the lock of the shard.
-        note(self.forgotten.fetch_add(1, Relaxed) + 1);
+        let top = state.log.top();
+        note(self.forgotten.fetch_max(top, Relaxed).max(top));
         self.count.fetch_sub(1, Relaxed);
         shard.remove(&stream.route);
         true

@@ -27,17 +27,17 @@ impl Notes {
         self.state().trimmed.insert(route.clone(), through);
     }
 
-    /// A stream was forgotten, as the one with this number. Called before it can begin anew.
-    pub(super) fn forgotten(&self, route: &Route, count: u64) {
+    /// A stream was forgotten; `reached` is the largest offset of all that were. Called before it can begin anew.
+    pub(super) fn forgotten(&self, route: &Route, reached: u64) {
         let mut state = self.state();
         state.trimmed.remove(route);
-        state.forgotten.push((route.clone(), count));
+        state.forgotten.push((route.clone(), reached));
     }
 
     /// Takes all, as records.
     pub(super) fn take(&self) -> Vec<Record> {
         let State { trimmed, forgotten } = mem::take(&mut *self.state());
-        let forgotten = forgotten.into_iter().map(|(route, count)| Record::Forgotten { route, count });
+        let forgotten = forgotten.into_iter().map(|(route, reached)| Record::Forgotten { route, reached });
         forgotten.chain(trimmed.into_iter().map(|(route, through)| Record::Trimmed { route, through })).collect()
     }
 

@@ -35,7 +35,7 @@ impl Streams {
         for (route, (position, messages)) in restored.0 {
             let mut log = self.restored_log(&route, &position, messages);
             if log.epoch().generation() != generation {
-                log.begin_epoch(self.epochs().current());
+                log.begin_epoch(self.epochs().generation);
                 begun.push(Record::Position { route: route.clone(), epoch: log.epoch().0, top: log.top() });
             }
             let retention = self.retention(&route);

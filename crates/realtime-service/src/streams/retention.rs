@@ -135,7 +135,7 @@ impl Streams {
                 }
                 again.is_none()
             },
-            |count| self.note_forgotten(&stream, count),
+            |reached| self.note_forgotten(&stream, reached),
         );
         match again {
             Some(since) => self.push_position(stream, since),
@@ -152,7 +152,7 @@ impl Streams {
                 freed = state.log.bytes();
                 !self.hub.has_listener(stream.route())
             },
-            |count| self.note_forgotten(stream, count),
+            |reached| self.note_forgotten(stream, reached),
         );
         if forgotten {
             self.bytes.fetch_sub(freed, Relaxed);
@@ -162,9 +162,9 @@ impl Streams {
         }
     }
 
-    fn note_forgotten(&self, stream: &StreamLog, count: u64) {
+    fn note_forgotten(&self, stream: &StreamLog, reached: u64) {
         if let Some(notes) = &self.notes {
-            notes.forgotten(stream.route(), count);
+            notes.forgotten(stream.route(), reached);
         }
     }
 

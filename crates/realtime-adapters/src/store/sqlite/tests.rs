@@ -53,7 +53,7 @@ fn rows_that_are_written_again_lose_nothing_and_bring_nothing_back() {
                 4 if dice.below(4) == 0 => {
                     forgotten += 1;
                     *top = 0;
-                    batch.push(Record::Forgotten { route: route(n), count: forgotten });
+                    batch.push(Record::Forgotten { route: route(n), reached: forgotten });
                 }
                 5 => batch.push(Record::Position { route: route(n), epoch: step, top: *top }),
                 _ => {
