@@ -5,10 +5,13 @@ use std::{
     sync::Mutex,
 };
 
-use realtime_schema::{ClientId, ConnectionId, Envelope, Message, MessageId, Role, Route, Topic, UserId};
+use realtime_schema::{ClientId, ConnectionId, Envelope, Message, MessageId, Role, Route, Stream, Topic, UserId};
 use serde_json::Value;
 
-use crate::lock;
+use crate::{
+    histories::{Histories, Kept},
+    lock,
+};
 
 /// Most publications that are remembered; the oldest are forgotten first, and are not checked any more.
 const MAX_PUBLISHED: usize = 65_536;
@@ -17,7 +20,10 @@ const MAX_VIOLATIONS: usize = 100;
 
 /// The publications of a world, and what was delivered wrongly.
 #[derive(Debug, Default)]
-pub(crate) struct Audit(Mutex<Records>);
+pub(crate) struct Audit {
+    records: Mutex<Records>,
+    kept: Mutex<Kept>,
+}
 
 #[derive(Debug, Default)]
 struct Records {
@@ -30,7 +36,7 @@ impl Audit {
     /// Remembers a publication.
     pub(crate) fn published(&self, envelope: &Envelope) {
         let Some(message) = envelope.message() else { return };
-        let mut records = lock(&self.0);
+        let mut records = lock(&self.records);
         if records.order.len() == MAX_PUBLISHED
             && let Some(oldest) = records.order.pop_front()
         {
@@ -41,18 +47,24 @@ impl Audit {
     }
 
     fn message(&self, id: MessageId) -> Option<Message> {
-        lock(&self.0).published.get(&id).cloned()
+        lock(&self.records).published.get(&id).cloned()
     }
 
     fn violated(&self, what: String) {
-        let mut records = lock(&self.0);
+        let mut records = lock(&self.records);
         if records.violations.len() < MAX_VIOLATIONS {
             records.violations.push(what);
         }
     }
 
     pub(crate) fn violations(&self) -> Vec<String> {
-        lock(&self.0).violations.clone()
+        let lost = lock(&self.kept).violations();
+        lock(&self.records).violations.iter().cloned().chain(lost).collect()
+    }
+
+    /// Runs `look` on what was published to streams with a history.
+    pub(crate) fn kept<T>(&self, look: impl FnOnce(&mut Kept) -> T) -> T {
+        look(&mut lock(&self.kept))
     }
 }
 
@@ -77,17 +89,20 @@ pub(crate) struct Recipient {
     /// Commands without an outcome, in the order in which they were sent, which is that of their outcomes.
     pending: Vec<Pending>,
     seen: HashSet<MessageId>,
+    histories: Histories,
 }
 
 impl Recipient {
     pub(crate) fn new(name: String, user: UserId, client: Option<ClientId>) -> Self {
         let (roles, topics, pending, seen) = Default::default();
-        Self { name, user, client, connection: None, roles, topics, pending, seen }
+        let histories = Histories::new(name.clone(), user.clone(), client.clone());
+        Self { name, user, client, connection: None, roles, topics, pending, seen, histories }
     }
 
     /// Notes a command that the client sends.
     pub(crate) fn sends(&mut self, text: &str) {
         let Ok(command) = serde_json::from_str::<Value>(text) else { return };
+        self.histories.sends(&command);
         let Some(topic) = parsed::<Topic>(&command["topic"]) else { return };
         let (id, subscribes) = (command["id"].clone(), command["action"] == "subscribe");
         if subscribes {
@@ -101,6 +116,13 @@ impl Recipient {
     /// Compares a frame with what the client may get.
     pub(crate) fn receives(&mut self, frame: &Value, audit: &Audit) {
         let payload = &frame["payload"];
+        let noted = match parsed::<MessageId>(&frame["id"]) {
+            Some(_) => self.histories.receives(frame, audit),
+            None => self.histories.notes(frame["type"].as_str().unwrap_or_default(), payload, audit),
+        };
+        if let Err(wrong) = noted {
+            audit.violated(wrong);
+        }
         match parsed::<MessageId>(&frame["id"]) {
             Some(id) => self.receives_message(id, audit),
             None => match frame["type"].as_str() {
@@ -108,7 +130,7 @@ impl Recipient {
                     self.connection = parsed(&payload["connection"]);
                     self.roles = parsed(&payload["roles"]).unwrap_or_default();
                 }
-                Some("ack") => self.acknowledged(payload),
+                Some("ack") => self.acknowledged(payload, audit),
                 Some("error") => {
                     self.outcome(&payload["id"]);
                 }
@@ -123,16 +145,30 @@ impl Recipient {
         }
     }
 
-    fn acknowledged(&mut self, ack: &Value) {
+    /// At rest: what it was still to get of the streams with a history.
+    pub(crate) fn lost(&self, audit: &Audit) -> Vec<String> {
+        self.histories.lost(audit)
+    }
+
+    fn acknowledged(&mut self, ack: &Value, audit: &Audit) {
         if let Some(roles) = parsed(&ack["roles"]) {
             self.roles = roles;
         }
-        let Some(Pending { topic, subscribes, .. }) = self.outcome(&ack["id"]) else { return };
+        let outcome = self.outcome(&ack["id"]);
+        let subscribed = outcome.as_ref().filter(|pending| pending.subscribes);
+        let subscribed = subscribed.map(|pending| Stream::Topic(pending.topic.clone()));
+        if let Err(wrong) = self.histories.acknowledged(ack, subscribed, audit) {
+            audit.violated(wrong);
+        }
+        let Some(Pending { topic, subscribes, .. }) = outcome else { return };
         let again = self.pending.iter().any(|other| other.subscribes && other.topic == topic);
         if subscribes {
             self.topics.insert(topic);
-        } else if !again {
-            self.topics.remove(&topic);
+        } else {
+            self.histories.ends(&Stream::Topic(topic.clone()));
+            if !again {
+                self.topics.remove(&topic);
+            }
         }
     }
 
@@ -170,6 +206,6 @@ impl Recipient {
     }
 }
 
-fn parsed<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
+pub(crate) fn parsed<T: serde::de::DeserializeOwned>(value: &Value) -> Option<T> {
     T::deserialize(value).ok()
 }

@@ -211,6 +211,15 @@ impl Client {
         timeout(WAIT, end).await.unwrap_or_else(|_| panic!("the connection of {} lives on", self.user()))
     }
 
+    /// What it was still to get of the streams with a history that it receives, if nothing more is on its way.
+    ///
+    /// # Errors
+    /// The messages that it has lost without a `gap`, one a line.
+    pub fn try_check_complete(&self) -> Result<(), String> {
+        let lost = self.connection.line.state.lost();
+        if lost.is_empty() { Ok(()) } else { Err(lost.join("\n")) }
+    }
+
     /// True once the client has seen the end of its connection.
     pub fn is_closed(&self) -> bool {
         self.connection.line.state.closed().is_some()

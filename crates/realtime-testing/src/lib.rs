@@ -46,6 +46,7 @@ mod check;
 mod client;
 mod client_builder;
 mod clock;
+mod histories;
 mod identity;
 mod line;
 mod network;

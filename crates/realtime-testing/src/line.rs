@@ -107,6 +107,10 @@ impl LineState {
         lock(&self.inner).pings
     }
 
+    pub(crate) fn lost(&self) -> Vec<String> {
+        lock(&self.inner).recipient.lost(&self.scene.audit)
+    }
+
     pub(crate) fn closed(&self) -> Option<Closed> {
         lock(&self.inner).closed.clone()
     }

@@ -141,7 +141,24 @@ impl World {
         let payload = Payload::of(&payload).expect("the payload is JSON");
         self.scene.note("world", format_args!("publishes `{kind}` on node {node}: {}", payload.as_str()));
         let kind = kind.parse().unwrap_or_else(|error| panic!("`{kind}` is not a type of message: {error}"));
-        self.node(node).service.publish(PublishRequest::new(to, kind, payload)).await
+        self.publish_request(node, PublishRequest::new(to, kind, payload)).await
+    }
+
+    /// Publishes a request as it is, on a node. Messages of streams with a history are checked only if they are published
+    /// by the world.
+    ///
+    /// # Errors
+    /// Why it was not published.
+    ///
+    /// # Panics
+    /// There is no such node.
+    pub async fn publish_request(&self, node: usize, request: PublishRequest) -> Result<Receipt, PublishError> {
+        let (to, except) = (request.to.clone(), request.except_client.clone());
+        let receipt = self.node(node).service.publish(request).await?;
+        if let (Some(position), [route]) = (&receipt.position, to.routes()) {
+            self.scene.audit.kept(|kept| kept.published(route, position, receipt.id, except));
+        }
+        Ok(receipt)
     }
 
     // --- time
@@ -170,7 +187,8 @@ impl World {
     }
 
     /// What does not hold now. On each node: connections, subscriptions and permits agree, by every index that has
-    /// them, and no queue is longer than its limit. For each client: it got no message twice, and none that is not for it.
+    /// them, and no queue is longer than its limit. For each client: it got no message twice, and none that is not for it;
+    /// of a stream with a history it got every message in order, or a `gap` that names it.
     ///
     /// # Errors
     /// What does not hold, one violation a line.
