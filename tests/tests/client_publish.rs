@@ -153,6 +153,7 @@ async fn each_limit_is_in_welcome_and_refuses_with_its_name() {
     })
     .await;
     let (mut alice, mut phone) = (member(&world, "alice", "a").await, member(&world, "alice", "phone").await);
+    assert_eq!(alice.welcome()["features"], json!(["publish"]));
     let limits = &alice.welcome()["limits"];
     assert_eq!(
         (&limits["max_publish_bytes"], &limits["publishes_per_second"], &limits["publish_burst"]),

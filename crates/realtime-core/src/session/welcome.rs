@@ -47,7 +47,12 @@ pub fn welcome(
 impl SessionSettings {
     /// The optional features that this server offers.
     fn features(&self) -> Vec<String> {
-        let offered = [("history", self.namespaces.any_history()), ("presence", self.namespaces.any_presence())];
+        // A grant of a token allows to publish, whatever the namespaces say.
+        let offered = [
+            ("history", self.namespaces.any_history()),
+            ("presence", self.namespaces.any_presence()),
+            ("publish", true),
+        ];
         offered.into_iter().filter(|(_, is_offered)| *is_offered).map(|(name, _)| name.to_owned()).collect()
     }
 }
