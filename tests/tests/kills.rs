@@ -1,0 +1,220 @@
+//! A server that is killed while messages flow: a client that is not ours gets every message of a topic, of its user and
+//! of its role, in order and none twice; without a data directory every loss has its gap.
+#![cfg(unix)]
+
+use std::{
+    collections::BTreeMap,
+    net::TcpListener,
+    path::{Path, PathBuf},
+    process::Stdio,
+    time::Duration,
+};
+
+use realtime_tests::{DEADLINE, Issuer, program, skip};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines},
+    process::{Child, ChildStdout, Command},
+    time::{sleep, timeout},
+};
+
+/// Messages to each of the three streams, kills of the server, and cuts of the socket.
+const MESSAGES: u64 = 1_000;
+const KILLS: u64 = 3;
+const CUTS: u64 = 10;
+/// Longest story. It takes a fraction of that.
+const STORY: Duration = Duration::from_secs(180);
+
+const API_KEY: &str = "an-api-key-of-the-tests";
+
+/// A server in a process of its own, which a story may kill and start again on the same port.
+struct Server {
+    config: PathBuf,
+    data_dir: Option<PathBuf>,
+    port: u16,
+    process: Child,
+    http: reqwest::Client,
+    _folder: TempDir,
+}
+
+impl Server {
+    async fn start(durable: bool) -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
+        let config = folder.path().join("realtime.toml");
+        let namespaces = ["topic:order:*", "user", "role:*"].map(|pattern| {
+            format!("[[namespaces]]\npattern = \"{pattern}\"\nhistory = {{ size = 10000, age = \"1h\", bytes = 16777216 }}\n")
+        });
+        let text = format!(
+            "[server]\nlisten = \"127.0.0.1:{port}\"\n[auth]\nhmac_secret = \"{}\"\n[api]\nkeys = [\"{API_KEY}\"]\n{}",
+            Issuer::SECRET,
+            namespaces.concat()
+        );
+        std::fs::write(&config, text).expect("a file");
+        let data_dir = durable.then(|| folder.path().join("data"));
+        let process = Self::run(&config, data_dir.as_deref());
+        let http = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().expect("an HTTP client");
+        let server = Self { config, data_dir, port, process, http, _folder: folder };
+        server.ready().await;
+        server
+    }
+
+    fn run(config: &Path, data_dir: Option<&Path>) -> Child {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-server-under-test"));
+        command.arg("serve").arg("--config").arg(config).args(["--log-level", "error"]).env_clear();
+        if let Some(dir) = data_dir {
+            command.arg("--data-dir").arg(dir);
+        }
+        command.stdout(Stdio::null()).kill_on_drop(true).spawn().expect("the server starts")
+    }
+
+    async fn ready(&self) {
+        let ready = async {
+            let url = format!("http://127.0.0.1:{}/readyz", self.port);
+            while !self.http.get(&url).send().await.is_ok_and(|response| response.status().is_success()) {
+                sleep(Duration::from_millis(10)).await;
+            }
+        };
+        timeout(DEADLINE, ready).await.expect("ready in time");
+    }
+
+    /// `kill -9`, and a new start.
+    async fn killed(&mut self) {
+        self.process.kill().await.expect("it ran");
+        self.process = Self::run(&self.config, self.data_dir.as_deref());
+    }
+
+    /// Publishes until the server has stored it. A retry has the same key.
+    async fn publish(&self, to: &Value, n: u64) {
+        let body = json!({"to": to, "type": "news", "payload": n, "idempotency_key": format!("{to} {n}")});
+        let published = async {
+            loop {
+                let request = self.http.post(format!("http://127.0.0.1:{}/api/v1/publish", self.port));
+                let response = request.bearer_auth(API_KEY).body(body.to_string()).send().await;
+                match response {
+                    Ok(response) if response.status().is_success() => return,
+                    Ok(response) if response.status().as_u16() < 500 => panic!("{:?}", response.text().await),
+                    _ => sleep(Duration::from_millis(10)).await,
+                }
+            }
+        };
+        timeout(DEADLINE, published).await.expect("published in time");
+    }
+}
+
+/// The client, in a process of its own.
+struct Follower {
+    process: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Follower {
+    async fn connect(node: &Path, server: &Server) -> Self {
+        let claims = json!({"roles": ["admin"], "grants": ["subscribe:order:*"]});
+        let token = Issuer::hmac().token("alice", &claims);
+        let mut process = Command::new(node)
+            .arg(folder().join("follow.mjs"))
+            .args([&format!("ws://127.0.0.1:{}/ws?token={token}", server.port), "order:1"])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .expect("node starts");
+        let lines = BufReader::new(process.stdout.take().expect("its output")).lines();
+        let mut follower = Self { process, lines };
+        while follower.next().await["ack"] != 1 {}
+        follower
+    }
+
+    async fn next(&mut self) -> Value {
+        let line = timeout(DEADLINE, self.lines.next_line()).await.expect("a line in time").expect("its output");
+        serde_json::from_str(&line.expect("a line")).expect("JSON")
+    }
+
+    async fn cut(&mut self) {
+        self.process.stdin.as_mut().expect("its input").write_all(b"cut\n").await.expect("it reads");
+    }
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign")
+}
+
+fn node(test: &str) -> Option<PathBuf> {
+    let node = program(test, &["node", "nodejs"])?;
+    if folder().join("node_modules/ws").is_dir() {
+        return Some(node);
+    }
+    skip(test, "its packages are not installed; run `npm ci --prefix tests/foreign --ignore-scripts`");
+    None
+}
+
+/// What the client got of each stream: the numbers, with `None` for a gap.
+type Received = BTreeMap<String, Vec<Option<u64>>>;
+
+/// Publishes, kills and cuts; returns what the client got when it has the last message of each stream.
+async fn story(node: &Path, durable: bool) -> (Received, Vec<Value>) {
+    let mut server = Server::start(durable).await;
+    let mut follower = Follower::connect(node, &server).await;
+    let streams = [json!({"topic": "order:1"}), json!({"user": "alice"}), json!({"role": "admin"})];
+    let (mut received, mut odd) = (Received::new(), Vec::new());
+    let mut last = 0;
+    for n in 1..=MESSAGES {
+        for to in &streams {
+            server.publish(to, n).await;
+        }
+        if n % (MESSAGES / (KILLS + 1)) == 0 && n < MESSAGES {
+            server.killed().await;
+        }
+        if n % (MESSAGES / CUTS) == 50 {
+            follower.cut().await;
+        }
+    }
+    while last < streams.len() {
+        let line = follower.next().await;
+        if let (Some(stream), Some(n)) = (line["stream"].as_str(), line["n"].as_u64()) {
+            received.entry(stream.to_owned()).or_default().push(Some(n));
+            last += usize::from(n == MESSAGES);
+        } else if let Some(stream) = line["gap"].as_str() {
+            received.entry(stream.to_owned()).or_default().push(None);
+            odd.push(line);
+        } else if line["ack"].is_null() && line["welcome"].is_null() {
+            odd.push(line);
+        }
+    }
+    (received, odd)
+}
+
+#[tokio::test]
+async fn three_kills_and_ten_cuts_lose_nothing_with_a_data_directory() {
+    let Some(node) = node("three_kills_and_ten_cuts_lose_nothing_with_a_data_directory") else { return };
+    let (received, odd) = timeout(STORY, story(&node, true)).await.expect("a story in time");
+    assert_eq!(odd, Vec::<Value>::new(), "no gap, no fault");
+    let all: Vec<_> = (1..=MESSAGES).map(Some).collect();
+    assert_eq!(received.keys().collect::<Vec<_>>(), ["role:admin", "topic:order:1", "user"]);
+    for (stream, numbers) in received {
+        assert_eq!(numbers, all, "{stream}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_data_directory_every_loss_has_its_gap() {
+    let Some(node) = node("without_a_data_directory_every_loss_has_its_gap") else { return };
+    let (received, odd) = timeout(STORY, story(&node, false)).await.expect("a story in time");
+    assert!(odd.iter().all(|line| line["fault"].is_null()), "{odd:?}");
+    for (stream, numbers) in received {
+        let mut before = 0;
+        for pair in numbers.windows(2) {
+            before = pair[0].unwrap_or(before);
+            if let [Some(one), Some(next)] = pair {
+                // A publication whose response the kill has taken is repeated, and its key is forgotten with the rest.
+                assert!(*next == one + 1 || *next == *one, "{stream}: {next} after {one} without a gap");
+            }
+            if let Some(next) = pair[1] {
+                assert!(next >= before, "{stream}: {next} after {before}");
+            }
+        }
+        assert_eq!(numbers.last(), Some(&Some(MESSAGES)), "{stream}");
+    }
+}
