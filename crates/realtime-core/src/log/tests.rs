@@ -1,3 +1,5 @@
+//! What a log keeps, and the position that outlives it.
+
 use proptest::prelude::*;
 use realtime_schema::{Audience, MessageType, Route, Topic};
 
