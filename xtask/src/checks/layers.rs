@@ -44,6 +44,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (SERVER, &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE]),
     ("realtime-tests", &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE, TESTING, SERVER]),
     ("realtime-bench", &[]),
+    ("realtime-model", &[]),
     ("xtask", &[SCHEMA]),
 ];
 
