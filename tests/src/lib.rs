@@ -3,6 +3,7 @@
 
 mod browser;
 mod client;
+mod history;
 mod keys;
 mod logs;
 mod need;
@@ -12,6 +13,7 @@ mod world;
 
 pub use browser::Browser;
 pub use client::{Client, DEADLINE, Refusal};
+pub use history::{kept, offsets, publish_kept};
 pub use keys::{Issuer, Kind};
 pub use logs::Logs;
 pub use need::{program, skip};

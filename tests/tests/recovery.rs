@@ -3,27 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use realtime_server::{Config, NamespaceConfig, NamespaceHistory, Span};
-use realtime_tests::{Client, World};
+use realtime_server::Span;
+use realtime_tests::{Client, World, kept, offsets, publish_kept};
 use serde_json::{Value, json};
-
-/// Every stream has a history of at most `size` messages, which its receivers may read.
-fn kept(size: u32) -> impl FnOnce(&mut Config) {
-    move |config| {
-        let namespace = |pattern: &str| {
-            let mut namespace = NamespaceConfig::new(pattern.parse().expect("a pattern"));
-            namespace.history = Some(NamespaceHistory { size, ..NamespaceHistory::default() });
-            namespace
-        };
-        config.namespaces = ["topic:order:*", "user", "role:*", "all"].map(namespace).into();
-    }
-}
-
-/// A message to `to` with the number `n`; returns its position.
-async fn publish(world: &World, to: Value, n: u64) -> Value {
-    let receipt = world.post("/api/v1/publish", json!({"to": to, "type": "news", "payload": n})).await;
-    receipt.ok("receipt")["position"].clone()
-}
 
 /// A client that keeps its positions as the four rules of the protocol say.
 struct Follower {
@@ -123,7 +105,7 @@ async fn a_client_that_comes_back_has_everything_of_all_its_streams_once_and_in_
     for round in 0..10 {
         for (at, route) in routes.iter().enumerate() {
             let n = round * 10 + at as u64;
-            publish(&world, route.clone(), n).await;
+            publish_kept(&world, route.clone(), n).await;
             published.push(n.to_string());
         }
         if round % 3 == 2 {
@@ -153,7 +135,7 @@ async fn what_is_no_longer_kept_is_a_gap_and_the_rest_follows() {
     alice.subscribes("order:1").await;
     alice.client = world.connect_with("alice", &grants()).await;
     for n in 1..=5 {
-        publish(&world, json!({"topic": "order:1"}), n).await;
+        publish_kept(&world, json!({"topic": "order:1"}), n).await;
     }
     let since = alice.positions["topic:order:1"].clone();
     let ack = alice.commands(1, json!({"action": "subscribe", "topic": "order:1", "since": since})).await;
@@ -164,7 +146,7 @@ async fn what_is_no_longer_kept_is_a_gap_and_the_rest_follows() {
 #[tokio::test]
 async fn a_position_that_the_server_never_gave_is_a_gap_and_never_taken_for_complete() {
     let world = World::with(kept(3)).await;
-    let position = publish(&world, json!({"topic": "order:1"}), 1).await;
+    let position = publish_kept(&world, json!({"topic": "order:1"}), 1).await;
     for (epoch, offset, seen) in [
         (position["epoch"].clone(), 9, vec!["gap topic:order:1 log_went_back"]),
         (json!("another"), 1, vec!["gap topic:order:1 epoch", "1"]),
@@ -184,15 +166,15 @@ async fn a_position_that_the_server_never_gave_is_a_gap_and_never_taken_for_comp
 #[tokio::test]
 async fn a_state_that_is_loaded_after_its_position_misses_nothing() {
     let world = World::with(kept(100)).await;
-    publish(&world, json!({"topic": "order:1"}), 1).await;
+    publish_kept(&world, json!({"topic": "order:1"}), 1).await;
     let page = world.get("/api/v1/topics/order%3A1/history?limit=0").await.ok("history-page");
     assert_eq!((&page["position"]["offset"], &page["publications"]), (&json!(1), &json!([])));
     // While the state is loaded, it changes.
-    publish(&world, json!({"topic": "order:1"}), 2).await;
+    publish_kept(&world, json!({"topic": "order:1"}), 2).await;
     let mut alice = Follower::new(world.connect_with("alice", &grants()).await);
     alice.positions.insert("topic:order:1".into(), page["position"].clone());
     alice.commands(1, json!({"action": "subscribe", "topic": "order:1", "since": page["position"]})).await;
-    publish(&world, json!({"topic": "order:1"}), 3).await;
+    publish_kept(&world, json!({"topic": "order:1"}), 3).await;
     alice.commands(2, json!({"action": "ping"})).await;
     assert_eq!(alice.seen(), ["2", "3"]);
 }
@@ -204,8 +186,8 @@ async fn a_client_without_its_ticket_gets_its_topics_and_a_gap_for_what_the_serv
     alice.subscribes("order:1").await;
     alice.client = world.connect_with("alice", &grants()).await;
     assert_eq!(alice.client.welcome()["resumed"], false);
-    publish(&world, json!({"user": "alice"}), 1).await;
-    publish(&world, json!({"topic": "order:1"}), 2).await;
+    publish_kept(&world, json!({"user": "alice"}), 1).await;
+    publish_kept(&world, json!({"topic": "order:1"}), 2).await;
     alice.resumes().await;
     let mut seen = alice.seen();
     seen.sort_unstable();
@@ -238,10 +220,10 @@ async fn a_hold_that_no_one_resumes_ends_with_a_gap_and_then_all_is_live() {
     })
     .await;
     let mut alice = Follower::new(world.connect("alice").await);
-    publish(&world, json!({"user": "alice"}), 1).await;
+    publish_kept(&world, json!({"user": "alice"}), 1).await;
     alice.comes_back(&world, &json!({})).await;
     assert!(alice.client.welcome()["hold_ms"].as_u64().is_some_and(|ms| ms <= 50));
-    publish(&world, json!({"user": "alice"}), 2).await;
+    publish_kept(&world, json!({"user": "alice"}), 2).await;
     let mut frames = Vec::new();
     while frames.len() < 3 {
         frames.push(alice.client.next().await);
@@ -261,10 +243,10 @@ async fn a_subscription_that_is_no_longer_granted_does_not_come_back() {
     let world = World::with(kept(100)).await;
     let mut alice = Follower::new(world.connect_with("alice", &grants()).await);
     alice.subscribes("order:1").await;
-    publish(&world, json!({"topic": "order:1"}), 1).await;
+    publish_kept(&world, json!({"topic": "order:1"}), 1).await;
     alice.comes_back(&world, &json!({})).await;
     alice.resumes().await;
-    publish(&world, json!({"topic": "order:1"}), 2).await;
+    publish_kept(&world, json!({"topic": "order:1"}), 2).await;
     alice.commands(2, json!({"action": "ping"})).await;
     // The role and the grant are gone: a gap for the one, the end of the other, and no message of either.
     assert_eq!(alice.seen(), [r#""unsubscribed" "order:1""#]);
@@ -274,7 +256,7 @@ async fn a_subscription_that_is_no_longer_granted_does_not_come_back() {
 async fn the_past_of_a_role_that_is_new_is_not_shown() {
     let world = World::with(kept(100)).await;
     let mut alice = Follower::new(world.connect("alice").await);
-    publish(&world, json!({"role": "admin"}), 1).await;
+    publish_kept(&world, json!({"role": "admin"}), 1).await;
     let epoch = alice.positions["user"]["epoch"].clone();
     alice.comes_back(&world, &json!({"roles": ["admin"]})).await;
     alice.positions.insert("role:admin".into(), json!({"epoch": epoch, "offset": 0}));
@@ -282,10 +264,10 @@ async fn the_past_of_a_role_that_is_new_is_not_shown() {
     assert_eq!(alice.seen(), ["gap role:admin not_granted"]);
 
     let token = world.token("alice", &json!({"roles": ["admin", "staff"]}));
-    publish(&world, json!({"role": "staff"}), 2).await;
+    publish_kept(&world, json!({"role": "staff"}), 2).await;
     let ack = alice.commands(2, json!({"action": "refresh", "token": token})).await;
     assert_eq!(ack["streams"]["role:staff"]["offset"], 1);
-    publish(&world, json!({"role": "staff"}), 3).await;
+    publish_kept(&world, json!({"role": "staff"}), 3).await;
     alice.commands(3, json!({"action": "ping"})).await;
     assert_eq!(alice.seen(), ["3"]);
 }
@@ -306,103 +288,6 @@ async fn a_union_that_names_a_history_is_refused_with_what_to_do_and_sent_live_o
     assert_eq!(alice.publication().await["offset"], Value::Null);
     let page = world.get("/api/v1/users/alice/history").await.ok("history-page");
     assert_eq!((&page["publications"], &page["position"]["offset"]), (&json!([]), &json!(0)));
-}
-
-/// The offsets of a page.
-fn offsets(page: &Value) -> Vec<u64> {
-    let publications = page["publications"].as_array().expect("a page");
-    publications.iter().map(|frame| frame["offset"].as_u64().expect("an offset")).collect()
-}
-
-#[tokio::test]
-async fn a_backend_reads_every_history_in_pages_both_ways() {
-    let world = World::with(kept(100)).await;
-    for (to, path, stream) in [
-        (json!({"topic": "order:1"}), "topics/order%3A1", "topic:order:1"),
-        (json!({"user": "a/b"}), "users/a%2Fb", "user"),
-        (json!({"role": "admin"}), "roles/admin", "role:admin"),
-        (json!("all"), "all", "all"),
-    ] {
-        for n in 1..=5 {
-            publish(&world, to.clone(), n).await;
-        }
-        let get = async |query: &str| world.get(&format!("/api/v1/{path}/history?{query}")).await;
-        let (mut seen, mut query) = (Vec::new(), "limit=2".to_owned());
-        loop {
-            let page = get(&query).await.ok("history-page");
-            assert_eq!((&page["stream"], &page["position"]["offset"]), (&json!(stream), &json!(5)));
-            seen.extend(offsets(&page));
-            if page["more"] == false {
-                break;
-            }
-            let epoch = page["position"]["epoch"].as_str().expect("an epoch");
-            query = format!("limit=2&epoch={epoch}&offset={}", seen.last().expect("an offset"));
-        }
-        assert_eq!(seen, [1, 2, 3, 4, 5], "{stream}");
-        let newest = get("limit=2&reverse=true").await.ok("history-page");
-        assert_eq!((offsets(&newest), &newest["more"]), (vec![5, 4], &json!(true)));
-        let epoch = newest["position"]["epoch"].as_str().expect("an epoch");
-        let older = get(&format!("reverse=true&epoch={epoch}&offset=2")).await.ok("history-page");
-        assert_eq!((offsets(&older), &older["more"]), (vec![1], &json!(false)));
-        get(&format!("epoch={epoch}&offset=6")).await.refused("position_expired");
-        get("epoch=another&offset=0").await.refused("position_expired");
-        assert_eq!(get("offset=1").await.refused("bad_request")["errors"][0]["path"], "/epoch");
-        get("limit=-1").await.refused("bad_request");
-    }
-    world.get("/api/v1/topics/news/history").await.refused("not_found");
-}
-
-#[tokio::test]
-async fn a_page_ends_at_its_bytes_and_a_larger_message_is_a_page_of_its_own() {
-    let world = World::with(|config| {
-        kept(100)(config);
-        config.history.page_bytes = 1_000;
-        config.history.page = 3;
-    })
-    .await;
-    for text in ["x".repeat(300), "x".repeat(300), "x".repeat(2_000), "x".into(), "x".into(), "x".into(), "x".into()] {
-        world.publish(json!("all"), "news", json!(text)).await;
-    }
-    let (mut pages, mut query) = (Vec::new(), String::new());
-    loop {
-        let page = world.get(&format!("/api/v1/all/history?{query}")).await.ok("history-page");
-        pages.push(offsets(&page));
-        if page["more"] == false {
-            break;
-        }
-        let last = pages.last().and_then(|page| page.last()).expect("an offset");
-        query = format!("epoch={}&offset={last}", page["position"]["epoch"].as_str().expect("an epoch"));
-    }
-    assert_eq!(pages, [vec![1, 2], vec![3], vec![4, 5, 6], vec![7]]);
-}
-
-#[tokio::test]
-async fn a_client_reads_a_history_only_with_the_right() {
-    let world = World::with(|config| {
-        kept(100)(config);
-        for namespace in config.namespaces.iter_mut().skip(1) {
-            namespace.history.as_mut().expect("a history").read = realtime_core::policy::HistoryRead::Subscribers;
-        }
-    })
-    .await;
-    publish(&world, json!({"topic": "order:1"}), 1).await;
-    publish(&world, json!({"user": "alice"}), 2).await;
-    publish(&world, json!({"role": "admin"}), 3).await;
-    let read = |stream: &str| json!({"action": "history", "stream": stream});
-    let mut alice = world.connect_with("alice", &grants()).await;
-    alice.subscribe("order:1").await;
-    assert_eq!(alice.command(read("topic:order:1")).await["code"], "forbidden", "a subscription is not enough");
-    for (stream, n) in [("user", 2), ("role:admin", 3)] {
-        let page = alice.command(read(stream)).await;
-        assert_eq!(
-            (&page["publications"][0]["payload"], &page["publications"][0]["stream"]),
-            (&json!(n), &json!(stream))
-        );
-    }
-    let mut bob = world.connect_with("bob", &json!({"grants": ["history:order:*"]})).await;
-    assert_eq!(offsets(&bob.command(read("topic:order:1")).await), [1]);
-    assert_eq!(bob.command(read("role:admin")).await["code"], "forbidden", "the past of a role that bob has not");
-    assert_eq!(offsets(&bob.command(read("user")).await), [0_u64; 0], "bob's own, and never alice's");
 }
 
 #[tokio::test]
@@ -483,13 +368,13 @@ async fn a_position_of_a_topic_that_is_live_sends_what_follows_it_again() {
     let world = World::with(kept(100)).await;
     let mut alice = world.connect_with("alice", &grants()).await;
     alice.subscribe("order:1").await;
-    let position = publish(&world, json!({"topic": "order:1"}), 1).await;
-    publish(&world, json!({"topic": "order:1"}), 2).await;
+    let position = publish_kept(&world, json!({"topic": "order:1"}), 1).await;
+    publish_kept(&world, json!({"topic": "order:1"}), 2).await;
     assert_eq!([alice.publication().await["payload"].clone(), alice.publication().await["payload"].clone()], [1, 2]);
     alice.send(&json!({"action": "subscribe", "id": 9, "topic": "order:1", "since": position}).to_string()).await;
     assert_eq!(alice.publication().await["payload"], 2);
     assert_eq!(alice.next().await["payload"]["id"], 9);
-    publish(&world, json!({"topic": "order:1"}), 3).await;
+    publish_kept(&world, json!({"topic": "order:1"}), 3).await;
     assert_eq!(alice.publication().await["payload"], 3);
     alice.got_nothing().await;
 }
