@@ -7,7 +7,6 @@ use realtime_ports::PubSubStats;
 use crate::{
     closes::{CloseCounts, Closes},
     refusals::{RefusalCounts, Refusals},
-    streams::StreamsStats,
 };
 
 /// The number of topics with present users, and of pairs of a topic and a user.
@@ -72,7 +71,7 @@ macro_rules! counters {
                 topics: PubSubStats,
                 presence: PresenceStats,
                 revocations: usize,
-                streams: StreamsStats,
+                streams: HistoryStats,
             ) -> MetricsSnapshot {
                 let [writes_total, frames_out_total, bytes_out_total] = self.writes.sums();
                 MetricsSnapshot {
@@ -126,6 +125,13 @@ counters! {
     hook_errors_total,
     /// Lists of present users that are sent again, because a slow reader's queue had left changes out.
     presence_repairs_total,
+}
+
+/// The number and the size of the histories now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct HistoryStats {
+    pub(crate) streams: usize,
+    pub(crate) bytes: usize,
 }
 
 /// Adds to a counter.

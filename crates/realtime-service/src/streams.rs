@@ -13,7 +13,11 @@ use realtime_core::{epoch::Epochs, expiry::Expiry, log::Log, policy::Retention};
 use realtime_ports::{Clock, Record};
 use realtime_schema::{Route, StreamPosition};
 
-use crate::{hub::Hub, metrics::Metrics, settings::LiveSettings};
+use crate::{
+    hub::Hub,
+    metrics::{HistoryStats, Metrics},
+    settings::LiveSettings,
+};
 
 mod append;
 mod catch_up;
@@ -59,13 +63,6 @@ pub(crate) struct StreamsParts {
     pub(crate) enabled: bool,
     /// What goes is noted for a durable store.
     pub(crate) durable: bool,
-}
-
-/// The number and the size of the histories now.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct StreamsStats {
-    pub(crate) streams: usize,
-    pub(crate) bytes: usize,
 }
 
 impl Streams {
@@ -129,8 +126,8 @@ impl Streams {
         }
     }
 
-    pub(crate) fn stats(&self) -> StreamsStats {
-        StreamsStats { streams: self.logs.count(), bytes: self.bytes.load(Relaxed) }
+    pub(crate) fn stats(&self) -> HistoryStats {
+        HistoryStats { streams: self.logs.count(), bytes: self.bytes.load(Relaxed) }
     }
 
     /// The wall clock, in milliseconds: the age of a message counts over a restart too.

@@ -24,10 +24,9 @@ use tokio::time::{Instant, Sleep};
 
 use super::{
     close::End,
-    effects::{self, Outcome},
-    hooks,
+    effects, hooks,
     opening::Opened,
-    pending::Pending,
+    pending::{Outcome, Pending},
 };
 use crate::{
     admission::Permit,

@@ -9,22 +9,12 @@ use realtime_core::{
 use realtime_ports::{SubscribeError, WebSocketConnection};
 use realtime_schema::{Connection, Role, Stream, TokenInfo, UnsubscribedReason};
 
-use super::{history, hooks, pending::Pending, publishing, resuming};
+use super::{history, hooks, pending::Outcome, publishing, resuming};
 use crate::{
     node::Node,
     outbound::Outbound,
     subscriptions::{Join, JoinRequest, Joining},
 };
-
-/// When the outcome of a command comes.
-pub(super) enum Outcome {
-    /// At once.
-    Now(Input),
-    /// When this is done.
-    Later(Pending),
-    /// Never: it has none.
-    Nothing,
-}
 
 /// Does what the session asks for.
 pub(super) fn run(

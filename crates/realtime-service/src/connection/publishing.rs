@@ -7,7 +7,7 @@ use realtime_core::session::{ClientPublication, Input, PublishOutcome};
 use realtime_ports::PublishError;
 use realtime_schema::{Connection, Receipt};
 
-use super::effects::Outcome;
+use super::pending::Outcome;
 use crate::node::Node;
 
 /// Publishes a client's message.
