@@ -3,26 +3,14 @@
 use std::{sync::Arc, time::Duration};
 
 use realtime_adapters::testing::MemoryLogStore;
-use realtime_core::policy::{Namespace, Namespaces, Overflow, Retention};
 use realtime_ports::{PublishError, RealtimeService, StoreError};
 use realtime_schema::{Payload, PublishRequest, StreamPosition};
-use realtime_service::Settings;
-use realtime_testing::{World, to};
+use realtime_testing::{World, to, with_history};
 use serde_json::{Value, json};
-
-fn history(settings: &mut Settings) {
-    let kept = ["topic:order:*", "user", "role:*", "all"].map(|pattern| {
-        let mut namespace = Namespace::new(pattern.parse().expect("a pattern"));
-        namespace.history = Some(Retention { size: 10, age: Duration::from_secs(600), bytes: 1 << 20 });
-        namespace.overflow = Overflow::Drop;
-        namespace
-    });
-    settings.namespaces = Namespaces::new(kept.into(), Overflow::Close);
-}
 
 async fn world(store: &Arc<MemoryLogStore>) -> World {
     let store = store.clone();
-    World::builder().settings(history).ports(move |_, builder| builder.store(store.clone())).build().await
+    World::builder().settings(with_history(10)).ports(move |_, builder| builder.store(store.clone())).build().await
 }
 
 async fn publish(world: &World, n: u64) -> StreamPosition {

@@ -2,35 +2,13 @@
 
 use std::time::Duration;
 
-use realtime_core::policy::{Namespace, Namespaces, Overflow, Retention};
 use realtime_schema::{ErrorCode, PublishRequest, Route};
 use realtime_service::Settings;
-use realtime_testing::{Client, World, to};
+use realtime_testing::{World, to, with_history};
 use serde_json::{Value, json};
 
-fn history(size: u32) -> impl Fn(&mut Settings) {
-    move |settings: &mut Settings| {
-        let kept = ["topic:order:*", "user", "role:*", "all"].map(|pattern| {
-            let mut namespace = Namespace::new(pattern.parse().expect("a pattern"));
-            namespace.history = Some(Retention { size, age: Duration::from_secs(600), bytes: 1 << 20 });
-            namespace.overflow = Overflow::Drop;
-            namespace
-        });
-        settings.namespaces = Namespaces::new(kept.into(), Overflow::Close);
-    }
-}
-
 async fn world(size: u32) -> World {
-    World::builder().settings(history(size)).build().await
-}
-
-/// The offsets of messages, and the kinds of everything else, in the order received.
-fn seen(client: &mut Client) -> Vec<String> {
-    let short = |frame: Value| match frame["offset"].as_u64() {
-        Some(offset) => format!("{} {offset}", frame["stream"].as_str().unwrap_or_default()),
-        None => frame["type"].as_str().unwrap_or_default().to_owned(),
-    };
-    client.unread().into_iter().map(short).collect()
+    World::builder().settings(with_history(size)).build().await
 }
 
 async fn publish(world: &World, route: impl Into<realtime_schema::Audience>, n: u64) -> u64 {
@@ -48,7 +26,7 @@ async fn a_live_subscriber_gets_each_message_with_its_stream_and_offset() {
         assert_eq!(publish(&world, to::topic("order:1"), n).await, n);
     }
     world.settle().await;
-    assert_eq!(seen(&mut alice), ["topic:order:1 1", "topic:order:1 2", "topic:order:1 3"]);
+    assert_eq!(alice.seen(), ["topic:order:1 1", "topic:order:1 2", "topic:order:1 3"]);
     world.check();
 }
 
@@ -68,7 +46,7 @@ async fn a_client_that_was_away_gets_what_it_missed_once_and_in_order_and_then_t
     publish(&world, to::topic("order:1"), 6).await;
     world.settle().await;
     let order = |n| format!("topic:order:1 {n}");
-    assert_eq!(seen(&mut alice), [order(2), order(3), order(4), order(5), "ack".into(), order(6)]);
+    assert_eq!(alice.seen(), [order(2), order(3), order(4), order(5), "ack".into(), order(6)]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -90,7 +68,7 @@ async fn what_is_no_longer_kept_is_told_by_a_gap_before_the_rest() {
                "position": {"epoch": epoch, "offset": 2}})
     );
     world.settle().await;
-    assert_eq!(seen(&mut alice), ["topic:order:1 3", "topic:order:1 4", "topic:order:1 5", "ack"]);
+    assert_eq!(alice.seen(), ["topic:order:1 3", "topic:order:1 4", "topic:order:1 5", "ack"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -105,7 +83,7 @@ async fn an_up_to_date_client_of_an_expired_history_has_missed_nothing() {
     let command = json!({"action": "subscribe", "topic": "order:1", "since": position});
     let ack = alice.command(command).await.expect("an ack");
     assert_eq!(ack["position"], json!(position));
-    assert_eq!(seen(&mut alice), [""; 0]);
+    assert_eq!(alice.seen(), [""; 0]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -128,7 +106,7 @@ async fn a_ticket_holds_the_streams_of_the_server_until_the_client_says_where_it
     let ack = alice.command(json!({"action": "resume", "since": since})).await.expect("an ack");
     assert_eq!(ack["streams"]["user"]["offset"], 2);
     assert_eq!(ack["streams"]["topic:order:1"]["offset"], 1);
-    let mut seen = seen(&mut alice);
+    let mut seen = alice.seen();
     seen.sort_unstable();
     assert_eq!(seen, ["all 1", "role:admin 1", "topic:order:1 1", "user 1", "user 2"]);
     publish(&world, to::role("admin"), 2).await;
@@ -172,7 +150,7 @@ async fn a_role_gained_later_does_not_show_its_past() {
 #[tokio::test(start_paused = true)]
 async fn a_slow_reader_catches_up_on_the_same_connection_without_a_gap() {
     let settings = |settings: &mut Settings| {
-        history(1_000)(settings);
+        with_history(1_000)(settings);
         settings.limits.queue_messages = 8;
     };
     let world = World::builder().settings(settings).build().await;
@@ -188,10 +166,10 @@ async fn a_slow_reader_catches_up_on_the_same_connection_without_a_gap() {
     }
     world.settle().await;
     let all: Vec<_> = (1..=300).map(|n| format!("topic:order:1 {n}")).collect();
-    assert_eq!(seen(&mut quick), all);
+    assert_eq!(quick.seen(), all);
     slow.wakes_up();
     world.settle().await;
-    assert_eq!(seen(&mut slow), all);
+    assert_eq!(slow.seen(), all);
     assert_eq!(world.metrics().closed_slow_total, 0);
 }
 

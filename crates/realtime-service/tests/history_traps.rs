@@ -1,34 +1,10 @@
 //! What has broken recovery elsewhere, or in a draft of it here: each a story.
 
-use std::time::Duration;
-
-use realtime_core::policy::{Namespace, Namespaces, Overflow, Retention};
 use realtime_ports::RealtimeService;
 use realtime_schema::{Payload, PublishRequest, Route};
 use realtime_service::Settings;
-use realtime_testing::{Client, Network, World, to};
+use realtime_testing::{Client, Network, World, to, with_history};
 use serde_json::{Value, json};
-
-fn history(size: u32) -> impl Fn(&mut Settings) {
-    move |settings: &mut Settings| {
-        let kept = ["topic:order:*", "user", "role:*", "all"].map(|pattern| {
-            let mut namespace = Namespace::new(pattern.parse().expect("a pattern"));
-            namespace.history = Some(Retention { size, age: Duration::from_secs(600), bytes: 1 << 20 });
-            namespace.overflow = Overflow::Drop;
-            namespace
-        });
-        settings.namespaces = Namespaces::new(kept.into(), Overflow::Close);
-    }
-}
-
-/// The offsets of messages, and the kinds of everything else, in the order received.
-fn seen(client: &mut Client) -> Vec<String> {
-    let short = |frame: Value| match frame["offset"].as_u64() {
-        Some(offset) => format!("{} {offset}", frame["stream"].as_str().unwrap_or_default()),
-        None => frame["type"].as_str().unwrap_or_default().to_owned(),
-    };
-    client.unread().into_iter().map(short).collect()
-}
 
 async fn publish(world: &World, route: impl Into<realtime_schema::Audience>, n: u64) -> u64 {
     world.publish(route, "news", n).await.position.expect("a position").offset
@@ -36,20 +12,20 @@ async fn publish(world: &World, route: impl Into<realtime_schema::Audience>, n: 
 
 #[tokio::test(start_paused = true)]
 async fn commands_that_wait_behind_pages_of_history_are_all_answered() {
-    let world = World::builder().settings(history(10)).build().await;
+    let world = World::builder().settings(with_history(10)).build().await;
     let mut alice = world.client("alice").connect().await;
     for n in 0..40 {
         let command = json!({"action": "subscribe", "id": n, "topic": format!("order:{n}")});
         alice.sends(&command.to_string()).await;
     }
     world.settle().await;
-    assert_eq!(seen(&mut alice), vec!["ack"; 40]);
+    assert_eq!(alice.seen(), vec!["ack"; 40]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_resume_of_more_topics_than_allowed_is_answered_once() {
     let settings = |settings: &mut Settings| {
-        history(10)(settings);
+        with_history(10)(settings);
         settings.limits.subscriptions = 1;
     };
     let world = World::builder().settings(settings).build().await;
@@ -62,7 +38,7 @@ async fn a_resume_of_more_topics_than_allowed_is_answered_once() {
     let since = json!({"topic:order:1": after, "topic:order:2": after, "topic:order:3": after});
     alice.sends(&json!({"action": "resume", "id": 1, "since": since}).to_string()).await;
     world.settle().await;
-    let mut seen = seen(&mut alice);
+    let mut seen = alice.seen();
     seen.sort_unstable();
     assert_eq!(seen, ["ack", "topic:order:1 1", "unsubscribed", "unsubscribed"]);
 }
@@ -71,7 +47,7 @@ async fn a_resume_of_more_topics_than_allowed_is_answered_once() {
 #[tokio::test(start_paused = true)]
 async fn a_position_remains_true_while_other_streams_are_forgotten() {
     let settings = |settings: &mut Settings| {
-        history(10)(settings);
+        with_history(10)(settings);
         settings.history.total_streams = 1;
     };
     let world = World::builder().settings(settings).build().await;
@@ -90,7 +66,7 @@ async fn a_position_remains_true_while_other_streams_are_forgotten() {
     let again =
         alice.command(json!({"action": "subscribe", "topic": "order:1", "since": since})).await.expect("an ack");
     assert_eq!(again["position"], json!(position));
-    assert_eq!(seen(&mut alice), [""; 0], "nothing is lost, and nothing comes twice");
+    assert_eq!(alice.seen(), [""; 0], "nothing is lost, and nothing comes twice");
 }
 
 /// Publishes with a client left out.
@@ -110,25 +86,25 @@ async fn subscribe_since(client: &mut Client, topic: &str, epoch: &Value, offset
 
 #[tokio::test(start_paused = true)]
 async fn an_excluded_client_gets_its_message_neither_live_nor_from_the_history() {
-    let world = World::builder().settings(history(10)).build().await;
+    let world = World::builder().settings(with_history(10)).build().await;
     let tab = world.client("alice").client_name("tab").grants(["subscribe:**", "history:**"]);
     let mut alice = tab.connect().await;
     let ack = alice.command(json!({"action": "subscribe", "topic": "order:1"})).await.expect("an ack");
     publish_except(&world, to::topic("order:1"), "tab").await;
     publish(&world, to::topic("order:1"), 2).await;
     world.settle().await;
-    assert_eq!(seen(&mut alice), ["topic:order:1 2"]);
+    assert_eq!(alice.seen(), ["topic:order:1 2"]);
     alice.reconnects().await;
     let epoch = &ack["position"]["epoch"];
     assert_eq!(subscribe_since(&mut alice, "order:1", epoch, 0).await["position"]["offset"], 2);
-    assert_eq!(seen(&mut alice), ["topic:order:1 2"]);
+    assert_eq!(alice.seen(), ["topic:order:1 2"]);
     let page = alice.command(json!({"action": "history", "stream": "topic:order:1"})).await.expect("a page");
     assert_eq!(page["publications"].as_array().map(Vec::len), Some(1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_refused_publication_takes_no_offset() {
-    let world = World::builder().settings(history(10)).build().await;
+    let world = World::builder().settings(with_history(10)).build().await;
     assert_eq!(publish(&world, to::topic("order:1"), 1).await, 1);
     let too_large = "x".repeat(world.service().settings().publishing.max_bytes + 1);
     world.try_publish(to::topic("order:1"), "news", too_large).await.expect_err("too large");
@@ -137,7 +113,7 @@ async fn a_refused_publication_takes_no_offset() {
 
 #[tokio::test(start_paused = true)]
 async fn reading_and_subscribing_create_no_stream() {
-    let world = World::builder().settings(history(10)).build().await;
+    let world = World::builder().settings(with_history(10)).build().await;
     let mut alice = world.client("alice").grants(["subscribe:**", "history:**"]).connect().await;
     for n in 0..10 {
         let topic = format!("order:{n}");
@@ -150,7 +126,7 @@ async fn reading_and_subscribing_create_no_stream() {
 
 #[tokio::test(start_paused = true)]
 async fn a_position_just_before_what_is_kept_is_complete() {
-    let world = World::builder().settings(history(3)).build().await;
+    let world = World::builder().settings(with_history(3)).build().await;
     let mut alice = world.client("alice").connect().await;
     let ack = alice.command(json!({"action": "subscribe", "topic": "order:1"})).await.expect("an ack");
     alice.reconnects().await;
@@ -158,12 +134,12 @@ async fn a_position_just_before_what_is_kept_is_complete() {
         publish(&world, to::topic("order:1"), n).await;
     }
     subscribe_since(&mut alice, "order:1", &ack["position"]["epoch"], 2).await;
-    assert_eq!(seen(&mut alice), ["topic:order:1 3", "topic:order:1 4", "topic:order:1 5"]);
+    assert_eq!(alice.seen(), ["topic:order:1 3", "topic:order:1 4", "topic:order:1 5"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_position_beyond_the_end_is_told_that_the_log_went_back() {
-    let world = World::builder().settings(history(3)).build().await;
+    let world = World::builder().settings(with_history(3)).build().await;
     publish(&world, to::topic("order:1"), 1).await;
     let mut alice = world.client("alice").connect().await;
     let epoch = json!(alice.welcome().streams[&realtime_schema::Stream::All].epoch);
@@ -174,18 +150,18 @@ async fn a_position_beyond_the_end_is_told_that_the_log_went_back() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_message_of_a_stream_is_recovered() {
-    let world = World::builder().settings(history(3)).build().await;
+    let world = World::builder().settings(with_history(3)).build().await;
     let mut alice = world.client("alice").connect().await;
     let ack = alice.command(json!({"action": "subscribe", "topic": "order:1"})).await.expect("an ack");
     alice.reconnects().await;
     publish(&world, to::topic("order:1"), 1).await;
     subscribe_since(&mut alice, "order:1", &ack["position"]["epoch"], 0).await;
-    assert_eq!(seen(&mut alice), ["topic:order:1 1"]);
+    assert_eq!(alice.seen(), ["topic:order:1 1"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_interrupted_recovery_goes_on_from_the_last_message() {
-    let world = World::builder().settings(history(1_000)).network(Network::with_buffer(4_000)).build().await;
+    let world = World::builder().settings(with_history(1_000)).network(Network::with_buffer(4_000)).build().await;
     let mut alice = world.client("alice").connect().await;
     let ack = alice.command(json!({"action": "subscribe", "topic": "order:1"})).await.expect("an ack");
     let epoch = &ack["position"]["epoch"];
@@ -214,7 +190,7 @@ async fn an_interrupted_recovery_goes_on_from_the_last_message() {
 
 #[tokio::test(start_paused = true)]
 async fn many_streams_resume_at_once_while_messages_are_published() {
-    let world = World::builder().settings(history(1_000)).build().await;
+    let world = World::builder().settings(with_history(1_000)).build().await;
     let routes = || [to::all(), to::user("alice"), to::role("admin"), to::topic("order:1"), to::topic("order:2")];
     let mut clients = Vec::new();
     for _ in 0..5 {
@@ -250,7 +226,7 @@ async fn many_streams_resume_at_once_while_messages_are_published() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_of_a_topic_comes_after_the_ack_of_an_unsubscribe() {
-    let world = World::builder().settings(history(1_000)).network(Network::with_buffer(2_000)).build().await;
+    let world = World::builder().settings(with_history(1_000)).network(Network::with_buffer(2_000)).build().await;
     let mut alice = world.client("alice").connect().await;
     alice.subscribe("order:1").await;
     for n in 1..=200 {
@@ -261,12 +237,12 @@ async fn nothing_of_a_topic_comes_after_the_ack_of_an_unsubscribe() {
         publish(&world, to::topic("order:1"), n).await;
     }
     world.settle().await;
-    assert_eq!(seen(&mut alice).last().map(String::as_str), Some("ack"));
+    assert_eq!(alice.seen().last().map(String::as_str), Some("ack"));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_subscription_that_is_taken_away_while_it_catches_up_is_answered() {
-    let world = World::builder().settings(history(1_000)).network(Network::with_buffer(2_000)).build().await;
+    let world = World::builder().settings(with_history(1_000)).network(Network::with_buffer(2_000)).build().await;
     let mut alice = world.client("alice").connect().await;
     let epoch = json!(alice.welcome().streams[&realtime_schema::Stream::All].epoch);
     for n in 1..=300 {
@@ -280,14 +256,14 @@ async fn a_subscription_that_is_taken_away_while_it_catches_up_is_answered() {
     assert!(world.service().unsubscribe(alice.id(), &topic).await);
     alice.wakes_up();
     world.settle().await;
-    let seen = seen(&mut alice);
+    let seen = alice.seen();
     assert_eq!(seen[seen.len() - 2..], ["error", "unsubscribed"]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_bound_over_all_streams_is_kept_while_many_publish() {
     let settings = |settings: &mut Settings| {
-        history(100)(settings);
+        with_history(100)(settings);
         settings.history.total_bytes = 20_000;
     };
     let world = World::builder().settings(settings).build().await;

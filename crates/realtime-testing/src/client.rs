@@ -187,6 +187,16 @@ impl Client {
         self.connection.line.state.take_all()
     }
 
+    /// The frames that have arrived and were not read yet, in short: a message of a history by its stream and offset, such
+    /// as `topic:order:1 17`, and every other frame by its type. From now on they count as read.
+    pub fn seen(&mut self) -> Vec<String> {
+        let short = |frame: Value| match frame["offset"].as_u64() {
+            Some(offset) => format!("{} {offset}", frame["stream"].as_str().unwrap_or_default()),
+            None => frame["type"].as_str().unwrap_or_default().to_owned(),
+        };
+        self.unread().into_iter().map(short).collect()
+    }
+
     /// How many pings have arrived on this connection.
     pub fn pings(&self) -> u64 {
         self.connection.line.state.pings()
