@@ -66,6 +66,7 @@ mod service;
 mod settings;
 mod streams;
 mod subscriptions;
+mod to_end;
 mod user_topics;
 
 pub use admission::Admission;

@@ -15,7 +15,7 @@ use realtime_schema::{
 
 use crate::{
     admission::Admission, connection, drain, history, history::HistoryError, metrics::MetricsSnapshot, node::Node,
-    presence::PresenceError, reload, revoke, settings::Settings,
+    presence::PresenceError, reload, revoke, settings::Settings, to_end,
 };
 
 /// The real-time layer of one node. Cloning makes another handle to it.
@@ -223,10 +223,10 @@ impl RealtimeService for Service {
     }
 
     async fn publish(&self, request: PublishRequest) -> Result<Receipt, PublishError> {
-        self.0.publisher.publish(request).await
+        to_end::publish(&self.0, request).await
     }
 
     async fn publish_batch(&self, requests: Vec<PublishRequest>) -> Vec<Result<Receipt, PublishError>> {
-        self.0.publisher.publish_batch(requests).await
+        to_end::publish_batch(&self.0, requests).await
     }
 }

@@ -178,3 +178,28 @@ async fn a_clean_end_closes_the_store() {
     let refused = world.try_publish(to::topic("order:1"), "news", 2).await.expect_err("refused");
     assert!(matches!(refused, PublishError::Store(_)), "{refused:?}");
 }
+
+/// The connection of the publisher ends while its message is being stored: the message is published, and a retry finds that.
+#[tokio::test(start_paused = true)]
+async fn a_publisher_that_goes_away_and_repeats_its_key_publishes_once() {
+    let store = Arc::new(MemoryLogStore::new());
+    let world = world(&store).await;
+    let mut alice = world.client("alice").connect().await;
+    alice.subscribe("order:1").await;
+    let request = PublishRequest {
+        idempotency_key: Some("key".into()),
+        ..PublishRequest::new(to::topic("order:1"), "news".parse().expect("a type"), Payload::of(&1).expect("JSON"))
+    };
+    store.pause();
+    let (service, first) = (world.service().clone(), request.clone());
+    let publishing = tokio::spawn(async move { service.publish(first).await });
+    while !store.is_waiting() {
+        tokio::task::yield_now().await;
+    }
+    publishing.abort();
+    store.resume();
+    let receipt = world.service().publish(request).await.expect("published");
+    assert!(receipt.duplicate, "{receipt:?}");
+    world.settle().await;
+    assert_eq!(alice.seen(), ["topic:order:1 1"]);
+}

@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
-use futures_util::FutureExt;
 use realtime_core::session::{ClientPublication, Input, PublishOutcome};
 use realtime_ports::PublishError;
 use realtime_schema::{Connection, Receipt};
 
 use super::pending::Outcome;
-use crate::node::Node;
+use crate::{
+    node::Node,
+    to_end::{self, Begun},
+};
 
 /// Publishes a client's message.
 pub(super) fn publish(
@@ -29,14 +31,14 @@ pub(super) fn publish(
         Err(error) => return now(PublishOutcome::Invalid(vec![error])),
     };
     let node = node.clone();
-    let mut publishing = Box::pin(async move { outcome(node.publisher.publish_once(request, once).await) });
-    if let Some(outcome) = publishing.as_mut().now_or_never() {
-        return now(outcome);
+    // To its end: if the connection ends meanwhile, the message is published all the same, and its receipt is kept for the
+    // client that comes back and repeats the command.
+    match to_end::begin(async move { outcome(node.publisher.publish_once(request, once).await) }) {
+        Begun::Done(outcome) => now(outcome),
+        Begun::Running(task) => {
+            Outcome::Later(Box::pin(async move { Some(published(task.await.unwrap_or(PublishOutcome::Unavailable))) }))
+        }
     }
-    // A task of its own: if the connection ends meanwhile, the message is published all the same, and its receipt is kept
-    // for the client that comes back and repeats the command.
-    let task = tokio::spawn(publishing);
-    Outcome::Later(Box::pin(async move { Some(published(task.await.unwrap_or(PublishOutcome::Unavailable))) }))
 }
 
 fn now(outcome: PublishOutcome) -> Outcome {
