@@ -7,8 +7,8 @@
 use std::{sync::Arc, time::Duration};
 
 use realtime_schema::{
-    Ack, ClientLimits, CloseCode, Closing, CommandId, Connection, Control, ErrorReply, Grant, JwtClaims, PingMode,
-    Reconnect, Timestamp, Topic, UserId,
+    Ack, ClientLimits, CloseCode, Closing, CommandId, Connection, Control, ErrorReply, Grant, JwtClaims, Ping,
+    PingMode, Reconnect, Timestamp, Topic, UserId,
 };
 
 use crate::{limits::TokenBucket, policy::Namespaces};
@@ -247,7 +247,8 @@ impl Session {
         self.hold_elapsed(now, effects);
         match self.liveness.elapsed(now, self.settings.pong_misses) {
             liveness::Due::Nothing => {}
-            liveness::Due::Ping(effect) => effects.push(effect),
+            liveness::Due::Ping(PingMode::Frame) => effects.push(Effect::Ping),
+            liveness::Due::Ping(PingMode::Text) => effects.push(Effect::Send(Control::Ping(Ping {}))),
             liveness::Due::Dead => {
                 let closing = Closing::new(CloseCode::NO_PONG, "no pong for the server's pings");
                 self.close(closing, effects);

@@ -140,6 +140,9 @@ pub struct Ack {
     /// `refresh`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub streams: Option<BTreeMap<Stream, StreamPosition>>,
+    /// The resume ticket from now on, after `refresh`, with history.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resume: Option<String>,
     /// The page of messages, after `history`: the frames as they were sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub publications: Option<Vec<Publication>>,
@@ -170,6 +173,7 @@ impl Ack {
             roles: None,
             position: None,
             streams: None,
+            resume: None,
             publications: None,
             more: false,
             presence: None,

@@ -136,7 +136,7 @@ impl Default for HistorySettings {
             hold: Duration::from_secs(10),
             page: 1000,
             page_bytes: 256 * 1024,
-            resume_ttl: Duration::from_secs(3600),
+            resume_ttl: Duration::from_secs(24 * 3600),
         }
     }
 }

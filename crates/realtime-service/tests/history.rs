@@ -217,3 +217,21 @@ async fn a_page_of_history_is_read_both_ways_and_only_with_the_right() {
     let refused = other.command(json!({"action": "history", "stream": stream})).await.expect_err("refused");
     assert_eq!(refused.code, ErrorCode::Forbidden);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_refresh_gives_a_new_ticket_so_that_a_long_connection_can_be_resumed() {
+    let world = world(10).await;
+    let mut alice = world.client("alice").connect().await;
+    let since = json!(alice.welcome().streams);
+    world.advance(Duration::from_secs(23 * 3600)).await;
+    let ticket = alice.refresh().await.expect("an ack")["resume"].as_str().expect("a ticket").to_owned();
+    let first = alice.welcome().resume.clone().expect("a ticket");
+    world.advance(Duration::from_secs(2 * 3600)).await;
+    publish(&world, to::user("alice"), 1).await;
+    drop(alice);
+    assert!(!world.client("alice").ticket(first).connect().await.welcome().resumed, "it has expired");
+    let mut alice = world.client("alice").ticket(ticket).connect().await;
+    assert!(alice.welcome().resumed);
+    alice.command(json!({"action": "resume", "since": since})).await.expect("an ack");
+    assert_eq!(alice.seen(), ["user 1"]);
+}

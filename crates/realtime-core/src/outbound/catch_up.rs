@@ -139,7 +139,7 @@ impl OutboundQueue {
         }
     }
 
-    /// Counts a stream whose gate will owe [`Owed::Resumed`](super::Owed::Resumed).
+    /// Counts a stream whose gate will owe [`Owed::Resumed`].
     pub fn expect_resumed(&mut self) {
         if let Some(rare) = &mut self.rare {
             rare.gates.expect_resumed();

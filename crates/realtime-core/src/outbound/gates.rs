@@ -64,12 +64,12 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// A gate that is not read before it is [opened](Gates::open): the index does not list the connection yet.
+    /// A gate that is not read before it is [opened](super::OutboundQueue::open_gate): the index does not list the connection yet.
     pub fn opening(stream: Route, start: Start) -> Self {
         Self { stream, start, state: State::Opening, owes: Vec::new(), cause: None }
     }
 
-    /// A gate that is not read before its client [resumes](Gates::resume).
+    /// A gate that is not read before its client [resumes](super::OutboundQueue::resume_held).
     pub fn held(stream: Route, start: Start) -> Self {
         Self { state: State::Held, ..Self::opening(stream, start) }
     }

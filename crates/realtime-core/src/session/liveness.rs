@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use realtime_schema::{Control, Ping, PingMode};
-
-use super::Effect;
+use realtime_schema::PingMode;
 
 /// The time of the next ping, and the number of unanswered ones.
 #[derive(Clone, Debug)]
@@ -20,8 +18,8 @@ pub(super) struct Liveness {
 pub(super) enum Due {
     /// Nothing yet.
     Nothing,
-    /// This ping.
-    Ping(Effect),
+    /// A ping of this kind.
+    Ping(PingMode),
     /// The peer is considered dead.
     Dead,
 }
@@ -60,9 +58,6 @@ impl Liveness {
         self.unanswered += 1;
         // Counted from now, not from the due time: after a stall one ping is sent, not several.
         self.due = now.saturating_add(self.every());
-        Due::Ping(match self.mode {
-            PingMode::Frame => Effect::Ping,
-            PingMode::Text => Effect::Send(Control::Ping(Ping {})),
-        })
+        Due::Ping(self.mode)
     }
 }

@@ -17,6 +17,8 @@ pub struct Refreshed {
     pub roles: Vec<Role>,
     /// The streams of new roles that have a history, each with the position from which the connection receives it.
     pub streams: BTreeMap<Stream, StreamPosition>,
+    /// The ticket with which the client resumes its streams, those of new roles too.
+    pub ticket: Option<String>,
 }
 
 impl Session {
@@ -83,9 +85,9 @@ impl Session {
     ) {
         if let Some(id) = id {
             let token_expires_in_ms = self.token_expires_in(now).map(millis);
-            let Refreshed { roles, streams } = refreshed;
+            let Refreshed { roles, streams, ticket: resume } = refreshed;
             let streams = Some(streams).filter(|streams| !streams.is_empty());
-            let ack = Ack { token_expires_in_ms, roles: Some(roles), streams, ..Ack::new(id) };
+            let ack = Ack { token_expires_in_ms, roles: Some(roles), streams, resume, ..Ack::new(id) };
             effects.push(Effect::Send(Control::Ack(ack)));
         }
     }

@@ -124,7 +124,7 @@ fn regrant(
         node.connections.disconnect(me, closing);
     }
     let streams = gained.into_iter().map(|(role, position)| (Stream::Role(role), position)).collect();
-    Refreshed { roles: connection.roles.clone(), streams }
+    Refreshed { roles: connection.roles.clone(), streams, ticket: resuming::new_ticket(node, connection) }
 }
 
 fn subscribed(joined: Result<Join, SubscribeError>) -> Input {

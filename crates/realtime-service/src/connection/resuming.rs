@@ -54,13 +54,20 @@ pub(super) fn add_gates(node: &Node, connection: &Connection, outbound: &Outboun
         outbound.look(|queue| queue.add_gate(gate(route.clone(), Start::after(&position))));
         positions.extend(Stream::of(&route).map(|stream| (stream, position)));
     }
-    // Also for a client whose topics alone have a history: those that the server gives it are held for a ticket too.
-    let ticket = node.streams.any_history().then(|| seal(node, connection, positions.keys().cloned().collect()));
-    WelcomeStreams { positions, ticket }
+    WelcomeStreams { positions, ticket: new_ticket(node, connection) }
 }
 
-/// The ticket with which the client resumes these streams on its next connection.
-pub(super) fn seal(node: &Node, connection: &Connection, streams: Vec<Stream>) -> String {
+/// The ticket with which the client resumes its streams on its next connection; `None` if no stream has a history. Also for
+/// a client whose topics alone have one: those that the server gives it are held for a ticket too.
+pub(super) fn new_ticket(node: &Node, connection: &Connection) -> Option<String> {
+    node.streams.any_history().then(|| {
+        let kept = own_streams(connection).filter(|route| node.streams.has_history(route));
+        seal(node, connection, kept.filter_map(|route| Stream::of(&route)).collect())
+    })
+}
+
+/// A ticket that names these streams.
+fn seal(node: &Node, connection: &Connection, streams: Vec<Stream>) -> String {
     let issued_at = node.clock.now();
     let expires_at = issued_at.after(node.settings.load().history.resume_ttl);
     let (user, client) = (connection.user.clone(), connection.client.clone());
