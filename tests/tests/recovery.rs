@@ -141,6 +141,8 @@ async fn what_is_no_longer_kept_is_a_gap_and_the_rest_follows() {
     let ack = alice.commands(1, json!({"action": "subscribe", "topic": "order:1", "since": since})).await;
     assert_eq!(ack["position"]["offset"], 5);
     assert_eq!(alice.seen(), ["gap topic:order:1 retention", "3", "4", "5"]);
+    assert_eq!(world.metric("realtime_history_streams").await, 1);
+    assert!(world.metric("realtime_history_bytes").await > 0 && world.metric("realtime_history_pages_total").await > 0);
 }
 
 #[tokio::test]

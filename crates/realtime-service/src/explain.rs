@@ -89,7 +89,7 @@ impl Case<'_> {
         let matched = connections.iter().filter(|connection| connection.matched).count();
         let detail = match (connections.len(), matched) {
             (0, _) => {
-                format!("`{user}` has no connection to this node now: {}", ExplainReason::NoConnection.meaning())
+                format!("`{user}` has no connection to this node now")
             }
             (all, matched) => format!("the message is for {matched} of the {all} connections of `{user}` to this node"),
         };

@@ -85,6 +85,8 @@ impl Collector for Figures {
             ),
             ("presence_topics", "Topics with at least one present user, where presence is kept.", m.presence_topics),
             ("presence_users", "Pairs of a topic and a user who is present on it.", m.presence_users),
+            ("history_streams", "Streams with a history, or with the position of one.", m.history_streams),
+            ("history_bytes", "Bytes of all histories; their limit is history.total_bytes.", m.history_bytes),
             ("revocations", "Revocations of users and tokens that have not ended.", m.revocations),
             ("queued_bytes", "Bytes that wait in the queues of all connections.", self.queued_bytes()),
             ("draining", "1 while this node is draining, else 0.", self.service.is_draining().into()),
@@ -117,6 +119,13 @@ impl Collector for Figures {
             ("frames_sent", "Frames written to sockets.", m.frames_out_total),
             ("bytes_sent", "Bytes of those frames.", m.bytes_out_total),
             ("writes", "Calls to write them.", m.writes_total),
+            ("history_pages", "Pages of histories that connections read, to catch up.", m.history_pages_total),
+            (
+                "history_removed",
+                "Messages removed from histories because they had expired, or because all histories were too large.",
+                m.history_removed_total,
+            ),
+            ("history_forgotten", "Streams whose history was forgotten with its position.", m.history_forgotten_total),
             (
                 "presence_repairs",
                 "Lists of present users that are sent again, because a slow reader's queue had left changes out.",
