@@ -15,8 +15,10 @@ use tokio_util::task::AbortOnDropHandle;
 
 use crate::outbound::Outbound;
 
-/// Pages between two looks at the sockets. More delay publishers, fewer cost a system call for fewer pages.
-const AT_ONCE: usize = 8;
+/// Pages between two looks at the sockets. More delay publishers, fewer cost a system call for fewer pages: with eight, the
+/// p99 of a publisher was seven times that of a server at rest while 1,000 clients recovered 10,000 messages each, with two
+/// it is 1.4 times, and the recovery takes a fifth longer.
+const AT_ONCE: usize = 2;
 
 /// The connections that wait to read a page.
 pub(crate) struct PageTurns {
