@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use realtime_schema::PublishRequest;
 
-/// FNV-1a with 128 bits (draft-eastlake-fnv, section 3). Not for secrets: whoever has a key can only mislead itself.
+/// FNV-1a with 128 bits (draft-eastlake-fnv, section 3). Not for secrets: a publisher that seeks a collision affects only its own key.
 struct Fnv(u128);
 
 const OFFSET_BASIS: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;

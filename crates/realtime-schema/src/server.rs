@@ -265,6 +265,14 @@ pub struct Gap {
     pub reason: GapReason,
 }
 
+impl Gap {
+    /// All messages after a client's position, up to an unknown one.
+    pub fn after(stream: Stream, position: &StreamPosition, reason: GapReason) -> Self {
+        let from = Some(position.offset.saturating_add(1));
+        Self { stream: Some(stream), from, to: None, missed: None, position: None, reason }
+    }
+}
+
 /// Payload of `closing`: sent before every close that the server starts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Closing {

@@ -9,7 +9,7 @@ use crate::{
     field_error::FieldError,
     integer,
     message::{Audience, Route},
-    text::{HIDDEN, Role},
+    text::{HIDDEN, Role, UserId},
     topic::Topic,
 };
 
@@ -38,6 +38,16 @@ impl Stream {
             Route::Role(role) => Some(Self::Role(role.clone())),
             Route::Topic(topic) => Some(Self::Topic(topic.clone())),
             Route::Connection(_) => None,
+        }
+    }
+
+    /// The route of the stream, as `user` sees it.
+    pub fn route(&self, user: &UserId) -> Route {
+        match self {
+            Self::All => Route::All,
+            Self::User => Route::User(user.clone()),
+            Self::Role(role) => Route::Role(role.clone()),
+            Self::Topic(topic) => Route::Topic(topic.clone()),
         }
     }
 

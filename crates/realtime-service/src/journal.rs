@@ -29,22 +29,17 @@ use writer::Writer;
 
 /// Most jobs that wait for the writer.
 const QUEUE: usize = 4_096;
-/// Longest wait for a place in the queue, and then for the commit.
-const COMMIT_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest wait for a place in the queue.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The handle of the writer. When it is dropped or closed, the writer commits what waits, closes the store, and ends.
 pub(crate) struct Journal {
     /// `None` once it is closed.
     jobs: ArcSwapOption<mpsc::Sender<Job>>,
     store: Arc<dyn LogStore>,
-    health: Arc<Health>,
+    /// The last commit failed.
+    failing: Arc<AtomicBool>,
     writer: Mutex<Option<JoinHandle<()>>>,
-}
-
-/// Whether the last commit succeeded.
-#[derive(Debug, Default)]
-struct Health {
-    failing: AtomicBool,
 }
 
 /// What the writer commits.
@@ -83,10 +78,10 @@ impl Journal {
     /// Starts the writer.
     pub(crate) fn start(store: Arc<dyn LogStore>, streams: Arc<Streams>, clock: Arc<dyn Clock>) -> Self {
         let (jobs, queue) = mpsc::channel(QUEUE);
-        let health = Arc::new(Health::default());
-        let writer = Writer::new(store.clone(), streams, clock, health.clone());
+        let failing = Arc::new(AtomicBool::new(false));
+        let writer = Writer::new(store.clone(), streams, clock, failing.clone());
         let writer = tokio::spawn(writer.run(queue));
-        Self { jobs: ArcSwapOption::from_pointee(jobs), store, health, writer: Mutex::new(Some(writer)) }
+        Self { jobs: ArcSwapOption::from_pointee(jobs), store, failing, writer: Mutex::new(Some(writer)) }
     }
 
     /// Commits what waits and closes the store. Nothing can be stored afterwards.
@@ -118,7 +113,7 @@ impl Journal {
 
     async fn run<T>(&self, job: Job, outcome: oneshot::Receiver<Result<T, StoreError>>) -> Result<T, StoreError> {
         let Some(jobs) = self.jobs.load_full() else { return Err(overloaded("the store is closed")) };
-        match timeout(COMMIT_TIMEOUT, jobs.send(job)).await {
+        match timeout(QUEUE_TIMEOUT, jobs.send(job)).await {
             Ok(Ok(())) => {}
             Ok(Err(_)) => return Err(overloaded("the writer of the store has ended")),
             Err(_) => return Err(overloaded("the store is too slow: its queue is full")),
@@ -130,7 +125,7 @@ impl Journal {
 
     /// True unless the last commit failed.
     pub(crate) fn is_healthy(&self) -> bool {
-        !self.health.failing.load(Relaxed)
+        !self.failing.load(Relaxed)
     }
 
     /// The space that the store takes.

@@ -181,6 +181,11 @@ impl Subscriptions {
         self.leave(id, topic, Some(UnsubscribedReason::Server))
     }
 
+    /// True if a connection is subscribed to a topic.
+    pub(crate) fn has(&self, id: ConnectionId, topic: &Topic) -> bool {
+        self.pubsub.subscriptions(id).iter().any(|known| known.topic == *topic)
+    }
+
     /// A connection's subscriptions, in the order of their topics.
     pub(crate) fn of(&self, id: ConnectionId) -> Vec<Subscription> {
         self.pubsub.subscriptions(id)

@@ -1,7 +1,7 @@
 //! `history`: a page of a stream's kept messages.
 
 use realtime_schema::{
-    Ack, Action, CommandId, Control, ErrorCode, ErrorReply, GrantAction, Publication, Route, Stream, StreamPosition,
+    Ack, Action, CommandId, Control, ErrorCode, ErrorReply, GrantAction, Publication, Stream, StreamPosition,
 };
 
 use super::{Effect, Pending, PendingKind, Run, Session, error};
@@ -49,9 +49,7 @@ impl Session {
         if self.has_grant(&request.stream) {
             return self.read_history(id, request, false, effects);
         }
-        let Some(route) = self.route_of(&request.stream) else {
-            return effects.push(error(ErrorReply::new(id, ErrorCode::NotFound, "there is no such stream")));
-        };
+        let route = request.stream.route(&self.user);
         if self.settings.namespaces.allows_history(&route, &self.user, true) {
             return self.read_history(id, request, true, effects);
         }
@@ -116,15 +114,5 @@ impl Session {
     fn has_grant(&self, stream: &Stream) -> bool {
         let Stream::Topic(topic) = stream else { return false };
         crate::topic::granted(&self.grants, GrantAction::History, topic, &self.user)
-    }
-
-    fn route_of(&self, stream: &Stream) -> Option<Route> {
-        match stream {
-            Stream::All => Some(Route::All),
-            Stream::User => Some(Route::User(self.user.clone())),
-            Stream::Role(role) => Some(Route::Role(role.clone())),
-            Stream::Topic(topic) => Some(Route::Topic(topic.clone())),
-            _ => None,
-        }
     }
 }

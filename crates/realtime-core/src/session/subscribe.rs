@@ -41,7 +41,11 @@ impl Session {
     ) {
         let has_history = self.settings.namespaces.retention(&Route::Topic(topic.clone())).is_some();
         if let Some(since) = since.as_ref().filter(|_| !has_history) {
-            effects.push(Effect::Send(Control::Gap(no_history(&topic, since))));
+            effects.push(Effect::Send(Control::Gap(Gap::after(
+                Stream::Topic(topic.clone()),
+                since,
+                GapReason::NoHistory,
+            ))));
         }
         let run = Run::Subscribe { topic, origin, since: since.filter(|_| has_history), id: id.clone() };
         self.run(Pending { id, kind: PendingKind::Subscribe }, run, effects);
@@ -63,17 +67,5 @@ impl Session {
                 effects.push(error(ErrorReply { after_ms: Some(1_000), ..reply }));
             }
         }
-    }
-}
-
-/// The gap for a client that subscribes from a position: without history, later messages can't be sent.
-fn no_history(topic: &Topic, since: &StreamPosition) -> Gap {
-    Gap {
-        stream: Some(Stream::Topic(topic.clone())),
-        from: Some(since.offset.saturating_add(1)),
-        to: None,
-        missed: None,
-        position: None,
-        reason: GapReason::NoHistory,
     }
 }

@@ -40,7 +40,7 @@ pub(super) fn read(
 
 fn receives(node: &Node, connection: &Connection, route: &Route) -> bool {
     match route {
-        Route::Topic(topic) => node.subscriptions.of(connection.id).iter().any(|known| known.topic == *topic),
+        Route::Topic(topic) => node.subscriptions.has(connection.id, topic),
         // The connection has the user, and has the role, or there would be no route.
         _ => true,
     }

@@ -19,8 +19,7 @@ pub(super) fn publish(
     publication: ClientPublication,
     only_subscribers: bool,
 ) -> Outcome {
-    let is_subscribed = || node.subscriptions.of(connection.id).iter().any(|found| found.topic == publication.topic);
-    if only_subscribers && !is_subscribed() {
+    if only_subscribers && !node.subscriptions.has(connection.id, &publication.topic) {
         return now(PublishOutcome::NotSubscribed(publication));
     }
     if let Err(after) = node.publish_rates.take(&connection.user, &node.settings.load(), node.clock.monotonic()) {

@@ -87,7 +87,7 @@ pub(super) async fn resume(
         let Some(route) = route_of(&connection, &stream) else { continue };
         if !outbound.look(|queue| queue.is_held(&route)) {
             // Live since the welcome: what was before can't be sent any more.
-            notify(&node, &outbound, &Control::Gap(not_held(stream, &position)));
+            notify(&node, &outbound, &Control::Gap(Gap::after(stream, &position, GapReason::NotGranted)));
             continue;
         }
         held.push(Resumed {
@@ -115,7 +115,8 @@ pub(super) async fn resume(
         .into_iter()
         .partition(|(topic, _, origin)| origin.is_none() && given.iter().any(|known| known.topic == *topic));
     for (topic, position, _) in live {
-        notify(&node, &outbound, &Control::Gap(not_held(Stream::Topic(topic), &position)));
+        let gap = Gap::after(Stream::Topic(topic), &position, GapReason::NotGranted);
+        notify(&node, &outbound, &Control::Gap(gap));
     }
     let asked = others.iter().filter(|(.., origin)| origin.is_none()).map(|(topic, ..)| topic.clone()).collect();
     let denied = node.authorizations.denied(connection.clone(), asked).await;
@@ -142,7 +143,7 @@ async fn join(
     origin: Origin,
 ) -> bool {
     if !node.streams.has_history(&Route::Topic(topic.clone())) {
-        let gap = Gap { reason: GapReason::NoHistory, ..not_held(Stream::Topic(topic.clone()), position) };
+        let gap = Gap::after(Stream::Topic(topic.clone()), position, GapReason::NoHistory);
         notify(node, outbound, &Control::Gap(gap));
     }
     outbound.look(|queue| queue.expect_resumed());
@@ -164,23 +165,7 @@ fn notify(node: &Node, outbound: &Outbound, control: &Control) {
 
 /// The route of a stream as the connection sees it; `None` for a role that it does not have.
 pub(super) fn route_of(connection: &Connection, stream: &Stream) -> Option<Route> {
-    match stream {
-        Stream::All => Some(Route::All),
-        Stream::User => Some(Route::User(connection.user.clone())),
-        Stream::Role(role) => connection.roles.contains(role).then(|| Route::Role(role.clone())),
-        Stream::Topic(topic) => Some(Route::Topic(topic.clone())),
-        _ => None,
-    }
-}
-
-/// The gap for a client that resumes a stream that is live already.
-fn not_held(stream: Stream, position: &StreamPosition) -> Gap {
-    Gap {
-        stream: Some(stream),
-        from: Some(position.offset.saturating_add(1)),
-        to: None,
-        missed: None,
-        position: None,
-        reason: GapReason::NotGranted,
-    }
+    let has_role = |role| connection.roles.contains(role);
+    let is_its = !matches!(stream, Stream::Role(role) if !has_role(role));
+    is_its.then(|| stream.route(&connection.user))
 }

@@ -68,7 +68,7 @@ impl Connections {
         let (connection, _) = self.registry.get(id)?;
         let has_role = role.as_ref().is_none_or(|role| connection.roles.contains(role));
         let is_subscribed = || match topic {
-            Some(topic) if user.is_some() => self.subscriptions.of(id).iter().any(|found| found.topic == *topic),
+            Some(topic) if user.is_some() => self.subscriptions.has(id, topic),
             _ => true,
         };
         (has_role && is_subscribed()).then_some(connection)

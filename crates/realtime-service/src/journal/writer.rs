@@ -2,7 +2,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 
@@ -15,7 +18,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{AppendJob, Health, Job};
+use super::{AppendJob, Job};
 use crate::streams::{Appended, Streams};
 
 /// Most records of one commit, and most bytes of text.
@@ -29,7 +32,7 @@ pub(super) struct Writer {
     store: Arc<dyn LogStore>,
     streams: Arc<Streams>,
     clock: Arc<dyn Clock>,
-    health: Arc<Health>,
+    failing: Arc<AtomicBool>,
     /// What expired or was forgotten, and is not committed yet.
     notes: Vec<Record>,
 }
@@ -58,9 +61,9 @@ impl Writer {
         store: Arc<dyn LogStore>,
         streams: Arc<Streams>,
         clock: Arc<dyn Clock>,
-        health: Arc<Health>,
+        failing: Arc<AtomicBool>,
     ) -> Self {
-        Self { store, streams, clock, health, notes: Vec::new() }
+        Self { store, streams, clock, failing, notes: Vec::new() }
     }
 
     /// Commits until the journal is closed.
@@ -154,8 +157,7 @@ impl Writer {
     /// Commits `records`, and remembers whether that succeeded.
     async fn committed(&self, records: Vec<Record>) -> Result<(), StoreError> {
         let committed = self.blocking(move |store| store.commit(&records)).await;
-        let failing = committed.is_err();
-        let was_failing = self.health.failing.swap(failing, Relaxed);
+        let was_failing = self.failing.swap(committed.is_err(), Relaxed);
         match &committed {
             Err(error) if !was_failing => {
                 tracing::error!(%error, "nothing can be stored: publishing to streams with a history is refused");
@@ -184,7 +186,7 @@ impl Writer {
 
     async fn commit_notes(&mut self) {
         self.take_notes();
-        let due = !self.notes.is_empty() || self.health.failing.load(Relaxed);
+        let due = !self.notes.is_empty() || self.failing.load(Relaxed);
         if due && self.committed(self.notes.clone()).await.is_ok() {
             self.notes.clear();
         }

@@ -33,7 +33,7 @@ pub(super) struct State {
     pub(super) quiet_since: u64,
     /// It is among the streams whose position expires.
     pub(super) position_expires: bool,
-    /// Commits under way: the stream must not be forgotten meanwhile.
+    /// Pending commits: the stream must not be forgotten meanwhile.
     pub(super) writes: u32,
 }
 

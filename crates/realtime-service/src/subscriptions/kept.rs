@@ -14,7 +14,7 @@ impl Subscriptions {
     pub(super) fn join_kept(&self, id: ConnectionId, route: &Route, request: JoinRequest) -> Joined {
         let JoinRequest { topic, origin, start, owed } = request;
         let (_, socket) = self.registry.get(id).ok_or(SubscribeError::NotConnected)?;
-        if self.pubsub.subscriptions(id).iter().any(|known| known.topic == topic) {
+        if self.has(id, &topic) {
             if matches!(owed, Some(Owed::Subscribed(_))) {
                 // The client was notified when the subscription was made.
                 return Ok(Join { new: false, catching_up: false });
