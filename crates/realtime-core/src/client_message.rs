@@ -109,3 +109,30 @@ impl Handled {
         Self::Error(Box::new(ErrorReply::new(None, code, message)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_application_reads_the_text_as_it_was_sent_and_no_log_shows_it() {
+        let text = r#"{"action":"refresh", "id":7,"token":"s3cret"}"#;
+        let message = ClientMessage::new(text);
+        assert_eq!(message.text(), text);
+        let shown = format!("{message:?}");
+        assert!(shown.contains("bytes: 45") && shown.contains("Number(7)"), "{shown}");
+        assert!(!shown.contains("s3cret") && !shown.contains("token"), "{shown}");
+    }
+
+    #[test]
+    fn the_payload_of_a_call_is_read_as_the_applications_type_and_its_absence_as_null() {
+        let read = |text: &str| {
+            let message = ClientMessage::new(text);
+            let read = message.call().expect("a call").read::<Option<u8>>();
+            read.map_err(|error| error.is_data())
+        };
+        assert_eq!(read(r#"{"action":"call","payload":5}"#), Ok(Some(5)));
+        assert_eq!(read(r#"{"action":"call"}"#), Ok(None));
+        assert_eq!(read(r#"{"action":"call","payload":"five"}"#), Err(true));
+    }
+}

@@ -152,7 +152,10 @@ mod tests {
         let before = connection(1, "alice", &["admin"]);
         let after = updated(&before, ConnectionUpdate { roles: Some(vec![role("staff")]), ..Default::default() });
         assert_eq!(after.roles, vec![role("staff")]);
-        assert_eq!(after, Connection { roles: after.roles.clone(), ..before });
+        assert_eq!(after, Connection { roles: after.roles.clone(), ..before.clone() });
+        let token = Some(Box::new(TokenInfo { jti: Some("t2".into()), iat: None, exp: None }));
+        let after = updated(&before, ConnectionUpdate { token: Some(token.clone()), ..Default::default() });
+        assert_eq!(after, Connection { token, ..before });
     }
 
     #[test]
@@ -163,6 +166,10 @@ mod tests {
             record(ConnectionId(uuid::Uuid::nil()), &claims, None, Timestamp::EPOCH).token
         };
         assert_eq!(token(None, None), None);
+        let of_iat = TokenInfo { jti: None, iat: Some(7), exp: Some(9) };
+        assert_eq!(token(None, Some(7)), Some(Box::new(of_iat)), "one of both is enough");
+        let of_jti = TokenInfo { jti: Some("t1".into()), iat: None, exp: Some(9) };
+        assert_eq!(token(Some("t1"), None), Some(Box::new(of_jti)));
         let known = TokenInfo { jti: Some("t1".into()), iat: Some(7), exp: Some(9) };
         assert_eq!(token(Some("t1"), Some(7)), Some(Box::new(known)));
         assert!(size_of::<Connection>() <= 112, "it has {} bytes", size_of::<Connection>());

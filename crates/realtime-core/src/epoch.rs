@@ -100,4 +100,14 @@ mod tests {
         assert_eq!(epochs.reason(), GapReason::Epoch);
         assert_eq!(Epochs { rolled_back: true, ..epochs }.reason(), GapReason::StoreRolledBack);
     }
+
+    #[test]
+    fn a_later_generation_has_larger_epochs_and_every_epoch_names_its_own() {
+        let (third, fourth) = (Epoch::of_generation(3), Epoch::of_generation(4));
+        assert_eq!((third.generation(), fourth.generation()), (3, 4));
+        let last = Epoch(third.0 + u64::from(u32::MAX));
+        assert!(third < last && last < fourth);
+        assert_eq!(last.generation(), 3);
+        assert_eq!(Epoch::of_generation(u32::MAX).generation(), u32::MAX);
+    }
 }

@@ -2,6 +2,8 @@
 
 use std::{cmp::Reverse, collections::BinaryHeap};
 
+use crate::capacity::shrunk;
+
 /// Logs by the age at which their entries expire and by the time of their oldest entry. A log is held at most once, and
 /// costs nothing while it only grows: its time may be older than its oldest entry, so that the caller looks, and pushes
 /// it again with the time that it finds.
@@ -96,8 +98,8 @@ impl<K> Expiry<K> {
         if logs.is_empty() {
             // Ages come and go with the settings.
             self.ages.swap_remove(place);
-        } else if logs.len() < logs.capacity() / 4 {
-            logs.shrink_to(logs.len() * 2);
+        } else if let Some(capacity) = shrunk(logs.len(), logs.capacity()) {
+            logs.shrink_to(capacity);
         }
         Some((age, log))
     }
@@ -112,6 +114,7 @@ mod tests {
         let mut expiry = Expiry::default();
         expiry.push(100, 10, "hour");
         expiry.push(10, 50, "minute");
+        assert!(!expiry.is_empty());
         assert_eq!(expiry.pop_expired(59), None);
         assert_eq!(expiry.pop_expired(60), Some((10, "minute")));
         assert_eq!(expiry.pop_expired(109), None);
@@ -129,5 +132,15 @@ mod tests {
         let order: Vec<_> = std::iter::from_fn(|| expiry.pop_oldest()).collect();
         assert_eq!(order, [(20, 3), (10, 5), (10, 7), (20, 9)]);
         assert_eq!(expiry.len(), 0);
+    }
+
+    #[test]
+    fn what_many_logs_needed_is_given_back() {
+        let mut expiry = Expiry::default();
+        (0..1_000).for_each(|at| expiry.push(10, at, at));
+        (0..990).for_each(|at| assert_eq!(expiry.pop_expired(at + 10), Some((10, at))));
+        assert!(expiry.ages[0].logs.capacity() <= 80, "room for {} logs", expiry.ages[0].logs.capacity());
+        (990..1_000).for_each(|at| assert_eq!(expiry.pop_oldest(), Some((10, at))));
+        assert!(expiry.ages.is_empty(), "an age that no log has is forgotten");
     }
 }

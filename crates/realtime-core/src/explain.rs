@@ -166,6 +166,17 @@ mod tests {
     }
 
     #[test]
+    fn of_two_topics_the_later_subscription_is_the_reason_in_either_order() {
+        let later = SubscriptionFacts { subscribed: true, changed_to: Some(true) };
+        let topics = ["order:1", "other"].map(topic);
+        let reversed = ["other", "order:1"].map(topic);
+        for routes in [topics, reversed] {
+            let reason = judged(routes.clone().into(), true, NOTHING, later);
+            assert_eq!(reason, ExplainReason::SubscribedLater, "{routes:?}");
+        }
+    }
+
+    #[test]
     fn the_outcome_of_a_matched_message_is_read_from_the_queue() {
         for (facts, reason) in [
             (ConnectionFacts { queued: true, dropped: true, ..NOTHING }, ExplainReason::Queued),
@@ -186,6 +197,15 @@ mod tests {
             let to = to.into();
             let question = Question { to: &to, except_client: Some(&tab), published: true };
             assert_eq!(judge(question, &connection(), NOTHING, |_| SubscriptionFacts::default()), reason);
+        }
+        let (other, all) = (ClientId::new("tab-2").expect("a client"), Route::All.into());
+        let nameless = Connection { client: None, ..connection() };
+        for (except_client, connection) in
+            [(Some(&other), connection()), (Some(&tab), nameless.clone()), (None, nameless)]
+        {
+            let question = Question { to: &all, except_client, published: true };
+            let reason = judge(question, &connection, NOTHING, |_| SubscriptionFacts::default());
+            assert_eq!(reason, ExplainReason::Written, "{except_client:?} is not the client of {connection:?}");
         }
     }
 

@@ -319,4 +319,22 @@ mod tests {
         }
         assert!(rest.is_none());
     }
+
+    #[test]
+    fn a_frame_that_was_stored_is_the_same_again() {
+        let label = Label {
+            overflow: Overflow::Drop,
+            kind: "note".parse().expect("a type"),
+            to: Route::All.into(),
+            kept: Some(Kept { epoch: Epoch(7), first: 3, last: 3, except: None }),
+        };
+        for length in [2, 125, 126, 0x1_0000] {
+            let sent = framed(length);
+            let text = sent.text_bytes();
+            assert_eq!(text, "1".repeat(length), "the text without the header");
+            let again = Frame::restored(label.clone(), &text);
+            assert_eq!(again.wire(), sent.wire());
+            assert_eq!((again.text_len(), again.messages(), again.label()), (length, 1, Some(&label)));
+        }
+    }
 }

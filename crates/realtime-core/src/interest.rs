@@ -128,7 +128,8 @@ impl<K: Clone + Eq + Hash> Interest<K> {
 
     /// True if no key has an entry.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.unwanted.is_empty()
+        // An unwanted key has an entry until the bus has stopped.
+        self.keys.is_empty()
     }
 }
 

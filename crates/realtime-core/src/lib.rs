@@ -58,6 +58,7 @@ pub mod ticket;
 pub mod topic;
 pub mod user_topics;
 
+mod capacity;
 mod frame;
 
 pub use frame::{Frame, Kept, Label, PreparedFrame, PresenceMark};

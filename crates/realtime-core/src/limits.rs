@@ -28,11 +28,9 @@ impl TokenBucket {
     pub fn take(&mut self, rate: u32, burst: u32, now: Duration) -> Result<(), Duration> {
         let rate = u64::from(rate.max(1));
         let elapsed_ms = millis(now).saturating_sub(self.at_ms);
-        if elapsed_ms > 0 {
-            let gained = elapsed_ms.saturating_mul(rate);
-            self.level = self.level.saturating_add(gained).min(u64::from(burst.max(1)) * 1000);
-            self.at_ms += elapsed_ms;
-        }
+        let gained = elapsed_ms.saturating_mul(rate);
+        self.level = self.level.saturating_add(gained).min(u64::from(burst.max(1)) * 1000);
+        self.at_ms += elapsed_ms;
         if self.level >= 1000 {
             self.level -= 1000;
             return Ok(());

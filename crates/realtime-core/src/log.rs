@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use realtime_schema::StreamPosition;
 
 use crate::{
+    capacity::shrunk,
     epoch::{Epoch, Epochs},
     frame::Frame,
 };
@@ -171,8 +172,8 @@ impl Log {
             self.floor = self.top;
             // A quiet stream costs no room for messages.
             self.entries = VecDeque::new();
-        } else if self.entries.len() < self.entries.capacity() / 4 {
-            self.entries.shrink_to(self.entries.len() * 2);
+        } else if let Some(capacity) = shrunk(self.entries.len(), self.entries.capacity()) {
+            self.entries.shrink_to(capacity);
         }
         before - self.bytes
     }

@@ -41,6 +41,8 @@ use std::{
 
 use realtime_schema::{ConnectionId, UserId};
 
+use crate::capacity::shrunk;
+
 mod policy;
 
 pub use policy::{PresencePolicy, PresenceReaders, PresenceRight, PublicMetadata};
@@ -159,8 +161,8 @@ impl<M: Clone + PartialEq> TopicPresence<M> {
     /// user stays present until `until`, the end of the grace period: see [`Self::expire`].
     pub fn leave(&mut self, connection: ConnectionId, until: Duration) -> bool {
         let Some(user) = self.connections.remove(&connection) else { return false };
-        if self.connections.len() < self.connections.capacity() / 4 {
-            self.connections.shrink_to(self.connections.len() * 2);
+        if let Some(capacity) = shrunk(self.connections.len(), self.connections.capacity()) {
+            self.connections.shrink_to(capacity);
         }
         if let Some(member) = self.users.get_mut(&user) {
             member.connections -= 1;

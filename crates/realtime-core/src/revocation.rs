@@ -200,10 +200,10 @@ impl Revocations {
 
     /// Removes every entry that has ended at `now`.
     pub fn remove_ended(&mut self, now: Timestamp) {
-        while let Some((until, id)) = self.ends.first().copied().filter(|(until, _)| *until <= now) {
-            if self.remove(id).is_none() {
-                self.ends.remove(&(until, id));
-            }
+        while self.ends.first().is_some_and(|(until, _)| *until <= now)
+            && let Some((_, id)) = self.ends.pop_first()
+        {
+            self.remove(id);
         }
     }
 

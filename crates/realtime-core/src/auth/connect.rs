@@ -129,4 +129,12 @@ mod tests {
         assert_eq!((busy.code, busy.close, busy.after_ms), (ErrorCode::Unavailable, CloseCode(4200), Some(500)));
         assert_eq!(refusal(CloseCode::FORBIDDEN, None).reason, RefusalReason::Hook);
     }
+
+    #[test]
+    fn an_application_without_an_opinion_admits_a_client_with_its_token_alone() {
+        let claims = JwtClaims::new("alice".parse().expect("a user"));
+        let attempt = ConnectAttempt::new(claims.clone());
+        assert_eq!((attempt.claims, attempt.client, attempt.address, attempt.connection), (claims, None, None, None));
+        assert_eq!(ConnectDecision::default(), ConnectDecision::Admit(ConnectGrant::default()));
+    }
 }

@@ -141,4 +141,15 @@ mod tests {
             assert_eq!(same.count(), 1, "{reason}");
         }
     }
+
+    #[test]
+    fn a_refusal_counts_under_its_word_reads_as_its_message_and_may_name_a_wait() {
+        let refusal = Refusal::new(RefusalReason::Draining, "the node is draining");
+        assert_eq!(
+            (refusal.reason.to_string(), refusal.to_string()),
+            ("draining".into(), "the node is draining".into())
+        );
+        assert_eq!(refusal.after_ms, None);
+        assert_eq!(refusal.clone().after(500), Refusal { after_ms: Some(500), ..refusal });
+    }
 }

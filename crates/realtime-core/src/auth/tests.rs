@@ -140,3 +140,19 @@ fn the_policy_returns_the_reason_of_a_refusal() {
     let early = JwtClaims { nbf: Some(50), ..claims };
     assert_eq!(policy.authorize(&early, at(10)).expect_err("early").code, ErrorCode::Unauthorized);
 }
+
+#[test]
+fn a_log_of_a_request_shows_the_address_and_never_a_token() {
+    let request = ConnectRequest {
+        query: QueryParams {
+            token: Some("s3cret-a".into()),
+            resume: Some("s3cret-b".into()),
+            ..QueryParams::default()
+        },
+        authorization: Some("Bearer s3cret-c".into()),
+        protocols: vec!["realtime.v1".into(), "bearer.s3cret-d".into()],
+        remote: Some("192.0.2.1".parse().expect("an address")),
+    };
+    let shown = format!("{request:?}");
+    assert!(shown.contains("192.0.2.1") && !shown.contains("s3cret"), "{shown}");
+}

@@ -29,6 +29,7 @@ fn each_constructor_addresses_its_own_route() {
     let (user, role) = (UserId::new("alice").expect("a user"), Role::new("admin").expect("a role"));
     let (id, topic) = (ConnectionId(Uuid::from_u128(3)), Topic::new("order:1").expect("a topic"));
     for (envelope, route) in [
+        (envelope(NODE, Route::All, content("1"), stamp()), Route::All),
         (broadcast_envelope(NODE, content("1"), stamp()), Route::All),
         (user_envelope(NODE, user.clone(), content("1"), stamp()), Route::User(user)),
         (role_envelope(NODE, role.clone(), content("1"), stamp()), Route::Role(role)),

@@ -128,6 +128,7 @@ fn a_refused_field_of_a_newer_action_is_named() {
         (r#"{"action":"history","stream":"all","reverse":"yes"}"#, "/reverse", "boolean"),
         (r#"{"action":"presence"}"#, "/topic", "is missing"),
         (r#"{"action":"resume"}"#, "/since", "is missing"),
+        (r#"{"action":"resume","since":5}"#, "/since", "expected an object with a position for each stream"),
         (r#"{"action":"resume","since":{"group":{"epoch":"a","offset":1}}}"#, "/since", "topic:TOPIC"),
         (r#"{"action":"resume","since":{"all":["a",1]}}"#, "/since", "an object with `epoch` and `offset`"),
         (
@@ -175,6 +176,24 @@ fn text_that_is_not_a_json_object_is_a_fatal_error() {
     for text in ["", "hello", "[]", "1", "\"subscribe\"", "null", "{", r#"{"action":"ping"} x"#] {
         assert!(matches!(decode(text), Err(DecodeError::NotAnObject(_))), "{text}");
     }
+    let reason = "invalid type: integer `1`, expected a JSON object with an `action`".to_owned();
+    assert_eq!(decode("1"), Err(DecodeError::NotAnObject(reason)));
+}
+
+#[test]
+fn a_command_has_at_most_16_fields() {
+    let with = |count: usize| {
+        let strays = (2..count).map(|n| format!(r#""f{n}":1,"#)).collect::<String>();
+        reply(&format!(r#"{{{strays}"id":3,"action":"ping"}}"#))
+    };
+    assert_eq!(with(16).errors.len(), 14, "each unknown field is named");
+    let mut fields = String::new();
+    for n in 0..15 {
+        fields += &format!(r#","f{n}":1"#);
+    }
+    let excess = reply(&format!(r#"{{"action":"ping","id":3{fields}}}"#));
+    assert_eq!(excess.errors[0], FieldError::new("", "more than 16 fields"));
+    assert_eq!(excess.id, Some(CommandId::Number(3)));
 }
 
 #[test]
@@ -247,6 +266,36 @@ fn a_payload_is_sent_unchanged_and_the_topic_is_named_only_for_a_single_route() 
     assert_eq!(frame.label().map(|label| label.overflow), Some(Overflow::Drop));
     let union = realtime_schema::Audience::union(vec![topic, Route::All]).expect("an audience");
     assert!(!text(&encode_publication(&message(union), Overflow::Close)).contains("topic"));
+}
+
+#[test]
+fn a_publication_with_a_history_says_its_stream_and_its_offset() {
+    let message = |to: realtime_schema::Audience| Message {
+        id: MessageId(uuid::Uuid::from_u128(1)),
+        to,
+        kind: MessageType::new("tick").expect("a type"),
+        payload: Payload::from_text("5".into()).expect("JSON"),
+        timestamp: Timestamp::from_millis(0),
+        except_client: Some("tab".parse().expect("a client")),
+    };
+    let user = Route::User("alice".parse().expect("a user"));
+    let prepared = prepare_publication(&message(user.into()), Overflow::Drop).expect("of a stream");
+    let frame = prepared.finish(crate::epoch::Epoch(7), 17);
+    let expected = json!({
+        "type": "tick", "payload": 5, "timestamp": "1970-01-01T00:00:00.000Z",
+        "id": "00000000-0000-0000-0000-000000000001", "stream": "user", "offset": 17,
+    });
+    assert_eq!(serde_json::from_str::<Value>(text(&frame)).expect("JSON"), expected);
+    assert_eq!(frame.label().map(|label| label.overflow), Some(Overflow::Drop));
+    let kept = frame.kept().expect("kept");
+    assert_eq!((kept.first, kept.last, kept.except.as_ref().map(AsRef::as_ref)), (17, 17, Some("tab")));
+
+    let connection = Route::Connection(realtime_schema::ConnectionId(uuid::Uuid::nil())).into();
+    let topics = ["a", "b"].map(|topic| Route::Topic(topic.parse().expect("a topic")));
+    let union = realtime_schema::Audience::union(topics.into()).expect("an audience");
+    for of_no_stream in [connection, union] {
+        assert!(prepare_publication(&message(of_no_stream), Overflow::Drop).is_none());
+    }
 }
 
 proptest! {

@@ -134,6 +134,17 @@ fn a_subscriber_that_comes_back_before_the_worker_ran_needs_no_request() {
 }
 
 #[test]
+fn a_key_without_subscribers_has_none_to_lose() {
+    let mut interest = Interest::default();
+    assert!(!interest.leave(&1) && interest.is_empty(), "an unknown key");
+    assert_eq!(interest.enter(&1), Entered::First);
+    assert!(!interest.is_empty());
+    interest.listened(&1, false);
+    assert!(!interest.leave(&1), "the request failed, so its subscriber is not counted");
+    assert_eq!(interest.subscribers(&1), 0);
+}
+
+#[test]
 fn a_failed_request_is_repeated_until_it_succeeds() {
     let mut interest = Interest::default();
     assert_eq!(interest.enter(&1), Entered::First);

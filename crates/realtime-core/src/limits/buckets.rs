@@ -99,13 +99,15 @@ mod tests {
 
     #[test]
     fn each_key_has_tokens_of_its_own() {
-        let mut buckets = Buckets::new();
+        let mut buckets = Buckets::default();
+        assert!(buckets.is_empty());
         let limits = limits(10, 2, 100);
         for key in ["alice", "bob"] {
             assert_eq!(buckets.take(&key, limits, Duration::ZERO), Ok(()));
             assert_eq!(buckets.take(&key, limits, Duration::ZERO), Ok(()));
             assert_eq!(buckets.take(&key, limits, Duration::ZERO), Err(Duration::from_millis(100)));
         }
+        assert!(!buckets.is_empty() && buckets.len() == 2);
     }
 
     #[test]

@@ -37,9 +37,11 @@ fn the_offset_is_the_last_field_of_the_frame() {
 fn the_oldest_go_first_and_the_position_outlives_all() {
     let mut log = Log::new(Epoch(7));
     assert_eq!((log.top(), log.floor(), log.position().offset), (0, 0, 0));
+    assert!(log.is_empty());
     (1..=5).for_each(|offset| log.append(frame(offset, 1), offset * 10));
     assert!(log.trim(Bounds { entries: 3, bytes: usize::MAX }) > 0);
     assert_eq!((log.floor(), log.top(), log.len()), (2, 5, 3));
+    assert_eq!((log.is_empty(), log.oldest()), (false, Some(30)));
     assert_eq!(offsets(log.from(0)), [3, 4, 5]);
     assert_eq!(offsets(log.from(4)), [4, 5]);
     assert_eq!(offsets(log.from(6)), [0_u64; 0]);
@@ -59,6 +61,16 @@ fn one_message_is_kept_however_large_it_is() {
     log.append(frame(2, 10_000), 0);
     log.trim(Bounds { entries: 100, bytes: 1_000 });
     assert_eq!(offsets(log.from(0)), [2]);
+}
+
+#[test]
+fn a_stream_that_becomes_quiet_gives_back_what_it_needed() {
+    let mut log = Log::new(Epoch(7));
+    (1..=1_000).for_each(|offset| log.append(frame(offset, 1), offset));
+    log.trim(Bounds { entries: 10, bytes: usize::MAX });
+    assert!(log.entries.capacity() <= 80, "room for {} entries", log.entries.capacity());
+    log.expire(1_000);
+    assert_eq!(log.entries.capacity(), 0);
 }
 
 proptest! {

@@ -97,13 +97,6 @@ impl Gate {
         self.owes.extend(owed);
         self
     }
-
-    /// With a gap before the first page, for `reason`.
-    #[must_use]
-    pub fn because(mut self, reason: Option<GapReason>) -> Self {
-        self.cause = reason;
-        self
-    }
 }
 
 /// A `resume` that is not answered yet.

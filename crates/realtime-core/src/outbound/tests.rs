@@ -1,5 +1,6 @@
 //! A full queue, policy by policy.
 
+mod gates;
 mod schedules;
 
 use proptest::prelude::*;
@@ -167,6 +168,43 @@ fn a_queue_holds_what_the_server_gives_until_the_client_resumes_or_the_hold_expi
     assert!(queue.is_holding(), "the streams are not counted yet");
     assert_eq!(queue.settle_resume(), None);
     assert!(!queue.is_holding() && queue.rare.is_none());
+}
+
+#[test]
+fn a_queue_shows_which_message_waits_and_which_stream_has_lost_some() {
+    let mut queue = OutboundQueue::default();
+    queue.push(frame("t", "b", 0, Overflow::Drop), LIMITS);
+    for n in 1..=3 {
+        queue.push(frame("t", "a", n, Overflow::Drop), LIMITS);
+    }
+    let holds = |queue: &OutboundQueue, n| queue.holds(MessageId(uuid::Uuid::from_u128(n)));
+    assert_eq!([0, 1, 3, 4].map(|n| holds(&queue, n)), [false, true, true, false]);
+    let topic = |name: &str| Stream::Topic(name.parse().expect("a topic"));
+    let gaps = [Some(topic("b")), Some(topic("a")), None].map(|stream| queue.has_gap(stream.as_ref()));
+    assert_eq!(gaps, [true, false, false]);
+    payloads(&mut queue);
+    assert!(!queue.has_gap(Some(&topic("b"))), "the client was sent it");
+    assert!(!holds(&queue, 3));
+}
+
+#[test]
+fn an_idle_queue_keeps_no_memory_and_a_busy_one_keeps_its_messages() {
+    let mut queue = OutboundQueue::default();
+    let limits = QueueLimits { messages: 1_000, ..LIMITS };
+    for n in 0..10 {
+        queue.push(frame("t", "a", n, Overflow::Close), limits);
+    }
+    queue.rest();
+    assert_eq!(payloads(&mut queue).0.len(), 10, "it was not idle");
+    assert!(queue.frames.capacity() > 0, "for the next burst");
+    queue.rest();
+    assert_eq!(queue.frames.capacity(), 0);
+    for n in 0..4 {
+        queue.push(frame("t", "a", n, Overflow::Drop), LIMITS);
+    }
+    queue.clear();
+    assert!(queue.is_empty() && (queue.len(), queue.bytes()) == (0, 0));
+    assert_eq!(payloads(&mut queue), (vec![], vec![]));
 }
 
 proptest! {

@@ -37,7 +37,7 @@ fn tags(listeners: &[(ConnectionId, u8)]) -> Vec<u8> {
 
 #[test]
 fn a_connection_is_found_by_id_user_and_each_of_its_roles() {
-    let mut registry = Registry::new();
+    let mut registry = Registry::default();
     assert!(registry.register(connection(1, 1, &[1, 2]), 1));
     assert!(registry.register(connection(2, 1, &[2]), 2));
     assert!(registry.register(connection(3, 2, &[]), 3));
@@ -55,6 +55,15 @@ fn a_second_registration_of_an_id_is_refused_and_the_first_stays() {
     assert!(!registry.register(connection(1, 2, &[2]), 2));
     assert_eq!(tags(registry.of_user(&user(1))), [1]);
     assert!(registry.of_user(&user(2)).is_empty() && registry.of_role(&role(2)).is_empty());
+}
+
+#[test]
+fn a_table_keeps_the_first_connection_of_an_id() {
+    let mut table = ConnectionTable::default();
+    assert!(table.insert(connection(1, 1, &[]), 1));
+    assert!(!table.insert(connection(1, 2, &[]), 2));
+    assert_eq!(table.get(id(1)).map(|found| (&found.record.user, found.listener)), Some((&user(1), 1)));
+    assert_eq!(table.count(), 1);
 }
 
 #[test]

@@ -150,3 +150,72 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_connection_is_refused_for_the_token_that_it_has() {
+    let mut set = Revocations::default();
+    set.add(id(1), entry(Target::Token("t1".into()), at(100)), at(0), 9).expect("there is room");
+    set.add(id(2), entry(Target::IssuedBefore { user: None, before: at(20) }, at(100)), at(0), 9).expect("room");
+    let closing = |claims: JwtClaims| {
+        let connection_id = realtime_schema::ConnectionId(Uuid::nil());
+        let connection = crate::connection::record(connection_id, &claims, None, at(0));
+        set.find(&(&connection).into(), at(10)).map(|entry| (entry.closing().code, entry.closing().reason))
+    };
+    let revoked = Some((CloseCode::REVOKED, "why".to_owned()));
+    assert_eq!(closing(claims("alice", Some("t1"), Some(30))), revoked);
+    assert_eq!(closing(claims("alice", Some("t2"), Some(19))), revoked);
+    assert_eq!(closing(claims("alice", None, None)), revoked, "a token that does not say when it was issued");
+    assert_eq!(closing(claims("alice", Some("t2"), Some(30))), None);
+}
+
+#[test]
+fn a_revocation_is_the_same_after_it_was_stored() {
+    let alice = || Some(user("alice"));
+    for target in [
+        Target::Token("t1".into()),
+        Target::User(user("alice")),
+        Target::IssuedBefore { user: alice(), before: at(5) },
+        Target::IssuedBefore { user: None, before: at(5) },
+    ] {
+        let entry = entry(target, at(100));
+        let stored = entry.to_revocation(id(1));
+        assert_eq!(stored.id, id(1));
+        assert_eq!(Entry::restored(stored), Some(entry));
+    }
+    let nothing = Revocation { user: None, ..entry(Target::User(user("alice")), at(100)).to_revocation(id(1)) };
+    assert_eq!(Entry::restored(nothing), None);
+}
+
+#[test]
+fn a_request_without_a_reason_has_one_that_says_what_to_do() {
+    let wanted = |jti: Option<&str>, name: Option<&str>, issued_before| {
+        let (jti, user) = (jti.map(str::to_owned), name.map(user));
+        Wanted::read(RevocationRequest { jti, user, issued_before, ..RevocationRequest::default() }, at(10))
+    };
+    let token = "the token was revoked; get a new one";
+    for (read, target, reason) in [
+        (wanted(Some("t1"), None, None), Target::Token("t1".into()), token),
+        (wanted(None, None, Some(at(5))), Target::IssuedBefore { user: None, before: at(5) }, token),
+        (
+            wanted(None, Some("bob"), Some(at(5))),
+            Target::IssuedBefore { user: Some(user("bob")), before: at(5) },
+            token,
+        ),
+        (wanted(None, Some("bob"), None), Target::User(user("bob")), "blocked by an operator"),
+    ] {
+        assert_eq!(read, Ok(Wanted { target, until: None, reason: reason.into() }));
+    }
+}
+
+#[test]
+fn the_longest_texts_of_a_request_are_valid_and_longer_ones_are_not() {
+    let read = |jti: usize, reason: usize| {
+        let request =
+            RevocationRequest { jti: Some("é".repeat(jti)), reason: Some("é".repeat(reason)), ..Default::default() };
+        Wanted::read(request, at(10)).map_err(|errors| errors.into_iter().map(|error| error.path).collect::<Vec<_>>())
+    };
+    let (jti, reason) = (RevocationRequest::MAX_JTI_CHARS, RevocationRequest::MAX_REASON_CHARS);
+    assert!(read(jti, reason).is_ok());
+    assert_eq!(read(jti + 1, reason), Err(vec!["/jti".to_owned()]));
+    assert_eq!(read(jti, reason + 1), Err(vec!["/reason".to_owned()]));
+}

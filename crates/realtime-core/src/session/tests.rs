@@ -10,9 +10,11 @@ use crate::{
 };
 
 mod authorize;
+mod history;
 mod hook;
 mod presence;
 mod publish;
+mod resume;
 
 /// The wall clock, in seconds, when the monotonic clock is at zero.
 const WALL_S: i64 = 1_000_000;
@@ -344,6 +346,7 @@ fn the_welcome_holds_the_identity_the_settings_and_the_limits() {
     };
     assert_eq!(welcome.user.as_str(), "alice");
     assert_eq!((welcome.protocol.as_str(), welcome.token_expires_in_ms), ("realtime.v1", Some(60_000)));
+    assert_eq!(world.session.limits(), &settings().limits);
     assert_eq!((welcome.limits, welcome.ping_ms), (settings().limits, 25_000));
     assert!(!welcome.resumed && welcome.streams.is_empty());
 }
