@@ -27,7 +27,7 @@
 //! - Sockets: [`Socket`] is one, [`WebSocketConnection`] is its queue of messages.
 //! - What outlives the process: [`LogStore`].
 //! - Between nodes: [`MessageBus`] and [`Delivery`]. Time and ids: [`Clock`], [`IdGenerator`].
-//! - Resume tickets, signed: [`Tickets`].
+//! - Resume tickets, signed: [`Tickets`]. What a payload must look like: [`PayloadRules`].
 //! - Traits that an application calls and implements: [`RealtimeService`]; [`ConnectionHandler`], whose hooks are
 //!   called with a [`HookContext`]; [`Authorizer`], which decides what neither a token nor a namespace allows.
 //!
@@ -40,6 +40,7 @@ mod bus;
 mod clock;
 mod connection;
 mod handler;
+mod payload_rules;
 mod pubsub;
 mod registry;
 mod service;
@@ -56,6 +57,7 @@ pub use bus::{BusError, Delivery, MessageBus, Published};
 pub use clock::{Clock, IdGenerator};
 pub use connection::{QueueChange, SendError, SocketVisitor, WebSocketConnection};
 pub use handler::{ConnectionHandler, HookContext, HookError};
+pub use payload_rules::{AnyPayload, MAX_PAYLOAD_ERRORS, PayloadRules};
 pub use pubsub::{PubSubManager, PubSubStats, SubscribeError};
 pub use registry::{ConnectionRegistry, RegisterError, Selection};
 pub use service::{PublishError, RealtimeService, RevokeError, UserTopicError};
@@ -71,6 +73,7 @@ pub use {
     clock::{MockClock, MockIdGenerator},
     connection::MockWebSocketConnection,
     handler::MockConnectionHandler,
+    payload_rules::MockPayloadRules,
     pubsub::MockPubSubManager,
     registry::MockConnectionRegistry,
     service::MockRealtimeService,

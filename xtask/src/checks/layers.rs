@@ -27,6 +27,7 @@ pub(super) const CHECK: Check = Check {
 const SCHEMA: &str = "realtime-schema";
 const CORE: &str = "realtime-core";
 const PORTS: &str = "realtime-ports";
+const CONTRACT: &str = "realtime-contract";
 const ADAPTERS: &str = "realtime-adapters";
 const SERVICE: &str = "realtime-service";
 const SERVER: &str = "realtime-server";
@@ -38,11 +39,12 @@ const LAYERS: &[(&str, &[&str])] = &[
     (SCHEMA, &[]),
     (CORE, &[SCHEMA]),
     (PORTS, &[SCHEMA, CORE]),
+    (CONTRACT, &[SCHEMA, CORE, PORTS]),
     (ADAPTERS, &[SCHEMA, CORE, PORTS]),
     (SERVICE, &[SCHEMA, CORE, PORTS]),
     (TESTING, &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE]),
-    (SERVER, &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE]),
-    ("realtime-tests", &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE, TESTING, SERVER]),
+    (SERVER, &[SCHEMA, CORE, PORTS, CONTRACT, ADAPTERS, SERVICE]),
+    ("realtime-tests", &[SCHEMA, CORE, PORTS, CONTRACT, ADAPTERS, SERVICE, TESTING, SERVER]),
     ("realtime-bench", &[]),
     ("realtime-model", &[]),
     ("xtask", &[SCHEMA]),

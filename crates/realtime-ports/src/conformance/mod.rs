@@ -28,6 +28,7 @@ pub mod bus;
 pub mod clock;
 pub mod connection;
 pub mod ids;
+pub mod payload_rules;
 pub mod pubsub;
 pub mod registry;
 pub mod store;
