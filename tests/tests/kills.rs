@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use realtime_tests::{DEADLINE, Issuer, program, skip};
+use realtime_tests::{Client, DEADLINE, Issuer, program, skip};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -100,6 +100,22 @@ impl Server {
             }
         };
         timeout(DEADLINE, published).await.expect("published in time");
+    }
+
+    /// A request of the backend without a body; the response must be a success.
+    async fn call(&self, method: reqwest::Method, path: &str) -> Value {
+        let request = self.http.request(method, format!("http://127.0.0.1:{}{path}", self.port));
+        let response = request.bearer_auth(API_KEY).send().await.expect("a response");
+        assert!(response.status().is_success(), "{path}: {:?}", response.text().await);
+        response.json().await.expect("JSON")
+    }
+
+    /// A connection of alice, with the ticket of an earlier one.
+    async fn connect(&self, ticket: Option<&str>) -> Client {
+        let token = Issuer::hmac().token("alice", &json!({}));
+        let ticket = ticket.map(|ticket| format!("&resume={ticket}")).unwrap_or_default();
+        let path = format!("/ws?token={token}{ticket}");
+        Client::connect(([127, 0, 0, 1], self.port).into(), &path, &[]).await.expect("admitted")
     }
 }
 
@@ -217,4 +233,54 @@ async fn without_a_data_directory_every_loss_has_its_gap() {
         }
         assert_eq!(numbers.last(), Some(&Some(MESSAGES)), "{stream}");
     }
+}
+
+/// Topics that were given to a user: the next process still has them, for a client that resumes and for a new one.
+#[tokio::test]
+async fn a_topic_of_a_user_outlives_a_kill_and_what_was_missed_in_it_comes_once_and_in_order() {
+    const MISSED: u64 = 200;
+    let mut server = Server::start(true).await;
+    let (put, delete) = (reqwest::Method::PUT, reqwest::Method::DELETE);
+    for topic in ["order:1", "order:2"] {
+        server.call(put.clone(), &format!("/api/v1/users/alice/topics/{topic}")).await;
+    }
+    let mut alice = server.connect(None).await;
+    let ticket = alice.welcome()["resume"].as_str().expect("a ticket").to_owned();
+    let mut since = serde_json::Map::new();
+    for topic in ["order:1", "order:2"] {
+        let given = alice.next().await;
+        assert_eq!((&given["type"], &given["payload"]["topic"]), (&json!("subscribed"), &json!(topic)), "{given}");
+        since.insert(format!("topic:{topic}"), given["payload"]["position"].clone());
+    }
+    alice.close().await;
+    let to = json!({"topic": "order:1"});
+    for n in 1..=MISSED {
+        server.publish(&to, n).await;
+        if n == MISSED / 2 {
+            // Taken away while the client is away, and just before the kill.
+            server.call(delete.clone(), "/api/v1/users/alice/topics/order:2").await;
+            server.killed().await;
+        }
+    }
+    server.publish(&json!({"topic": "order:2"}), 1).await;
+    let mut alice = server.connect(Some(&ticket)).await;
+    assert_eq!(alice.welcome()["resumed"], true);
+    server.publish(&to, MISSED + 1).await;
+    alice.send(&json!({"action": "resume", "id": 1, "since": since}).to_string()).await;
+    let (mut seen, mut others) = (Vec::new(), Vec::new());
+    while !others.contains(&json!("ack")) || !others.contains(&json!("subscribed")) {
+        let frame = alice.next().await;
+        match frame["type"].as_str() {
+            Some("news") => seen.push(frame["payload"].as_u64().expect("a number")),
+            Some("unsubscribed") => others.push(frame["payload"]["topic"].clone()),
+            _ => others.push(frame["type"].clone()),
+        }
+    }
+    assert_eq!(seen, Vec::from_iter(1..=MISSED + 1));
+    others.sort_by_key(Value::to_string);
+    assert_eq!(others, ["ack", "order:2", "subscribed"], "the one that was taken away is not there again");
+    server.publish(&to, MISSED + 2).await;
+    assert_eq!(alice.publication().await["payload"], MISSED + 2);
+    let mut tab = server.connect(None).await;
+    assert_eq!(tab.next().await["payload"]["topic"], "order:1", "a new connection has it too");
 }

@@ -26,6 +26,8 @@ enum Fault {
     LosesTheCount,
     ChangesItsGeneration,
     AcceptsCommitsAfterTheClose,
+    ForgetsTopicsOfUsers,
+    BringsBackTakenTopics,
 }
 
 struct Faulty {
@@ -41,6 +43,7 @@ impl LogStore for Faulty {
         let mut held_back = self.held_back.lock().expect("no panic");
         let mut loaded = self.inner.load(&mut |record: Record| match (&record, self.fault) {
             (Record::Position { route, .. }, Fault::ForgetsPositions) if !with_messages.contains(route) => {}
+            (Record::TopicGiven { .. }, Fault::ForgetsTopicsOfUsers) => {}
             (Record::Appended(_), Fault::LoadsTwice) => {
                 into.record(record.clone());
                 into.record(record);
@@ -70,6 +73,7 @@ impl LogStore for Faulty {
     fn commit(&self, batch: &[Record]) -> Result<(), StoreError> {
         let kept = |record: &&Record| match record {
             Record::Trimmed { .. } => self.fault != Fault::ForgetsTrims,
+            Record::TopicTaken { .. } => self.fault != Fault::BringsBackTakenTopics,
             Record::Forgotten { .. } => self.fault != Fault::BringsBackTheForgotten,
             _ => true,
         };
@@ -127,6 +131,8 @@ fn a_store_with_a_fault_is_caught() {
         Fault::LosesTheCount,
         Fault::ChangesItsGeneration,
         Fault::AcceptsCommitsAfterTheClose,
+        Fault::ForgetsTopicsOfUsers,
+        Fault::BringsBackTakenTopics,
     ] {
         assert!(fails(fault), "{fault:?} was not noticed");
     }

@@ -10,6 +10,8 @@ pub struct UserTopics {
     by_user: HashMap<UserId, BTreeSet<Topic>>,
     /// Number of pairs of a user and a topic.
     count: usize,
+    /// Pairs that may be added, because they are being stored.
+    reserved: usize,
 }
 
 /// How many topics users may have.
@@ -52,6 +54,19 @@ impl UserTopics {
     /// # Errors
     /// A limit is reached.
     pub fn give(&mut self, user: &UserId, topic: &Topic, limits: UserTopicLimits) -> Result<bool, UserTopicRefused> {
+        let reserved = self.reserve(user, topic, limits)?;
+        if reserved {
+            self.settle(user, topic, true);
+        }
+        Ok(reserved)
+    }
+
+    /// Takes a slot for `topic` of `user`, who does not have it before it is [settled](Self::settle); false if the user
+    /// has it already. One pending slot for each user.
+    ///
+    /// # Errors
+    /// A limit is reached.
+    pub fn reserve(&mut self, user: &UserId, topic: &Topic, limits: UserTopicLimits) -> Result<bool, UserTopicRefused> {
         let UserTopicLimits { per_user, total } = limits;
         let topics = self.by_user.get(user);
         if topics.is_some_and(|topics| topics.contains(topic)) {
@@ -60,12 +75,24 @@ impl UserTopics {
         if topics.map_or(0, BTreeSet::len) >= per_user {
             return Err(UserTopicRefused::PerUser { limit: per_user });
         }
-        if self.count >= total {
+        if self.count + self.reserved >= total {
             return Err(UserTopicRefused::Total { limit: total });
         }
-        self.by_user.entry(user.clone()).or_default().insert(topic.clone());
-        self.count += 1;
+        self.reserved += 1;
         Ok(true)
+    }
+
+    /// Gives back a slot that was [reserved](Self::reserve), and gives `topic` to `user` if it was `stored`.
+    pub fn settle(&mut self, user: &UserId, topic: &Topic, stored: bool) {
+        self.reserved = self.reserved.saturating_sub(1);
+        if stored {
+            self.restore(user.clone(), topic.clone());
+        }
+    }
+
+    /// Takes over what an earlier process gave, whatever the limits are now: a lower limit takes no topic away.
+    pub fn restore(&mut self, user: UserId, topic: Topic) {
+        self.count += usize::from(self.by_user.entry(user).or_default().insert(topic));
     }
 
     /// Takes `topic` away from `user`; false if the user did not have it.
@@ -142,6 +169,32 @@ mod tests {
         assert_eq!(topics.give(&user("alice"), &topic("a"), LIMITS), Ok(false));
         assert!(topics.take(&user("bob"), &topic("a")));
         assert_eq!(topics.give(&user("carol"), &topic("a"), LIMITS), Ok(true));
+    }
+
+    #[test]
+    fn a_slot_counts_before_the_user_has_the_topic_and_is_free_again_if_it_was_not_stored() {
+        let mut topics = UserTopics::new();
+        let (alice, bob, carol) = (user("alice"), user("bob"), user("carol"));
+        let limits = UserTopicLimits { per_user: 2, total: 2 };
+        for user in [&alice, &bob] {
+            assert_eq!(topics.reserve(user, &topic("a"), limits), Ok(true));
+        }
+        assert!(topics.give(&carol, &topic("a"), limits).is_err(), "two of two slots are taken");
+        assert_eq!((topics.has(&alice, &topic("a")), topics.count()), (false, 0));
+        topics.settle(&alice, &topic("a"), true);
+        topics.settle(&bob, &topic("a"), false);
+        assert_eq!((topics.of(&alice), topics.of(&bob), topics.count()), (vec![topic("a")], vec![], 1));
+        assert_eq!(topics.give(&carol, &topic("a"), limits), Ok(true));
+    }
+
+    #[test]
+    fn a_lower_limit_takes_away_no_topic_of_an_earlier_process() {
+        let mut topics = UserTopics::new();
+        for name in ["a", "b", "c", "a"] {
+            topics.restore(user("alice"), topic(name));
+        }
+        assert_eq!((topics.of(&user("alice")).len(), topics.count()), (3, 3));
+        assert!(topics.give(&user("alice"), &topic("d"), LIMITS).is_err());
     }
 
     proptest! {

@@ -66,16 +66,20 @@ pub trait RealtimeService: Send + Sync {
     async fn unsubscribe(&self, id: ConnectionId, topic: &Topic) -> bool;
 
     /// Gives a topic to a user: every connection of the user is subscribed to it on the server's behalf and notified, now
-    /// and when it is opened later. Repeating it subscribes the connections that are not subscribed. Kept in memory.
+    /// and when it is opened later. Repeating it subscribes the connections that are not subscribed. A durable store keeps it
+    /// over a restart, and has it before this returns.
     ///
     /// # Errors
-    /// `limits.user_topics` or `limits.all_user_topics` is reached, and nothing has changed; or the bus is unavailable,
-    /// and some connections are not subscribed: repeat it.
+    /// `limits.user_topics` or `limits.all_user_topics` is reached, or the store is unavailable, and nothing has changed;
+    /// or the bus is unavailable, and some connections are not subscribed: repeat it.
     async fn subscribe_user(&self, user: &UserId, topic: &Topic) -> Result<UserTopicChange, UserTopicError>;
 
     /// Takes a topic away from a user, and ends the subscription of every connection of the user to it, also one that the
     /// client made.
-    async fn unsubscribe_user(&self, user: &UserId, topic: &Topic) -> UserTopicChange;
+    ///
+    /// # Errors
+    /// The durable store is unavailable, and nothing has changed.
+    async fn unsubscribe_user(&self, user: &UserId, topic: &Topic) -> Result<UserTopicChange, UserTopicError>;
 
     /// Publishes a message to its recipients, each connection once.
     ///
@@ -154,8 +158,8 @@ pub enum PublishError {
     Store(#[source] StoreError),
 }
 
-/// Why a topic was not given to a user, or not to all connections.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// Why a topic was not given to a user, or not to all connections, or not taken away.
+#[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum UserTopicError {
     /// A limit is reached.
@@ -164,6 +168,9 @@ pub enum UserTopicError {
     /// The bus failed to listen to the topic. The user has the topic; repeat it for the connections that lack it.
     #[error("the message bus is unavailable; some connections are not subscribed yet: try again")]
     Unavailable,
+    /// The change could not be stored, and nothing has changed.
+    #[error("nothing has changed, because it could not be stored: {0}")]
+    Store(#[source] StoreError),
 }
 
 /// Why nothing was revoked.

@@ -1,9 +1,9 @@
-//! The durable store of a node: its streams, positions, idempotency keys and revocations.
+//! The durable store of a node: its streams, positions, idempotency keys, revocations and the topics of users.
 
 use std::{error::Error, fmt, sync::Arc};
 
 use bytes::Bytes;
-use realtime_schema::{ClientId, MessageType, Receipt, Revocation, RevocationId, Route, Timestamp};
+use realtime_schema::{ClientId, MessageType, Receipt, Revocation, RevocationId, Route, Timestamp, Topic, UserId};
 
 /// Keeps what a node must remember after a restart. Cold and blocking: one writer thread calls it, never a runtime
 /// thread.
@@ -47,8 +47,8 @@ pub trait LogStore: Send + Sync {
 
 /// Receives what a store retains. Called on the thread of [`LogStore::load`].
 pub trait Loader {
-    /// Takes one record: [`Record::Appended`], [`Record::Position`], [`Record::Once`], [`Record::Revoked`] or
-    /// [`Record::Secret`].
+    /// Takes one record: [`Record::Appended`], [`Record::Position`], [`Record::Once`], [`Record::Revoked`],
+    /// [`Record::TopicGiven`] or [`Record::Secret`].
     ///
     /// The bytes of a message can share one large buffer with others: copy what you keep.
     fn record(&mut self, record: Record);
@@ -131,6 +131,20 @@ pub enum Record {
     Revoked(Revocation),
     /// A revocation was removed or has ended. Unknown ids are ignored.
     RevocationRemoved(RevocationId),
+    /// A topic was given to a user. Giving it again changes nothing.
+    TopicGiven {
+        /// The user.
+        user: UserId,
+        /// The topic that every connection of the user has.
+        topic: Topic,
+    },
+    /// A topic was taken away from a user. One that the user does not have is ignored.
+    TopicTaken {
+        /// The user.
+        user: UserId,
+        /// The topic.
+        topic: Topic,
+    },
     /// The secret that signs resume tickets. A later one replaces it.
     Secret(StoredSecret),
 }

@@ -109,7 +109,8 @@ impl ServiceBuilder {
         ids: IdGenerator;
         /// The application's hooks into the life of connections.
         handler: ConnectionHandler;
-        /// Keeps histories, idempotency keys and revocations over a restart. By default they are kept in memory alone.
+        /// Keeps histories, idempotency keys, revocations and the topics of users over a restart. By default they are kept
+        /// in memory alone.
         store: LogStore;
         /// Signs resume tickets. By default with a secret that is drawn at start: then a restart, and another node,
         /// refuse the tickets.
@@ -184,11 +185,12 @@ impl ServiceBuilder {
         }));
         let revocations = Arc::new(Revocations::new(settings.clone(), clock.clone(), ids.clone()));
         let mut receipts = Receipts::default();
-        let mut journal = None;
+        let (mut journal, mut topics_of_users) = (None, Vec::new());
         if let Some((mut durable, store)) = durable.zip(self.store) {
             durable.log();
             receipts = durable.receipts(clock.as_ref());
             revocations.restore(mem::take(&mut durable.revocations));
+            topics_of_users = mem::take(&mut durable.user_topics);
             to_store.extend(streams.restore(durable.streams));
             let writer = Arc::new(Journal::start(store, streams.clone(), clock.clone()));
             if !to_store.is_empty() {
@@ -216,7 +218,13 @@ impl ServiceBuilder {
             presence: presence.clone(),
             recent: recent.clone(),
         }));
-        let user_topics = Arc::new(UserTopics::new(settings.clone(), registry.clone(), subscriptions.clone()));
+        let user_topics = Arc::new(UserTopics::new(
+            settings.clone(),
+            registry.clone(),
+            subscriptions.clone(),
+            journal.clone(),
+            topics_of_users,
+        ));
         let publisher = Publisher::new(PublisherParts {
             node: id,
             settings: settings.clone(),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use realtime_core::epoch::{Epoch, Epochs};
 use realtime_ports::{Clock, Loaded, LogStore, Once, Record, StoreError, StoredSecret};
-use realtime_schema::Revocation;
+use realtime_schema::{Revocation, Topic, UserId};
 
 use crate::{idempotency::Receipts, streams::Restored};
 
@@ -15,6 +15,7 @@ pub(crate) struct Durable {
     pub(crate) streams: Restored,
     once: Vec<Once>,
     pub(crate) revocations: Vec<Revocation>,
+    pub(crate) user_topics: Vec<(UserId, Topic)>,
     pub(crate) secret: Option<StoredSecret>,
 }
 
@@ -36,6 +37,7 @@ impl Durable {
             Record::Position { route, epoch, top } => self.streams.position(route, epoch, top),
             Record::Once(once) => self.once.push(once),
             Record::Revoked(revocation) => self.revocations.push(revocation),
+            Record::TopicGiven { user, topic } => self.user_topics.push((user, topic)),
             Record::Secret(secret) => self.secret = Some(secret),
             other => tracing::warn!(?other, "the store has a record that this release does not know"),
         }
@@ -62,8 +64,8 @@ impl Durable {
     /// Says what was found.
     pub(crate) fn log(&self) {
         let Loaded { messages, streams, rolled_back, .. } = self.loaded;
-        let (keys, revocations) = (self.once.len(), self.revocations.len());
-        tracing::info!(messages, streams, keys, revocations, "the store was loaded");
+        let (keys, revocations, user_topics) = (self.once.len(), self.revocations.len(), self.user_topics.len());
+        tracing::info!(messages, streams, keys, revocations, user_topics, "the store was loaded");
         if rolled_back {
             tracing::warn!(
                 "the machine stopped without a clean end: the last messages may be lost, and every stream begins a new epoch"

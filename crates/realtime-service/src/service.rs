@@ -215,11 +215,11 @@ impl RealtimeService for Service {
     }
 
     async fn subscribe_user(&self, user: &UserId, topic: &Topic) -> Result<UserTopicChange, UserTopicError> {
-        self.0.user_topics.give(user, topic).await
+        to_end::change_topics(self.0.user_topics.clone().give(user.clone(), topic.clone())).await
     }
 
-    async fn unsubscribe_user(&self, user: &UserId, topic: &Topic) -> UserTopicChange {
-        self.0.user_topics.take(user, topic).await
+    async fn unsubscribe_user(&self, user: &UserId, topic: &Topic) -> Result<UserTopicChange, UserTopicError> {
+        to_end::change_topics(self.0.user_topics.clone().take(user.clone(), topic.clone())).await
     }
 
     async fn publish(&self, request: PublishRequest) -> Result<Receipt, PublishError> {

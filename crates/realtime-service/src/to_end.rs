@@ -1,11 +1,11 @@
 //! Work that runs to its end even if its caller goes away: a publication with an idempotency key, so that a retry finds the
-//! receipt of a message that went out.
+//! receipt of a message that went out; a change of a user's topics, so that the store, the table and the connections agree.
 
 use std::{future::Future, panic, sync::Arc};
 
 use futures_util::FutureExt;
-use realtime_ports::{BusError, PublishError};
-use realtime_schema::{PublishRequest, Receipt};
+use realtime_ports::{BusError, PublishError, UserTopicError};
+use realtime_schema::{PublishRequest, Receipt, UserTopicChange};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::node::Node;
@@ -51,6 +51,19 @@ pub(crate) async fn publish_batch(
     match begin(async move { node.publisher.publish_batch(requests).await }) {
         Begun::Done(results) => results,
         Begun::Running(task) => task.await.unwrap_or_else(|error| vec![Err(ended(error)); count]),
+    }
+}
+
+/// Changes the topics of a user.
+pub(crate) async fn change_topics(
+    change: impl Future<Output = Result<UserTopicChange, UserTopicError>> + Send + 'static,
+) -> Result<UserTopicChange, UserTopicError> {
+    match begin(change) {
+        Begun::Done(result) => result,
+        Begun::Running(task) => task.await.unwrap_or_else(|error| match error.try_into_panic() {
+            Ok(panic) => panic::resume_unwind(panic),
+            Err(_) => Err(UserTopicError::Unavailable),
+        }),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The topics that the backend gave to users. Every connection of the user has them: those of now, and those that are
-//! opened later. Kept in memory: a restart forgets them.
+//! opened later. A durable store keeps them over a restart.
 //!
+//! A change is stored first, then in the table, then on the connections: one that can't be stored changes nothing.
 //! A connection is registered before it reads the topics of its user, and a change is in the table before it looks for
 //! the user's connections. So of a change and an opening at the same time, one sees the other.
 
@@ -14,10 +15,10 @@ use std::{
 
 use futures_util::FutureExt;
 use realtime_core::user_topics::UserTopics as Table;
-use realtime_ports::{ConnectionRegistry, Selection, SubscribeError, UserTopicError, WebSocketConnection};
+use realtime_ports::{ConnectionRegistry, Record, Selection, SubscribeError, UserTopicError, WebSocketConnection};
 use realtime_schema::{ConnectionId, Origin, Topic, UserId, UserTopicChange};
 
-use crate::{settings::LiveSettings, subscriptions::Subscriptions};
+use crate::{journal::Journal, settings::LiveSettings, subscriptions::Subscriptions};
 
 /// Locks of users: changes of users with different locks don't wait for each other.
 const LOCKS: usize = 64;
@@ -34,16 +35,23 @@ pub(crate) struct UserTopics {
     settings: LiveSettings,
     registry: Arc<dyn ConnectionRegistry>,
     subscriptions: Arc<Subscriptions>,
+    /// `None` without a durable store.
+    journal: Option<Arc<Journal>>,
 }
 
 impl UserTopics {
+    /// `kept`: what a durable store has kept.
     pub(crate) fn new(
         settings: LiveSettings,
         registry: Arc<dyn ConnectionRegistry>,
         subscriptions: Arc<Subscriptions>,
+        journal: Option<Arc<Journal>>,
+        kept: Vec<(UserId, Topic)>,
     ) -> Self {
         let changing = array::from_fn(|_| tokio::sync::Mutex::default());
-        Self { table: Mutex::default(), changing, settings, registry, subscriptions }
+        let mut table = Table::new();
+        kept.into_iter().for_each(|(user, topic)| table.restore(user, topic));
+        Self { table: Mutex::new(table), changing, settings, registry, subscriptions, journal }
     }
 
     /// The topics of `user`, sorted as text.
@@ -53,10 +61,16 @@ impl UserTopics {
 
     /// Gives `topic` to `user`, and subscribes the user's connections. Repeating it subscribes those that are not
     /// subscribed, whatever the reason.
-    pub(crate) async fn give(&self, user: &UserId, topic: &Topic) -> Result<UserTopicChange, UserTopicError> {
+    pub(crate) async fn give(self: Arc<Self>, user: UserId, topic: Topic) -> Result<UserTopicChange, UserTopicError> {
+        let (user, topic) = (&user, &topic);
         let _turn = self.lock(user).lock().await;
         let limits = self.settings.load().user_topics;
-        let changed = self.table().give(user, topic, limits)?;
+        let changed = self.table().reserve(user, topic, limits)?;
+        if changed {
+            let stored = self.store(Record::TopicGiven { user: user.clone(), topic: topic.clone() }).await;
+            self.table().settle(user, topic, stored.is_ok());
+            stored?;
+        }
         let mut change = UserTopicChange { changed, ..UserTopicChange::default() };
         let mut unavailable = false;
         for id in self.connections(user) {
@@ -71,14 +85,26 @@ impl UserTopics {
     }
 
     /// Takes `topic` away from `user`, and ends the subscriptions of the user's connections to it, whoever made them.
-    pub(crate) async fn take(&self, user: &UserId, topic: &Topic) -> UserTopicChange {
+    pub(crate) async fn take(self: Arc<Self>, user: UserId, topic: Topic) -> Result<UserTopicChange, UserTopicError> {
+        let (user, topic) = (&user, &topic);
         let _turn = self.lock(user).lock().await;
-        let changed = self.table().take(user, topic);
+        let changed = self.table().has(user, topic);
+        if changed {
+            self.store(Record::TopicTaken { user: user.clone(), topic: topic.clone() }).await?;
+            self.table().take(user, topic);
+        }
         let mut change = UserTopicChange { changed, ..UserTopicChange::default() };
         for id in self.connections(user) {
             change.connections += u64::from(self.subscriptions.unsubscribe(id, topic));
         }
-        change
+        Ok(change)
+    }
+
+    async fn store(&self, record: Record) -> Result<(), UserTopicError> {
+        match &self.journal {
+            Some(journal) => journal.store(vec![record]).await.map_err(UserTopicError::Store),
+            None => Ok(()),
+        }
     }
 
     /// Subscribes a connection, which was registered just now, to the topics of its user.

@@ -200,6 +200,15 @@ impl Database {
                 }
             }
         }
+        for ((user, topic), has) in &plan.user_topics {
+            let (user, topic) = (user.as_str(), topic.as_str());
+            if *has {
+                self.cached("INSERT OR REPLACE INTO user_topic (user, topic, checksum) VALUES (?1, ?2, ?3)")?
+                    .execute(params![user, topic, text_checksum(user, topic)])?;
+            } else {
+                self.cached("DELETE FROM user_topic WHERE user = ?1 AND topic = ?2")?.execute([user, topic])?;
+            }
+        }
         Ok(())
     }
 

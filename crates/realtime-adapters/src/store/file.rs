@@ -26,6 +26,9 @@ const TABLES: &str = "
     CREATE TABLE batch (seq INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
     CREATE TABLE stream (id INTEGER PRIMARY KEY, route TEXT NOT NULL, checksum INTEGER NOT NULL) STRICT;
     CREATE TABLE revocation (id TEXT PRIMARY KEY, data TEXT NOT NULL, checksum INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE user_topic (
+        user TEXT NOT NULL, topic TEXT NOT NULL, checksum INTEGER NOT NULL, PRIMARY KEY (user, topic)
+    ) STRICT, WITHOUT ROWID;
     CREATE TABLE node (
         id INTEGER PRIMARY KEY CHECK (id = 1),
         generation INTEGER NOT NULL,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use realtime_ports::{Appended, Loaded, Loader, Once, Record, StoreError, StoredSecret};
-use realtime_schema::{ClientId, MessageType, Revocation, Timestamp};
+use realtime_schema::{ClientId, MessageType, Revocation, Timestamp, Topic, UserId};
 use rusqlite::Row;
 
 use super::{
@@ -101,6 +101,12 @@ pub(super) fn replay(
         let data = checked(database, row, &get::<String>(database, row, 0)?)?;
         let revocation: Revocation = serde_json::from_str(&data).map_err(|_| invalid())?;
         into.record(Record::Revoked(revocation));
+        Ok(())
+    })?;
+    each(database, "SELECT user, topic, checksum FROM user_topic ORDER BY user, topic", |row| {
+        let user = get::<String>(database, row, 0)?;
+        let topic = Topic::new(checked(database, row, &user)?).map_err(|_| invalid())?;
+        into.record(Record::TopicGiven { user: UserId::new(user).map_err(|_| invalid())?, topic });
         Ok(())
     })?;
     if let Some(secret) = &node.secret {

@@ -6,7 +6,7 @@ use std::{
 };
 
 use realtime_ports::{Appended, Record, StoreError, StoredSecret};
-use realtime_schema::{Revocation, RevocationId, Route};
+use realtime_schema::{Revocation, RevocationId, Route, Topic, UserId};
 
 use super::{
     codec::{Message, Once, Position, Stored, Writer},
@@ -25,6 +25,8 @@ pub(super) struct Plan<'a> {
     pub(super) reached: Option<u64>,
     /// Revocations to write, or to remove.
     pub(super) revocations: BTreeMap<RevocationId, Option<&'a Revocation>>,
+    /// Topics that users have from now on, or no longer.
+    pub(super) user_topics: BTreeMap<(&'a UserId, &'a Topic), bool>,
     /// The new secret.
     pub(super) secret: Option<&'a StoredSecret>,
     next_stream: u64,
@@ -51,6 +53,7 @@ impl<'a> Plan<'a> {
             forgotten: Vec::new(),
             reached: None,
             revocations: BTreeMap::new(),
+            user_topics: BTreeMap::new(),
             secret: None,
             next_stream: index.next_stream(),
         };
@@ -72,6 +75,8 @@ impl<'a> Plan<'a> {
                 Record::Once(once) => drop(keys.insert(&once.key, once)),
                 Record::Revoked(revocation) => drop(plan.revocations.insert(revocation.id, Some(revocation))),
                 Record::RevocationRemoved(id) => drop(plan.revocations.insert(*id, None)),
+                Record::TopicGiven { user, topic } => drop(plan.user_topics.insert((user, topic), true)),
+                Record::TopicTaken { user, topic } => drop(plan.user_topics.insert((user, topic), false)),
                 Record::Secret(secret) => plan.secret = Some(secret),
                 _ => return Err(StoreError::Misused("this store does not know a record of the batch")),
             }
@@ -93,8 +98,9 @@ impl<'a> Plan<'a> {
 
     /// Whether only a row is written.
     pub(super) fn is_row_only(&self) -> bool {
-        let Self { created, forgotten, reached, revocations, secret, .. } = self;
-        created.is_empty() && forgotten.is_empty() && reached.is_none() && revocations.is_empty() && secret.is_none()
+        let Self { created, forgotten, reached, revocations, user_topics, secret, .. } = self;
+        let no_stream = created.is_empty() && forgotten.is_empty() && reached.is_none();
+        no_stream && revocations.is_empty() && user_topics.is_empty() && secret.is_none()
     }
 
     fn append(&mut self, message: &'a Appended, draft: &mut Draft) -> Result<(), StoreError> {

@@ -1,12 +1,12 @@
 //! A store in memory, for tests of what a node does with a durable one.
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
 };
 
 use realtime_ports::{Appended, Loaded, Loader, LogStore, Once, Record, StoreError, StoredSecret, Usage};
-use realtime_schema::{Revocation, RevocationId, Route};
+use realtime_schema::{Revocation, RevocationId, Route, Topic, UserId};
 
 /// A [`LogStore`] that keeps what was committed in memory, fails when a test says so, and can be opened again as after
 /// a crash or a power loss.
@@ -42,6 +42,7 @@ struct Kept {
     streams: HashMap<Route, Stream>,
     once: VecDeque<Once>,
     revocations: BTreeMap<RevocationId, Revocation>,
+    user_topics: BTreeSet<(UserId, Topic)>,
     secret: Option<StoredSecret>,
     forgotten: u64,
 }
@@ -168,6 +169,9 @@ impl LogStore for MemoryLogStore {
         }
         state.kept.once.iter().cloned().map(Record::Once).for_each(|record| into.record(record));
         state.kept.revocations.values().cloned().map(Record::Revoked).for_each(|record| into.record(record));
+        for (user, topic) in &state.kept.user_topics {
+            into.record(Record::TopicGiven { user: user.clone(), topic: topic.clone() });
+        }
         state.kept.secret.iter().cloned().map(Record::Secret).for_each(|record| into.record(record));
         Ok(loaded)
     }
@@ -273,6 +277,12 @@ impl Kept {
             }
             Record::RevocationRemoved(id) => {
                 self.revocations.remove(id);
+            }
+            Record::TopicGiven { user, topic } => {
+                self.user_topics.insert((user.clone(), topic.clone()));
+            }
+            Record::TopicTaken { user, topic } => {
+                self.user_topics.remove(&(user.clone(), topic.clone()));
             }
             Record::Secret(secret) => self.secret = Some(secret.clone()),
             other => unreachable!("this store does not know {other:?}"),

@@ -1,15 +1,16 @@
 //! The promises of every [`LogStore`].
 
-use std::{
-    collections::{BTreeMap, HashMap},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use realtime_schema::{ClientId, MessageId, MessageType, Receipt, Revocation, RevocationId, Route, Timestamp};
 
 use super::scene::{Dice, id, role, topic, user};
 use crate::{Appended, Loaded, LogStore, Once, Record, StoreError, StoredSecret};
+
+mod retained;
+
+pub use retained::{Retained, RetainedStream};
 
 /// Opens one store again and again: each call returns what is stored in the same place. The suite drops a store before
 /// it opens it again, with or without a [close](LogStore::close).
@@ -26,101 +27,11 @@ pub fn store_conformance(fresh: impl Fn() -> Opener) {
     a_forgotten_stream_is_gone_and_may_begin_anew(fresh());
     a_position_without_messages_is_kept(fresh());
     the_latest_key_revocation_and_secret_count(fresh());
+    the_topics_of_users_are_kept_until_they_are_taken_away(fresh());
     a_batch_is_stored_as_a_whole_or_not_at_all(fresh());
     the_generation_stays_over_a_close_and_over_a_crash(fresh());
     a_store_is_loaded_once_and_before_anything_else(fresh());
     any_order_of_changes_is_loaded_as_the_last_state(fresh());
-}
-
-/// What a store retains, as [`LogStore::load`] shows it.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Retained {
-    /// The messages of each stream and its position, by the route's debug text.
-    pub streams: BTreeMap<String, RetainedStream>,
-    /// The idempotency keys, latest result.
-    pub once: BTreeMap<Arc<str>, Once>,
-    /// The revocations.
-    pub revocations: BTreeMap<RevocationId, Revocation>,
-    /// The secret.
-    pub secret: Option<StoredSecret>,
-}
-
-/// A stream of [`Retained`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RetainedStream {
-    /// Epoch and highest offset.
-    pub position: (u64, u64),
-    /// Its messages, oldest first.
-    pub messages: Vec<Appended>,
-}
-
-impl Retained {
-    /// Loads `store`.
-    ///
-    /// # Errors
-    /// Those of [`LogStore::load`].
-    ///
-    /// # Panics
-    /// What it loads breaks a promise of the port.
-    pub fn load(store: &dyn LogStore) -> Result<(Loaded, Self), StoreError> {
-        let (mut retained, mut positions) = (Self::default(), HashMap::new());
-        let loaded = store.load(&mut |record: Record| {
-            match &record {
-                Record::Appended(message) => {
-                    let stream = retained.streams.entry(format!("{:?}", message.route)).or_default();
-                    let last = stream.messages.last().map_or(0, |last| last.offset);
-                    assert!(message.offset > last, "offset {} is loaded after {last}", message.offset);
-                    assert!(!positions.contains_key(&message.route), "a message is loaded after its stream's position");
-                }
-                Record::Position { route, .. } => {
-                    assert!(positions.insert(route.clone(), ()).is_none(), "{route:?} has two positions");
-                }
-                Record::Once(_) | Record::Revoked(_) | Record::Secret(_) => {}
-                other => panic!("{other:?} is not what a load passes"),
-            }
-            retained.apply(&record);
-        })?;
-        let messages: usize = retained.streams.values().map(|stream| stream.messages.len()).sum();
-        assert_eq!(positions.len(), retained.streams.len(), "each stream has its position");
-        assert_eq!(
-            (loaded.streams, loaded.messages),
-            (retained.streams.len() as u64, messages as u64),
-            "the counts are of what was loaded"
-        );
-        Ok((loaded, retained))
-    }
-
-    /// Changes it by `record`, as a store must.
-    pub fn apply(&mut self, record: &Record) {
-        match record {
-            Record::Appended(message) => {
-                let stream = self.streams.entry(format!("{:?}", message.route)).or_default();
-                stream.position = (message.epoch, message.offset);
-                stream.messages.push(message.clone());
-            }
-            Record::Trimmed { route, through } => {
-                if let Some(stream) = self.streams.get_mut(&format!("{route:?}")) {
-                    stream.messages.retain(|message| message.offset > *through);
-                }
-            }
-            Record::Position { route, epoch, top } => {
-                self.streams.entry(format!("{route:?}")).or_default().position = (*epoch, *top);
-            }
-            Record::Forgotten { route, .. } => {
-                self.streams.remove(&format!("{route:?}"));
-            }
-            Record::Once(once) => {
-                self.once.insert(Arc::clone(&once.key), once.clone());
-            }
-            Record::Revoked(revocation) => {
-                self.revocations.insert(revocation.id, revocation.clone());
-            }
-            Record::RevocationRemoved(id) => {
-                self.revocations.remove(id);
-            }
-            Record::Secret(secret) => self.secret = Some(secret.clone()),
-        }
-    }
 }
 
 /// The streams of a suite: one of each kind that has messages.
@@ -284,6 +195,29 @@ pub fn the_latest_key_revocation_and_secret_count(mut open: Opener) {
     assert_eq!(load(&open()), expected);
 }
 
+/// Each pair of a user and a topic on its own.
+pub fn the_topics_of_users_are_kept_until_they_are_taken_away(mut open: Opener) {
+    let mut expected = Retained::default();
+    let store = open();
+    load(&store);
+    let pair = |of: &str, name: &str| (user(of), topic(name));
+    let given = |(user, topic)| Record::TopicGiven { user, topic };
+    let taken = |(user, topic)| Record::TopicTaken { user, topic };
+    let (a, b, other) = (pair("älice", "order:1"), pair("älice", "order:2"), pair("bob", "order:1"));
+    commit(&store, &mut expected, &[given(a.clone()), given(b.clone()), given(a.clone()), given(other.clone())]);
+    commit(&store, &mut expected, &[taken(b.clone()), taken(pair("bob", "order:2")), taken(pair("carol", "order:1"))]);
+    drop(store);
+    let store = open();
+    assert_eq!(load(&store), expected, "over a crash");
+    commit(&store, &mut expected, &[taken(a.clone()), given(a.clone()), given(b.clone()), taken(b)]);
+    store.close().expect("closed");
+    drop(store);
+    let store = open();
+    let retained = load(&store);
+    assert_eq!(retained, expected, "over a close, and the last of a batch counts");
+    assert_eq!(Vec::from_iter(retained.user_topics), [other, a]);
+}
+
 /// A batch with an invalid record is refused as a whole.
 pub fn a_batch_is_stored_as_a_whole_or_not_at_all(mut open: Opener) {
     let [all, user, ..] = streams();
@@ -351,7 +285,7 @@ pub fn any_order_of_changes_is_loaded_as_the_last_state(mut open: Opener) {
             batch.iter().for_each(|record| now.apply(record));
             let known = now.streams.get(&format!("{route:?}"));
             let (epoch, top) = known.map_or((step, 0), |stream| stream.position);
-            batch.push(match dice.below(20) {
+            batch.push(match dice.below(22) {
                 0 => {
                     forgotten += 1;
                     Record::Forgotten { route: route.clone(), reached: forgotten }
@@ -361,6 +295,8 @@ pub fn any_order_of_changes_is_loaded_as_the_last_state(mut open: Opener) {
                 7 => once(&format!("k{}", dice.below(9)), step.into()),
                 8 => Record::Revoked(revocation(dice.below(5), "again")),
                 9 => Record::RevocationRemoved(RevocationId(id(dice.below(5)).0)),
+                10 => Record::TopicGiven { user: user("a"), topic: topic(&format!("t{}", dice.below(4))) },
+                11 => Record::TopicTaken { user: user("a"), topic: topic(&format!("t{}", dice.below(4))) },
                 _ => message(route, epoch, top + 1 + dice.below(2) as u64),
             });
         }

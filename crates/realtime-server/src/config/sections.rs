@@ -62,8 +62,8 @@ pub struct Config {
     /// How much history is kept in all, and how clients continue their streams after a reconnect. Which streams have
     /// history, and how much each of them keeps, is in `[[namespaces]]`.
     pub history: HistoryConfig,
-    /// Where histories, idempotency keys and revocations are kept over a restart. Without `store.dir` they are in memory
-    /// alone.
+    /// Where histories, idempotency keys, revocations and the topics of users are kept over a restart. Without `store.dir`
+    /// they are in memory alone.
     pub store: StoreConfig,
     /// An application's backend, in any language, that decides and is notified by signed HTTP requests: see
     /// [hooks.md](hooks.md). A change needs a restart.

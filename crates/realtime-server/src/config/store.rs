@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::problems::Problems;
 
-/// Where histories, idempotency keys and revocations are kept over a restart. Without `store.dir` they are in memory
-/// alone.
+/// Where histories, idempotency keys, revocations and the topics of users are kept over a restart. Without `store.dir`
+/// they are in memory alone.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {

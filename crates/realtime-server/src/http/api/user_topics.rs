@@ -33,7 +33,7 @@ pub(super) async fn take(
     PathParams(path): PathParams<(String, String)>,
 ) -> ApiResult<UserTopicChange> {
     let (user, topic) = user_and_topic(path)?;
-    Ok(Json(app.service.unsubscribe_user(&user, &topic).await))
+    Ok(Json(app.service.unsubscribe_user(&user, &topic).await?))
 }
 
 fn user_and_topic((user, topic): (String, String)) -> Result<(UserId, Topic), ApiError> {
