@@ -265,35 +265,38 @@ fn fan_out_kept() -> usize {
 
 // === the data ===
 
+/// A connection and the index of its queue.
+type Listener = (ConnectionId, usize);
+
 fn each_route(to: &Audience, mut ask: impl FnMut(&Route)) {
     black_box(plan(black_box(to))).routes.iter().for_each(&mut ask);
 }
 
 /// Calls `visitor` through a pointer, as the ports do.
-fn visit(listeners: &[(ConnectionId, usize)], visitor: &mut dyn FnMut(usize)) {
+fn visit(listeners: &[Listener], visitor: &mut dyn FnMut(usize)) {
     black_box(listeners).iter().for_each(|(_, listener)| visitor(*listener));
 }
 
 /// [`LISTENERS`] on one topic, and a hundred other topics with ten each.
-fn topics() -> (TopicTable<usize>, Topic) {
+fn topics() -> (TopicTable<Listener>, Topic) {
     let mut topics = TopicTable::new();
     for n in 0..LISTENERS {
-        topics.insert(&topic(format!("order:{}", n / 10)), connection_id(n), n);
+        topics.insert(&topic(format!("order:{}", n / 10)), (connection_id(n), n));
     }
     let busy = topic("news:today");
     for n in 0..LISTENERS {
-        topics.insert(&busy, connection_id(n), n);
+        topics.insert(&busy, (connection_id(n), n));
     }
     (topics, busy)
 }
 
 /// [`USERS`] with one connection each; every role has [`LISTENERS`] of them.
-fn registry() -> Registry<usize> {
+fn registry() -> Registry<Listener> {
     let mut registry = Registry::new();
     for n in 0..USERS {
         let mut claims = JwtClaims::new(user(n));
         claims.roles = vec![role(n % (USERS / LISTENERS))];
-        registry.register(Arc::new(record(connection_id(n), &claims, None, Timestamp::EPOCH)), n);
+        registry.register(Arc::new(record(connection_id(n), &claims, None, Timestamp::EPOCH)), (connection_id(n), n));
     }
     registry
 }

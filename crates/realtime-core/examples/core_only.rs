@@ -38,9 +38,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let opening = Opening { now, wall, ping: PingMode::Frame, jitter: 0, hold: None };
     let mut session = Session::open(settings, &connection, &claims, &opening);
 
-    // A listener is any value that you deliver to: here, a name.
+    // A listener is any value that you deliver to and that knows its connection: here, a name beside the id.
     let mut table = SubscriptionTable::new();
-    table.attach(id, "alice's socket", 100);
+    table.attach((id, "alice's socket"), 100);
 
     let mut effects = Vec::new();
     let text = r#"{"action":"subscribe","id":7,"topic":"order:123"}"#;

@@ -12,11 +12,11 @@
 //! let claims = JwtClaims::new(UserId::new("alice")?);
 //! ConnectionPolicy::default().authorize(&claims, Timestamp::from_millis(1_795_438_800_000))?;
 //!
-//! // Who gets a message for this topic? A listener is any value: here, a name.
+//! // Who gets a message for this topic? A listener is any value that knows its connection: here, a name beside the id.
 //! let id: ConnectionId = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse()?;
 //! let topic = Topic::new("order:123")?;
 //! let mut table = SubscriptionTable::new();
-//! table.attach(id, "alice's socket", 100);
+//! table.attach((id, "alice's socket"), 100);
 //! table.subscribe(id, &topic, Origin::Client)?;
 //! assert_eq!(table.subscribers(&topic), [(id, "alice's socket")]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -40,6 +40,7 @@ pub mod epoch;
 pub mod expiry;
 pub mod explain;
 pub mod fingerprint;
+pub mod identified;
 pub mod interest;
 pub mod limits;
 pub mod listeners;

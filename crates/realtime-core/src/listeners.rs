@@ -3,22 +3,23 @@
 use std::{
     collections::{HashMap, hash_map::Entry},
     fmt,
-    hash::Hash,
+    hash::{BuildHasher, Hash, RandomState},
     mem,
 };
 
+use hashbrown::HashTable;
 use realtime_schema::ConnectionId;
 
-/// A set larger than this finds its members with a map instead of a linear search.
-///
-/// A map takes up to 50 bytes for each member, which is more than the member itself. A change of a smaller set is a scan
-/// of at most 4 KiB.
-const MAPPED_ABOVE: usize = 128;
-/// A set smaller than this drops its map. Well below [`MAPPED_ABOVE`], so that a set near the limit does not build and
-/// drop it repeatedly.
-const UNMAPPED_BELOW: usize = 64;
-/// Tables of at most this many entries keep their memory.
-const KEPT: usize = 32;
+use crate::{
+    capacity::shrunk,
+    identified::{self, Identified, KEPT},
+};
+
+/// A set larger than this finds its members by hash instead of a linear search, which reads every listener for its id.
+const HASHED_ABOVE: usize = 32;
+/// A set smaller than this drops its hash table. Well below [`HASHED_ABOVE`], so that a set near the limit does not
+/// build and drop it repeatedly.
+const UNHASHED_BELOW: usize = 16;
 
 /// The listeners of one key: at least one, each connection once, in no order.
 ///
@@ -26,18 +27,21 @@ const KEPT: usize = 32;
 pub struct ListenerSet<L>(Set<L>);
 
 enum Set<L> {
-    One((ConnectionId, L)),
+    One(L),
     Many(Box<Many<L>>),
 }
 
 struct Many<L> {
-    listeners: Vec<(ConnectionId, L)>,
+    listeners: Vec<L>,
     /// Boxed, because most sets never need it.
     indexes: Option<Box<Indexes>>,
 }
 
-/// The index of each connection in the listeners.
-struct Indexes(HashMap<ConnectionId, u32>);
+/// The index of each connection in the list of listeners. It has no ids: the listeners know theirs.
+struct Indexes {
+    table: HashTable<u32>,
+    hasher: RandomState,
+}
 
 /// The result of a removal.
 enum Removal {
@@ -50,38 +54,40 @@ enum Removal {
 }
 
 impl<L> ListenerSet<L> {
-    fn of(id: ConnectionId, listener: L) -> Self {
-        Self(Set::One((id, listener)))
-    }
-
-    /// The listeners, with their connections.
-    pub fn as_slice(&self) -> &[(ConnectionId, L)] {
+    /// The listeners.
+    pub fn as_slice(&self) -> &[L] {
         match &self.0 {
             Set::One(only) => std::slice::from_ref(only),
             Set::Many(many) => &many.listeners,
         }
     }
+}
+
+impl<L: Identified> ListenerSet<L> {
+    fn of(listener: L) -> Self {
+        Self(Set::One(listener))
+    }
 
     /// Whether the connection is in the set.
     pub fn contains(&self, id: ConnectionId) -> bool {
         match &self.0 {
-            Set::One((only, _)) => *only == id,
+            Set::One(only) => only.id() == id,
             Set::Many(many) => many.index_of(id).is_some(),
         }
     }
 
-    /// Adds a listener; returns false and changes nothing if the connection is already in the set.
-    fn insert(&mut self, id: ConnectionId, listener: L) -> bool {
-        if self.contains(id) {
+    /// Adds a listener; returns false and changes nothing if its connection is already in the set.
+    fn insert(&mut self, listener: L) -> bool {
+        if self.contains(listener.id()) {
             return false;
         }
         match &mut self.0 {
-            Set::Many(many) => many.push(id, listener),
+            Set::Many(many) => many.push(listener),
             Set::One(_) => {
                 let many = Box::new(Many { listeners: Vec::with_capacity(2), indexes: None });
                 let Set::One(first) = mem::replace(&mut self.0, Set::Many(many)) else { return false };
                 if let Set::Many(many) = &mut self.0 {
-                    many.listeners.extend([first, (id, listener)]);
+                    many.listeners.extend([first, listener]);
                 }
             }
         }
@@ -90,7 +96,7 @@ impl<L> ListenerSet<L> {
 
     fn remove(&mut self, id: ConnectionId) -> Removal {
         match &mut self.0 {
-            Set::One((only, _)) if *only == id => Removal::Last,
+            Set::One(only) if only.id() == id => Removal::Last,
             Set::One(_) => Removal::Absent,
             Set::Many(many) => {
                 let Some(index) = many.index_of(id) else { return Removal::Absent };
@@ -106,65 +112,92 @@ impl<L> ListenerSet<L> {
     }
 }
 
-impl<L> Many<L> {
+impl<L: Identified> Many<L> {
     fn index_of(&self, id: ConnectionId) -> Option<usize> {
         match &self.indexes {
-            Some(indexes) => indexes.0.get(&id).map(|index| *index as usize),
-            None => self.listeners.iter().position(|(known, _)| *known == id),
+            Some(indexes) => indexes.get(id, &self.listeners),
+            None => self.listeners.iter().position(|known| known.id() == id),
         }
     }
 
-    fn push(&mut self, id: ConnectionId, listener: L) {
-        let index = self.listeners.len();
-        self.listeners.push((id, listener));
+    fn push(&mut self, listener: L) {
+        let len = self.listeners.len();
+        if len == self.listeners.capacity() {
+            // A quarter more, not twice as much: a tenth of the memory is unused on average, not a quarter.
+            self.listeners.reserve_exact(len / 4 + 2);
+        }
+        self.listeners.push(listener);
         match &mut self.indexes {
-            Some(indexes) => {
-                indexes.0.insert(id, narrow(index));
-            }
-            None if self.listeners.len() > MAPPED_ABOVE => {
-                let all = self.listeners.iter().enumerate();
-                self.indexes = Some(Box::new(Indexes(all.map(|(index, (id, _))| (*id, narrow(index))).collect())));
-            }
+            Some(indexes) => indexes.push_last(&self.listeners),
+            None if self.listeners.len() > HASHED_ABOVE => self.indexes = Some(Box::new(Indexes::of(&self.listeners))),
             None => {}
         }
     }
 
     fn remove(&mut self, index: usize) {
-        let (id, _) = self.listeners.swap_remove(index);
-        let len = self.listeners.len();
         if let Some(indexes) = &mut self.indexes {
-            indexes.0.remove(&id);
-            // The last listener has moved into the gap.
-            if let Some((moved, _)) = self.listeners.get(index) {
-                indexes.0.insert(*moved, narrow(index));
-            }
-            shrink(&mut indexes.0);
+            indexes.swap_remove(index, &self.listeners);
         }
-        if len < UNMAPPED_BELOW {
+        self.listeners.swap_remove(index);
+        let (len, capacity) = (self.listeners.len(), self.listeners.capacity());
+        if len < UNHASHED_BELOW {
             self.indexes = None;
         }
-        if self.listeners.capacity() > KEPT && len < self.listeners.capacity() / 4 {
-            self.listeners.shrink_to(len * 2);
+        if let Some(indexes) = &mut self.indexes {
+            indexes.shrink(&self.listeners);
+        }
+        if capacity > KEPT
+            && let Some(to) = shrunk(len, capacity)
+        {
+            self.listeners.shrink_to(to);
         }
     }
 }
 
-impl<L> fmt::Debug for ListenerSet<L> {
+impl Indexes {
+    fn of(listeners: &[impl Identified]) -> Self {
+        let mut indexes = Self { table: HashTable::with_capacity(listeners.len()), hasher: RandomState::new() };
+        (1..=listeners.len()).for_each(|len| indexes.push_last(&listeners[..len]));
+        indexes
+    }
+
+    fn get(&self, id: ConnectionId, listeners: &[impl Identified]) -> Option<usize> {
+        let found = self.table.find(self.hasher.hash_one(id), |index| listeners[*index as usize].id() == id);
+        found.map(|index| *index as usize)
+    }
+
+    /// Adds the last of `listeners`; the others are there.
+    fn push_last(&mut self, listeners: &[impl Identified]) {
+        let hash = |index: usize| self.hasher.hash_one(listeners[index].id());
+        let last = listeners.len() - 1;
+        self.table.insert_unique(hash(last), narrow(last), |index| hash(*index as usize));
+    }
+
+    /// Removes the listener at `index`, before the last of `listeners` moves to its place.
+    fn swap_remove(&mut self, index: usize, listeners: &[impl Identified]) {
+        let hash = |index: usize| self.hasher.hash_one(listeners[index].id());
+        let last = listeners.len() - 1;
+        if let Ok(gone) = self.table.find_entry(hash(index), |known| *known == narrow(index)) {
+            gone.remove();
+        }
+        if let Some(moved) = self.table.find_mut(hash(last), |known| *known == narrow(last)) {
+            *moved = narrow(index);
+        }
+    }
+
+    fn shrink(&mut self, listeners: &[impl Identified]) {
+        identified::shrink(&mut self.table, |index| self.hasher.hash_one(listeners[*index as usize].id()));
+    }
+}
+
+impl<L: fmt::Debug> fmt::Debug for ListenerSet<L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_set().entries(self.as_slice().iter().map(|(id, _)| id)).finish()
+        f.debug_set().entries(self.as_slice()).finish()
     }
 }
 
 fn narrow(index: usize) -> u32 {
     u32::try_from(index).expect("a node holds fewer than four billion connections")
-}
-
-/// Frees memory of a table that was large and is nearly empty now. Amortized: each call that frees memory halves the
-/// table.
-pub(crate) fn shrink<K: Eq + Hash, V>(map: &mut HashMap<K, V>) {
-    if map.capacity() > KEPT && map.len() < map.capacity() / 4 {
-        map.shrink_to(map.len() * 2);
-    }
 }
 
 /// Keys with their listeners. A key without a listener has no entry.
@@ -173,22 +206,22 @@ pub struct ListenerIndex<K, L> {
     pairs: usize,
 }
 
-impl<K: Clone + Eq + Hash, L> ListenerIndex<K, L> {
+impl<K: Clone + Eq + Hash, L: Identified> ListenerIndex<K, L> {
     /// An empty index, which allocates nothing.
     pub fn new() -> Self {
         Self { sets: HashMap::new(), pairs: 0 }
     }
 
     /// Adds a listener and returns the index's own copy of `key`, which a caller that also keeps the key can share.
-    /// Returns `None` and changes nothing if the connection is already a listener of `key`.
-    pub fn insert(&mut self, key: &K, id: ConnectionId, listener: L) -> Option<K> {
+    /// Returns `None` and changes nothing if its connection is already a listener of `key`.
+    pub fn insert(&mut self, key: &K, listener: L) -> Option<K> {
         let kept = match self.sets.entry(key.clone()) {
             Entry::Vacant(vacant) => {
-                vacant.insert(ListenerSet::of(id, listener));
+                vacant.insert(ListenerSet::of(listener));
                 key.clone()
             }
             Entry::Occupied(mut occupied) => {
-                if !occupied.get_mut().insert(id, listener) {
+                if !occupied.get_mut().insert(listener) {
                     return None;
                 }
                 occupied.key().clone()
@@ -206,7 +239,12 @@ impl<K: Clone + Eq + Hash, L> ListenerIndex<K, L> {
             Removal::Removed => {}
             Removal::Last => {
                 self.sets.remove(key);
-                shrink(&mut self.sets);
+                let capacity = self.sets.capacity();
+                if capacity > KEPT
+                    && let Some(to) = shrunk(self.sets.len(), capacity)
+                {
+                    self.sets.shrink_to(to);
+                }
             }
         }
         self.pairs -= 1;
@@ -214,7 +252,7 @@ impl<K: Clone + Eq + Hash, L> ListenerIndex<K, L> {
     }
 
     /// The listeners of `key`, in no particular order.
-    pub fn listeners(&self, key: &K) -> &[(ConnectionId, L)] {
+    pub fn listeners(&self, key: &K) -> &[L] {
         self.sets.get(key).map_or(&[], ListenerSet::as_slice)
     }
 
@@ -244,13 +282,13 @@ impl<K: Clone + Eq + Hash, L> ListenerIndex<K, L> {
     }
 }
 
-impl<K: Clone + Eq + Hash, L> Default for ListenerIndex<K, L> {
+impl<K: Clone + Eq + Hash, L: Identified> Default for ListenerIndex<K, L> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<K: fmt::Debug, L> fmt::Debug for ListenerIndex<K, L> {
+impl<K: fmt::Debug, L: fmt::Debug> fmt::Debug for ListenerIndex<K, L> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_map().entries(&self.sets).finish()
     }

@@ -1,11 +1,12 @@
 //! Tables of subscriptions. [`SubscriptionTable`] is complete, for one thread; its two halves, [`TopicTable`] and
 //! [`ConnectionTopics`], can be kept behind separate locks by a caller that needs many threads.
 
-use std::collections::{HashMap, hash_map::Entry};
-
 use realtime_schema::{ConnectionId, Origin, Subscription, Topic};
 
-use crate::listeners::{ListenerIndex, shrink};
+use crate::{
+    identified::{IdTable, Identified},
+    listeners::ListenerIndex,
+};
 
 /// Topics with their subscribers. A topic without a subscriber has no entry.
 pub type TopicTable<L> = ListenerIndex<Topic, L>;
@@ -129,44 +130,42 @@ pub struct Attached<L> {
     pub topics: ConnectionTopics,
 }
 
+impl<L: Identified> Identified for Attached<L> {
+    fn id(&self) -> ConnectionId {
+        self.listener.id()
+    }
+}
+
 /// The connections that may subscribe, by their ids.
 #[derive(Debug)]
-pub struct AttachedTable<L>(HashMap<ConnectionId, Attached<L>>);
+pub struct AttachedTable<L>(IdTable<Attached<L>>);
 
-impl<L> AttachedTable<L> {
+impl<L: Identified> AttachedTable<L> {
     /// An empty table, which allocates nothing.
     pub fn new() -> Self {
-        Self(HashMap::new())
+        Self(IdTable::new())
     }
 
     /// Allows a connection to subscribe to at most `max_topics` topics; returns false and changes nothing if it is
     /// attached already.
-    pub fn insert(&mut self, id: ConnectionId, listener: L, max_topics: u32) -> bool {
-        match self.0.entry(id) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(vacant) => {
-                vacant.insert(Attached { listener, topics: ConnectionTopics::new(max_topics) });
-                true
-            }
-        }
+    pub fn insert(&mut self, listener: L, max_topics: u32) -> bool {
+        self.0.insert(Attached { listener, topics: ConnectionTopics::new(max_topics) })
     }
 
     /// Removes a connection and returns it. The caller must remove it from the subscribers of its topics in the
     /// same operation.
     pub fn remove(&mut self, id: ConnectionId) -> Option<Attached<L>> {
-        let gone = self.0.remove(&id);
-        shrink(&mut self.0);
-        gone
+        self.0.remove(id)
     }
 
     /// A connection.
     pub fn get(&self, id: ConnectionId) -> Option<&Attached<L>> {
-        self.0.get(&id)
+        self.0.get(id)
     }
 
     /// A connection, to change its topics.
     pub fn get_mut(&mut self, id: ConnectionId) -> Option<&mut Attached<L>> {
-        self.0.get_mut(&id)
+        self.0.get_mut(id)
     }
 
     /// Number of connections.
@@ -175,7 +174,7 @@ impl<L> AttachedTable<L> {
     }
 }
 
-impl<L> Default for AttachedTable<L> {
+impl<L: Identified> Default for AttachedTable<L> {
     fn default() -> Self {
         Self::new()
     }
@@ -188,7 +187,7 @@ pub struct SubscriptionTable<L> {
     topics: TopicTable<L>,
 }
 
-impl<L: Clone> SubscriptionTable<L> {
+impl<L: Clone + Identified> SubscriptionTable<L> {
     /// No connections, no topics.
     pub fn new() -> Self {
         Self { connections: AttachedTable::new(), topics: TopicTable::new() }
@@ -196,8 +195,8 @@ impl<L: Clone> SubscriptionTable<L> {
 
     /// Allows a connection to subscribe to at most `max_topics` topics; returns false and changes nothing if it is
     /// attached already.
-    pub fn attach(&mut self, id: ConnectionId, listener: L, max_topics: u32) -> bool {
-        self.connections.insert(id, listener, max_topics)
+    pub fn attach(&mut self, listener: L, max_topics: u32) -> bool {
+        self.connections.insert(listener, max_topics)
     }
 
     /// Ends every subscription of a connection; it can no longer subscribe. Returns the ended subscriptions.
@@ -228,7 +227,7 @@ impl<L: Clone> SubscriptionTable<L> {
     pub fn subscribe(&mut self, id: ConnectionId, topic: &Topic, origin: Origin) -> Result<bool, SubscribeRefused> {
         let attached = self.connections.get_mut(id).ok_or(SubscribeRefused::NotAttached)?;
         let listener = &attached.listener;
-        let join = || self.topics.insert(topic, id, listener.clone()).unwrap_or_else(|| topic.clone());
+        let join = || self.topics.insert(topic, listener.clone()).unwrap_or_else(|| topic.clone());
         Ok(attached.topics.add(topic, origin, join)?)
     }
 
@@ -239,7 +238,7 @@ impl<L: Clone> SubscriptionTable<L> {
     }
 
     /// A topic's subscribers, in no particular order.
-    pub fn subscribers(&self, topic: &Topic) -> &[(ConnectionId, L)] {
+    pub fn subscribers(&self, topic: &Topic) -> &[L] {
         self.topics.listeners(topic)
     }
 
@@ -269,7 +268,7 @@ impl<L: Clone> SubscriptionTable<L> {
     }
 }
 
-impl<L: Clone> Default for SubscriptionTable<L> {
+impl<L: Clone + Identified> Default for SubscriptionTable<L> {
     fn default() -> Self {
         Self::new()
     }

@@ -1,16 +1,14 @@
 //! Tables of connections. [`Registry`] is complete, for one thread; its parts, [`ConnectionTable`] and a
 //! [`ListenerIndex`] for users and one for roles, can be kept behind separate locks by a caller that needs many threads.
 
-use std::{
-    collections::{HashMap, hash_map::Entry},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use realtime_schema::{Connection, ConnectionId, Role, UserId};
 
 use crate::{
     connection::{ConnectionUpdate, updated},
-    listeners::{ListenerIndex, shrink},
+    identified::{IdTable, Identified},
+    listeners::ListenerIndex,
 };
 
 /// A connection's record and its listener.
@@ -22,42 +20,40 @@ pub struct Registered<L> {
     pub listener: L,
 }
 
+impl<L> Identified for Registered<L> {
+    fn id(&self) -> ConnectionId {
+        self.record.id
+    }
+}
+
 /// The connections by their ids.
 #[derive(Debug)]
-pub struct ConnectionTable<L>(HashMap<ConnectionId, Registered<L>>);
+pub struct ConnectionTable<L>(IdTable<Registered<L>>);
 
 impl<L> ConnectionTable<L> {
     /// An empty table, which allocates nothing.
     pub fn new() -> Self {
-        Self(HashMap::new())
+        Self(IdTable::new())
     }
 
     /// Adds a connection; returns false and changes nothing if its id is there already.
     pub fn insert(&mut self, record: Arc<Connection>, listener: L) -> bool {
-        match self.0.entry(record.id) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(vacant) => {
-                vacant.insert(Registered { record, listener });
-                true
-            }
-        }
+        self.0.insert(Registered { record, listener })
     }
 
     /// Removes a connection and returns it.
     pub fn remove(&mut self, id: ConnectionId) -> Option<Registered<L>> {
-        let gone = self.0.remove(&id);
-        shrink(&mut self.0);
-        gone
+        self.0.remove(id)
     }
 
     /// A connection.
     pub fn get(&self, id: ConnectionId) -> Option<&Registered<L>> {
-        self.0.get(&id)
+        self.0.get(id)
     }
 
     /// Replaces the record of a connection by the one with `change` applied.
     pub fn update(&mut self, id: ConnectionId, change: ConnectionUpdate) -> Option<Replaced<'_, L>> {
-        let registered = self.0.get_mut(&id)?;
+        let registered = self.0.get_mut(id)?;
         let new = Arc::new(updated(&registered.record, change));
         let old = std::mem::replace(&mut registered.record, Arc::clone(&new));
         Some(Replaced { old, new, listener: &registered.listener })
@@ -65,7 +61,7 @@ impl<L> ConnectionTable<L> {
 
     /// Every connection, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Registered<L>> {
-        self.0.values()
+        self.0.iter()
     }
 
     /// Number of connections.
@@ -115,20 +111,21 @@ pub struct Registry<L> {
     roles: ListenerIndex<Role, L>,
 }
 
-impl<L: Clone> Registry<L> {
+impl<L: Clone + Identified> Registry<L> {
     /// No connections.
     pub fn new() -> Self {
         Self { connections: ConnectionTable::new(), users: ListenerIndex::new(), roles: ListenerIndex::new() }
     }
 
-    /// Adds a connection; returns false and changes nothing if its id is registered already.
+    /// Adds a connection with its listener, which has the same id; returns false and changes nothing if the id is
+    /// registered already.
     pub fn register(&mut self, record: Arc<Connection>, listener: L) -> bool {
         if self.connections.get(record.id).is_some() {
             return false;
         }
-        self.users.insert(&record.user, record.id, listener.clone());
+        self.users.insert(&record.user, listener.clone());
         for role in &record.roles {
-            self.roles.insert(role, record.id, listener.clone());
+            self.roles.insert(role, listener.clone());
         }
         self.connections.insert(record, listener)
     }
@@ -147,7 +144,7 @@ impl<L: Clone> Registry<L> {
     pub fn update(&mut self, id: ConnectionId, change: ConnectionUpdate) -> Option<Arc<Connection>> {
         let replaced = self.connections.update(id, change)?;
         for role in replaced.added_roles() {
-            self.roles.insert(role, id, replaced.listener.clone());
+            self.roles.insert(role, replaced.listener.clone());
         }
         for role in replaced.removed_roles() {
             self.roles.remove(role, id);
@@ -166,12 +163,12 @@ impl<L: Clone> Registry<L> {
     }
 
     /// A user's connections, in no particular order.
-    pub fn of_user(&self, user: &UserId) -> &[(ConnectionId, L)] {
+    pub fn of_user(&self, user: &UserId) -> &[L] {
         self.users.listeners(user)
     }
 
     /// The connections that have a role, in no particular order.
-    pub fn of_role(&self, role: &Role) -> &[(ConnectionId, L)] {
+    pub fn of_role(&self, role: &Role) -> &[L] {
         self.roles.listeners(role)
     }
 
@@ -191,7 +188,7 @@ impl<L: Clone> Registry<L> {
     }
 }
 
-impl<L: Clone> Default for Registry<L> {
+impl<L: Clone + Identified> Default for Registry<L> {
     fn default() -> Self {
         Self::new()
     }

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use realtime_core::{Frame, outbound::OutboundQueue};
+use realtime_core::{Frame, identified::Identified, outbound::OutboundQueue};
 use realtime_schema::{ClientId, Closing, ConnectionId};
 
 /// The handle of one connection, shared by all its senders. Hot: nothing here blocks.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait WebSocketConnection: Send + Sync {
-    /// The connection's id.
+    /// The connection's id, always the same. Tables read it while they are locked: it must be cheap.
     fn id(&self) -> ConnectionId;
 
     /// The client name that it chose, for messages that exclude it.
@@ -66,6 +66,13 @@ impl dyn WebSocketConnection + '_ {
         let (mut change, mut result) = (Some(change), None);
         self.change_queue(&mut |queue: &mut OutboundQueue| result = change.take().map(|change| change(queue)));
         result
+    }
+}
+
+/// The tables of the core store sockets without their ids.
+impl Identified for dyn WebSocketConnection {
+    fn id(&self) -> ConnectionId {
+        WebSocketConnection::id(self)
     }
 }
 

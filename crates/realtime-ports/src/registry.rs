@@ -12,7 +12,7 @@ use crate::connection::{SocketVisitor, WebSocketConnection};
 /// Lookups by user and role are O(result), not O(connections). Called by many threads at once.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 pub trait ConnectionRegistry: Send + Sync {
-    /// Adds a connection. When it has returned, messages to its user and roles reach `socket`.
+    /// Adds a connection, whose id `socket` has too. When it has returned, messages to its user and roles reach `socket`.
     ///
     /// # Errors
     /// The id is registered already.

@@ -36,7 +36,7 @@ pub(super) const BACKENDS: Check = Check {
 
 /// Everything that the pure crates may be built from, macros included. Read a crate's source before you add it.
 const CLOSURE: &str = "\
-    async-trait bytes dyn-clone itoa jiff jiff-core memchr proc-macro2 quote realtime-core realtime-ports
+    async-trait bytes dyn-clone hashbrown itoa jiff jiff-core memchr proc-macro2 quote realtime-core realtime-ports
     realtime-schema ref-cast ref-cast-impl schemars schemars_derive serde serde_core serde_derive serde_derive_internals serde_json syn
     thiserror thiserror-impl unicode-ident uuid zmij";
 

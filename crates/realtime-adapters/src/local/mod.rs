@@ -20,7 +20,7 @@ pub use pubsub::LocalPubSub;
 pub use registry::LocalRegistry;
 
 /// The value under every key: the socket itself, so that fan-out needs no lookup.
-type Listener = Arc<dyn WebSocketConnection>;
+type Socket = Arc<dyn WebSocketConnection>;
 
 #[cfg(test)]
 mod tests;

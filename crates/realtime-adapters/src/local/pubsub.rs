@@ -9,7 +9,7 @@ use realtime_core::{
 use realtime_ports::{PubSubManager, PubSubStats, SocketVisitor, SubscribeError, WebSocketConnection};
 use realtime_schema::{ConnectionId, Origin, Subscription, Topic, TopicInfo};
 
-use super::{Listener, shards::Shards};
+use super::{Socket, shards::Shards};
 
 /// The subscriptions of this node.
 ///
@@ -18,8 +18,8 @@ use super::{Listener, shards::Shards};
 /// connection. A visit takes the topic's lock only; unsubscribing waits for it: nothing is sent after it returns.
 #[derive(Default)]
 pub struct LocalPubSub {
-    connections: Shards<AttachedTable<Listener>>,
-    topics: Shards<TopicTable<Listener>>,
+    connections: Shards<AttachedTable<Socket>>,
+    topics: Shards<TopicTable<Socket>>,
 }
 
 impl LocalPubSub {
@@ -38,7 +38,7 @@ impl LocalPubSub {
 impl PubSubManager for LocalPubSub {
     fn attach(&self, socket: Arc<dyn WebSocketConnection>, max_topics: u32) {
         let id = socket.id();
-        self.connections.write(&id).insert(id, socket, max_topics);
+        self.connections.write(&id).insert(socket, max_topics);
     }
 
     fn detach(&self, id: ConnectionId) -> Vec<Subscription> {
@@ -58,7 +58,7 @@ impl PubSubManager for LocalPubSub {
         let attached = connections.get_mut(id).ok_or(SubscribeError::NotConnected)?;
         let socket = &attached.listener;
         let join = || {
-            let kept = self.topics.write(topic).insert(topic, id, Arc::clone(socket));
+            let kept = self.topics.write(topic).insert(topic, Arc::clone(socket));
             kept.unwrap_or_else(|| topic.clone())
         };
         attached.topics.add(topic, origin, join).map_err(|over| SubscribeError::LimitExceeded { limit: over.0 })
@@ -75,12 +75,12 @@ impl PubSubManager for LocalPubSub {
     }
 
     fn visit(&self, topic: &Topic, visit: &mut dyn SocketVisitor) {
-        self.topics.read(topic).listeners(topic).iter().for_each(|(_, socket)| visit.visit(socket));
+        self.topics.read(topic).listeners(topic).iter().for_each(|socket| visit.visit(socket));
     }
 
     fn subscribers(&self, topic: &Topic, after: Option<ConnectionId>, limit: usize) -> Vec<ConnectionId> {
         let mut page = PageBuilder::new(after, limit);
-        self.topics.read(topic).listeners(topic).iter().for_each(|(id, _)| page.offer(*id));
+        self.topics.read(topic).listeners(topic).iter().for_each(|socket| page.offer(socket.id()));
         page.finish()
     }
 

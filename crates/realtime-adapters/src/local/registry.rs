@@ -8,7 +8,7 @@ use realtime_core::{
 use realtime_ports::{ConnectionRegistry, RegisterError, Selection, SocketVisitor, WebSocketConnection};
 use realtime_schema::{Connection, ConnectionId, Role, UserId};
 
-use super::{Listener, shards::Shards};
+use super::{Socket, shards::Shards};
 
 /// The connections of this node, by id, by user and by role.
 ///
@@ -17,9 +17,9 @@ use super::{Listener, shards::Shards};
 /// several threads change it at once. A visit takes one lock only.
 #[derive(Default)]
 pub struct LocalRegistry {
-    connections: Shards<ConnectionTable<Listener>>,
-    users: Shards<ListenerIndex<UserId, Listener>>,
-    roles: Shards<ListenerIndex<Role, Listener>>,
+    connections: Shards<ConnectionTable<Socket>>,
+    users: Shards<ListenerIndex<UserId, Socket>>,
+    roles: Shards<ListenerIndex<Role, Socket>>,
     /// Visits are in an order that every run repeats.
     repeatable: bool,
 }
@@ -49,9 +49,9 @@ impl ConnectionRegistry for LocalRegistry {
         if connections.get(id).is_some() {
             return Err(RegisterError(id));
         }
-        self.users.write(&connection.user).insert(&connection.user, id, Arc::clone(&socket));
+        self.users.write(&connection.user).insert(&connection.user, Arc::clone(&socket));
         for role in &connection.roles {
-            self.roles.write(role).insert(role, id, Arc::clone(&socket));
+            self.roles.write(role).insert(role, Arc::clone(&socket));
         }
         connections.insert(connection, socket);
         Ok(())
@@ -78,7 +78,7 @@ impl ConnectionRegistry for LocalRegistry {
         let mut connections = self.connections.write(&id);
         let replaced = connections.update(id, change)?;
         for role in replaced.added_roles() {
-            self.roles.write(role).insert(role, id, Arc::clone(replaced.listener));
+            self.roles.write(role).insert(role, Arc::clone(replaced.listener));
         }
         for role in replaced.removed_roles() {
             self.roles.write(role).remove(role, id);
@@ -100,10 +100,10 @@ impl ConnectionRegistry for LocalRegistry {
                 }
             }
             Selection::User(user) => {
-                self.users.read(user).listeners(user).iter().for_each(|(_, socket)| visit.visit(socket));
+                self.users.read(user).listeners(user).iter().for_each(|socket| visit.visit(socket));
             }
             Selection::Role(role) => {
-                self.roles.read(role).listeners(role).iter().for_each(|(_, socket)| visit.visit(socket));
+                self.roles.read(role).listeners(role).iter().for_each(|socket| visit.visit(socket));
             }
         }
     }
@@ -117,10 +117,10 @@ impl ConnectionRegistry for LocalRegistry {
                 }
             }
             Selection::User(user) => {
-                self.users.read(user).listeners(user).iter().for_each(|(id, _)| page.offer(*id));
+                self.users.read(user).listeners(user).iter().for_each(|socket| page.offer(socket.id()));
             }
             Selection::Role(role) => {
-                self.roles.read(role).listeners(role).iter().for_each(|(id, _)| page.offer(*id));
+                self.roles.read(role).listeners(role).iter().for_each(|socket| page.offer(socket.id()));
             }
         }
         page.finish()

@@ -11,7 +11,7 @@ fn id(n: u8) -> ConnectionId {
     ConnectionId(Uuid::from_u128(u128::from(n)))
 }
 
-fn sorted(index: &ListenerIndex<&'static str, u8>, key: &'static str) -> Vec<(ConnectionId, u8)> {
+fn sorted(index: &ListenerIndex<&'static str, (ConnectionId, u8)>, key: &'static str) -> Vec<(ConnectionId, u8)> {
     let mut all = index.listeners(&key).to_vec();
     all.sort_unstable();
     all
@@ -19,45 +19,80 @@ fn sorted(index: &ListenerIndex<&'static str, u8>, key: &'static str) -> Vec<(Co
 
 #[test]
 fn a_single_listener_is_stored_inline() {
-    // An adapter's listener is a fat pointer; a set of one must be no larger than its connection and that pointer.
-    assert_eq!(size_of::<ListenerSet<Arc<dyn Send>>>(), 32);
+    // An adapter's listener is a fat pointer; a set of one must be no larger.
+    assert_eq!(size_of::<ListenerSet<Arc<dyn Identified>>>(), 16);
 }
 
 #[test]
 fn a_second_insertion_keeps_the_first_listener() {
     let mut index = ListenerIndex::new();
-    assert_eq!(index.insert(&"a", id(1), 10), Some("a"));
-    assert_eq!(index.insert(&"a", id(1), 11), None);
+    assert_eq!(index.insert(&"a", (id(1), 10)), Some("a"));
+    assert_eq!(index.insert(&"a", (id(1), 11)), None);
     assert_eq!(sorted(&index, "a"), [(id(1), 10)]);
     assert_eq!((index.keys(), index.pairs()), (1, 1));
 }
 
 #[test]
 fn all_listeners_of_a_key_share_one_copy_of_it() {
-    let mut index = ListenerIndex::<Arc<str>, ()>::new();
-    let first = index.insert(&Arc::from("order:1"), id(1), ()).expect("new");
-    let second = index.insert(&Arc::from("order:1"), id(2), ()).expect("new");
+    let mut index = ListenerIndex::<Arc<str>, ConnectionId>::new();
+    let first = index.insert(&Arc::from("order:1"), id(1)).expect("new");
+    let second = index.insert(&Arc::from("order:1"), id(2)).expect("new");
     assert!(Arc::ptr_eq(&first, &second));
 }
 
 #[test]
 fn a_key_is_removed_with_its_last_listener() {
     let mut index = ListenerIndex::new();
-    index.insert(&"a", id(1), 1);
+    index.insert(&"a", (id(1), 1));
     assert!(!index.remove(&"a", id(2)) && !index.remove(&"b", id(1)));
     assert!(index.remove(&"a", id(1)));
     assert!(!index.exists(&"a") && index.keys() == 0 && index.pairs() == 0);
 }
 
+fn many<L>(set: &ListenerSet<L>) -> &Many<L> {
+    let Set::Many(many) = &set.0 else { panic!("one listener") };
+    many
+}
+
 #[test]
-fn a_large_set_that_shrinks_frees_its_map_and_its_memory() {
-    let mut set = ListenerSet::of(id(0), 0);
-    (1..=200).for_each(|n| assert!(set.insert(id(n), n)));
-    let Set::Many(many) = &set.0 else { panic!("many listeners") };
-    assert!(many.indexes.is_some());
-    (3..=200).for_each(|n| assert!(matches!(set.remove(id(n)), Removal::Removed)));
-    let Set::Many(many) = &set.0 else { panic!("three listeners") };
-    assert!(many.indexes.is_none() && many.listeners.capacity() <= KEPT);
+fn a_large_set_that_shrinks_frees_its_hash_table_and_its_memory() {
+    let mut set = ListenerSet::of(id(0));
+    (1..=200).for_each(|n| assert!(set.insert(id(n))));
+    let hashed = |set: &ListenerSet<ConnectionId>| many(set).indexes.as_ref().map(|indexes| indexes.table.capacity());
+    assert!(hashed(&set).is_some_and(|capacity| capacity >= 200));
+    (31..=200).for_each(|n| assert!(matches!(set.remove(id(n)), Removal::Removed)));
+    assert!(hashed(&set).is_some_and(|capacity| capacity < 200), "{:?}", hashed(&set));
+    (3..=30).for_each(|n| assert!(matches!(set.remove(id(n)), Removal::Removed)));
+    assert!(hashed(&set).is_none() && many(&set).listeners.capacity() <= KEPT);
+}
+
+#[test]
+fn a_set_near_the_limit_keeps_its_hash_table() {
+    let mut set = ListenerSet::of(id(0));
+    let full = u8::try_from(HASHED_ABOVE).expect("small");
+    (1..full).for_each(|n| assert!(set.insert(id(n))));
+    assert!(many(&set).indexes.is_none());
+    for _ in 0..3 {
+        assert!(set.insert(id(full)));
+        assert!(many(&set).indexes.is_some());
+        assert!(matches!(set.remove(id(full)), Removal::Removed));
+        assert!(many(&set).indexes.is_some());
+    }
+}
+
+#[test]
+fn a_listener_of_a_large_set_takes_16_bytes_and_its_share_of_a_table_of_indexes() {
+    let socket = |n: u32| Arc::new(ConnectionId(Uuid::from_u128(u128::from(n)))) as Arc<dyn Identified>;
+    let mut set = ListenerSet::of(socket(0));
+    for n in 1..10_000 {
+        assert!(set.insert(socket(n)));
+        let many = many(&set);
+        assert!(many.listeners.capacity() <= many.listeners.len() * 5 / 4 + 2);
+        if let Some(indexes) = &many.indexes {
+            let buckets = (many.listeners.len() * 8 / 7 + 1).next_power_of_two();
+            assert!(indexes.table.allocation_size() <= buckets * 5 + 16, "{} of {n}", indexes.table.allocation_size());
+        }
+    }
 }
 
 proptest! {
@@ -73,7 +108,7 @@ proptest! {
             let under = model.entry(key).or_default();
             if insert {
                 let new = !under.contains_key(&id(n));
-                prop_assert_eq!(index.insert(&key, id(n), tag).is_some(), new);
+                prop_assert_eq!(index.insert(&key, (id(n), tag)).is_some(), new);
                 under.entry(id(n)).or_insert(tag);
             } else {
                 prop_assert_eq!(index.remove(&key, id(n)), under.remove(&id(n)).is_some());

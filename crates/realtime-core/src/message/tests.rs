@@ -161,7 +161,7 @@ proptest! {
         let mut subscriptions = SubscriptionTable::new();
         for (n, (of, roles, topics)) in (0_u8..).zip(&everyone) {
             registry.register(Arc::new(connection(n, *of, roles)), id(n));
-            subscriptions.attach(id(n), id(n), 100);
+            subscriptions.attach(id(n), 100);
             for t in topics {
                 subscriptions.subscribe(id(n), &topic(*t), Origin::Server).expect("subscribed");
             }
@@ -174,10 +174,10 @@ proptest! {
         for route in plan.routes.iter() {
             let found: Vec<_> = match route {
                 Route::All => registry.all().map(|found| found.listener).collect(),
-                Route::User(user) => registry.of_user(user).iter().map(|(id, _)| *id).collect(),
-                Route::Role(role) => registry.of_role(role).iter().map(|(id, _)| *id).collect(),
+                Route::User(user) => registry.of_user(user).to_vec(),
+                Route::Role(role) => registry.of_role(role).to_vec(),
                 Route::Connection(id) => registry.get(*id).map(|found| found.listener).into_iter().collect(),
-                Route::Topic(topic) => subscriptions.subscribers(topic).iter().map(|(id, _)| *id).collect(),
+                Route::Topic(topic) => subscriptions.subscribers(topic).to_vec(),
             };
             for id in found {
                 let record = &registry.get(id).expect("registered").record;

@@ -15,15 +15,15 @@ fn topic(n: u8) -> Topic {
     Topic::new(format!("order:{n}")).expect("a topic")
 }
 
-fn attached(ids: &[u8], max_topics: u32) -> SubscriptionTable<u8> {
+fn attached(ids: &[u8], max_topics: u32) -> SubscriptionTable<(ConnectionId, u8)> {
     let mut table = SubscriptionTable::new();
     for n in ids {
-        assert!(table.attach(id(*n), *n, max_topics));
+        assert!(table.attach((id(*n), *n), max_topics));
     }
     table
 }
 
-fn listeners(table: &SubscriptionTable<u8>, topic: &Topic) -> Vec<u8> {
+fn listeners(table: &SubscriptionTable<(ConnectionId, u8)>, topic: &Topic) -> Vec<u8> {
     let mut all: Vec<_> = table.subscribers(topic).iter().map(|(_, listener)| *listener).collect();
     all.sort_unstable();
     all
@@ -175,7 +175,7 @@ proptest! {
         let mut model = Model::default();
         for step in steps {
             match step {
-                Step::Attach(n, limit) => prop_assert_eq!(table.attach(id(n), n, limit), model.attach(n, limit)),
+                Step::Attach(n, limit) => prop_assert_eq!(table.attach((id(n), n), limit), model.attach(n, limit)),
                 Step::Detach(n) => {
                     model.attached.retain(|(known, _)| *known != n);
                     prop_assert_eq!(table.detach(id(n)), model.take_all(n));

@@ -29,6 +29,11 @@ fn connection(n: u8, of: u8, roles: &[u8]) -> Arc<Connection> {
     Arc::new(made)
 }
 
+fn register(registry: &mut Registry<(ConnectionId, u8)>, record: Arc<Connection>, tag: u8) -> bool {
+    let listener = (record.id, tag);
+    registry.register(record, listener)
+}
+
 fn tags(listeners: &[(ConnectionId, u8)]) -> Vec<u8> {
     let mut all: Vec<_> = listeners.iter().map(|(_, tag)| *tag).collect();
     all.sort_unstable();
@@ -38,21 +43,21 @@ fn tags(listeners: &[(ConnectionId, u8)]) -> Vec<u8> {
 #[test]
 fn a_connection_is_found_by_id_user_and_each_of_its_roles() {
     let mut registry = Registry::default();
-    assert!(registry.register(connection(1, 1, &[1, 2]), 1));
-    assert!(registry.register(connection(2, 1, &[2]), 2));
-    assert!(registry.register(connection(3, 2, &[]), 3));
+    assert!(register(&mut registry, connection(1, 1, &[1, 2]), 1));
+    assert!(register(&mut registry, connection(2, 1, &[2]), 2));
+    assert!(register(&mut registry, connection(3, 2, &[]), 3));
     assert_eq!(tags(registry.of_user(&user(1))), [1, 2]);
     assert_eq!(tags(registry.of_role(&role(1))), [1]);
     assert_eq!(tags(registry.of_role(&role(2))), [1, 2]);
-    assert_eq!(registry.get(id(3)).map(|found| found.listener), Some(3));
+    assert_eq!(registry.get(id(3)).map(|found| found.listener), Some((id(3), 3)));
     assert_eq!((registry.count(), registry.user_count(), registry.role_count()), (3, 2, 2));
 }
 
 #[test]
 fn a_second_registration_of_an_id_is_refused_and_the_first_stays() {
     let mut registry = Registry::new();
-    assert!(registry.register(connection(1, 1, &[1]), 1));
-    assert!(!registry.register(connection(1, 2, &[2]), 2));
+    assert!(register(&mut registry, connection(1, 1, &[1]), 1));
+    assert!(!register(&mut registry, connection(1, 2, &[2]), 2));
     assert_eq!(tags(registry.of_user(&user(1))), [1]);
     assert!(registry.of_user(&user(2)).is_empty() && registry.of_role(&role(2)).is_empty());
 }
@@ -60,16 +65,16 @@ fn a_second_registration_of_an_id_is_refused_and_the_first_stays() {
 #[test]
 fn a_table_keeps_the_first_connection_of_an_id() {
     let mut table = ConnectionTable::default();
-    assert!(table.insert(connection(1, 1, &[]), 1));
-    assert!(!table.insert(connection(1, 2, &[]), 2));
-    assert_eq!(table.get(id(1)).map(|found| (&found.record.user, found.listener)), Some((&user(1), 1)));
+    assert!(table.insert(connection(1, 1, &[]), (id(1), 1)));
+    assert!(!table.insert(connection(1, 2, &[]), (id(1), 2)));
+    assert_eq!(table.get(id(1)).map(|found| (&found.record.user, found.listener.1)), Some((&user(1), 1)));
     assert_eq!(table.count(), 1);
 }
 
 #[test]
 fn new_roles_change_the_index_and_new_metadata_does_not() {
     let mut registry = Registry::new();
-    registry.register(connection(1, 1, &[1, 2]), 1);
+    register(&mut registry, connection(1, 1, &[1, 2]), 1);
     let roles = Some(vec![role(3), role(2)]);
     let new = registry.update(id(1), ConnectionUpdate { roles, ..ConnectionUpdate::default() }).expect("registered");
     assert_eq!(new.roles, [role(2), role(3)]);
@@ -85,7 +90,7 @@ fn new_roles_change_the_index_and_new_metadata_does_not() {
 #[test]
 fn an_unregistered_connection_is_found_nowhere() {
     let mut registry = Registry::new();
-    registry.register(connection(1, 1, &[1, 1]), 1);
+    register(&mut registry, connection(1, 1, &[1, 1]), 1);
     assert!(registry.unregister(id(1)).is_some() && registry.unregister(id(1)).is_none());
     assert_eq!((registry.count(), registry.user_count(), registry.role_count()), (0, 0, 0));
 }
@@ -119,7 +124,7 @@ proptest! {
                 Step::Register(n, of, roles) => {
                     let record = connection(n, of, &roles);
                     let new = known(n, &model).is_none();
-                    prop_assert_eq!(registry.register(Arc::clone(&record), n), new);
+                    prop_assert_eq!(register(&mut registry, Arc::clone(&record), n), new);
                     if new {
                         model.push(((*record).clone(), n));
                     }
@@ -152,14 +157,14 @@ proptest! {
                 all
             };
             for n in 0..50 {
-                let found = registry.get(id(n)).map(|found| (&*found.record, found.listener));
+                let found = registry.get(id(n)).map(|found| (&*found.record, found.listener.1));
                 prop_assert_eq!(found, model.iter().find(|(record, _)| record.id == id(n)).map(|(r, tag)| (r, *tag)));
             }
             for n in 0..5 {
                 prop_assert_eq!(tags(registry.of_user(&user(n))), expect(&|record| record.user == user(n)));
                 prop_assert_eq!(tags(registry.of_role(&role(n))), expect(&|record| record.roles.contains(&role(n))));
             }
-            let mut all: Vec<_> = registry.all().map(|found| found.listener).collect();
+            let mut all: Vec<_> = registry.all().map(|found| found.listener.1).collect();
             all.sort_unstable();
             prop_assert_eq!(all, expect(&|_| true));
             prop_assert_eq!(registry.count(), model.len());
