@@ -153,8 +153,9 @@ pub enum PublishError {
     /// The bus failed.
     #[error(transparent)]
     Bus(#[from] BusError),
-    /// The message could not be stored, and no connection was sent it.
-    #[error("the message could not be stored: {0}")]
+    /// The message is not stored, and no connection was sent it. After [`StoreError::TimedOut`] both may still happen:
+    /// repeat the request with the same idempotency key.
+    #[error("the message is not stored: {0}")]
     Store(#[source] StoreError),
 }
 

@@ -1,6 +1,6 @@
 //! The durable store of a node: its streams, positions, idempotency keys, revocations and the topics of users.
 
-use std::{error::Error, fmt, sync::Arc};
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use realtime_schema::{ClientId, MessageType, Receipt, Revocation, RevocationId, Route, Timestamp, Topic, UserId};
@@ -201,6 +201,9 @@ pub enum StoreError {
     /// The file can't be read or written now.
     #[error("the store is unavailable")]
     Unavailable(#[source] Arc<dyn Error + Send + Sync>),
+    /// There was no result in time. The request is not lost: it may still be stored.
+    #[error("no result within {0:?} (store.commit_timeout); it may still be stored")]
+    TimedOut(Duration),
     /// What is stored can't be read. The text says what is wrong and what to do.
     #[error("{0}")]
     Damaged(Arc<str>),

@@ -192,7 +192,7 @@ impl ServiceBuilder {
             revocations.restore(mem::take(&mut durable.revocations));
             topics_of_users = mem::take(&mut durable.user_topics);
             to_store.extend(streams.restore(durable.streams));
-            let writer = Arc::new(Journal::start(store, streams.clone(), clock.clone()));
+            let writer = Arc::new(Journal::start(store, streams.clone(), clock.clone(), settings.clone()));
             if !to_store.is_empty() {
                 writer.store(to_store).await?;
             }
@@ -225,7 +225,7 @@ impl ServiceBuilder {
             journal.clone(),
             topics_of_users,
         ));
-        let publisher = Publisher::new(PublisherParts {
+        let publisher = Arc::new(Publisher::new(PublisherParts {
             node: id,
             settings: settings.clone(),
             bus,
@@ -237,7 +237,7 @@ impl ServiceBuilder {
             journal: journal.clone(),
             recent: recent.clone(),
             receipts,
-        });
+        }));
         let admissions = Admissions::new(
             settings.clone(),
             verifier,

@@ -80,5 +80,5 @@ pub use refusals::RefusalCounts;
 pub use service::Service;
 pub use settings::{
     AdmissionSettings, HistorySettings, LivenessSettings, PresenceSettings, PublishingSettings, RevocationSettings,
-    Settings,
+    Settings, StoreSettings,
 };

@@ -52,7 +52,7 @@ pub(crate) struct Node {
     pub(crate) recent: Arc<Recent>,
     pub(crate) connections: Connections,
     pub(crate) presence: Arc<Presence>,
-    pub(crate) publisher: Publisher,
+    pub(crate) publisher: Arc<Publisher>,
     pub(crate) publish_rates: PublishRates,
     /// Removes what has expired from the histories.
     pub(crate) _expiry: AbortOnDropHandle<()>,

@@ -17,10 +17,14 @@ use crate::{
     recent::{Note, Recent},
     settings::LiveSettings,
     streams::Streams,
+    to_end::{self, Begun},
 };
 
 mod batch;
 mod kept;
+mod turns;
+
+use turns::Turns;
 
 /// What becomes of one publication.
 type PublishResult = Result<Receipt, PublishError>;
@@ -39,8 +43,7 @@ pub(crate) struct Publisher {
     journal: Option<Arc<Journal>>,
     recent: Arc<Recent>,
     receipts: Receipts,
-    /// Held while a portion of a batch is queued.
-    batches: tokio::sync::Mutex<()>,
+    turns: Turns,
 }
 
 /// What a publisher needs of the node.
@@ -63,39 +66,53 @@ impl Publisher {
     pub(crate) fn new(parts: PublisherParts) -> Self {
         let PublisherParts { node, settings, bus, clock, ids, metrics, hub, streams, journal, recent, receipts } =
             parts;
-        let batches = tokio::sync::Mutex::default();
-        Self { node, settings, bus, clock, ids, metrics, hub, streams, journal, recent, receipts, batches }
+        let turns = Turns::default();
+        Self { node, settings, bus, clock, ids, metrics, hub, streams, journal, recent, receipts, turns }
     }
 
     /// Publishes one message of the backend or the application, once for each idempotency key.
-    pub(crate) async fn publish(&self, request: PublishRequest) -> PublishResult {
-        // No client has such a key: see `ClientPublication::into_request`.
-        let once = request.idempotency_key.as_ref().map(|key| format!("backend:{key}"));
+    pub(crate) async fn publish(self: &Arc<Self>, request: PublishRequest) -> PublishResult {
+        let once = backend_key(&request);
         self.publish_once(request, once).await
     }
 
-    /// Publishes one message, once for each `once`: a key that names the publisher too.
-    pub(crate) async fn publish_once(&self, request: PublishRequest, once: Option<String>) -> PublishResult {
-        self.check(&request)?;
-        match once {
-            None => self.publish_checked(request, None).await,
-            Some(key) => {
-                let bounds = self.settings.load().publishing.idempotency_bounds(self.clock.monotonic());
-                let again = request.clone();
-                let fingerprint = fingerprint(&request);
-                let stored = self.journal.as_ref().map(|_| OnceKey {
-                    key: key.as_str().into(),
-                    fingerprint,
-                    expires_at: self.clock.now().after(bounds.window),
-                });
-                self.receipts.once(&key, fingerprint, bounds, || self.publish_checked(again, stored)).await
-            }
+    /// Publishes one message, once for each `once`: a key that names the publisher too. Without a result within
+    /// `store.commit_timeout` it returns an error, and the message may be published later.
+    pub(crate) async fn publish_once(self: &Arc<Self>, request: PublishRequest, once: Option<String>) -> PublishResult {
+        self.publish_as(request, once, false).await
+    }
+
+    /// Publishes several messages in their order, with a result for each. With an idempotency key among them, all are
+    /// published even if the caller goes away.
+    pub(crate) async fn publish_batch(self: &Arc<Self>, requests: Vec<PublishRequest>) -> Vec<PublishResult> {
+        if requests.iter().all(|request| request.idempotency_key.is_none()) {
+            return batch::publish(self, requests).await;
+        }
+        let (publisher, count) = (self.clone(), requests.len());
+        match to_end::begin(async move { batch::publish(&publisher, requests).await }) {
+            Begun::Done(results) => results,
+            Begun::Running(task) => task.await.unwrap_or_else(|error| vec![Err(to_end::ended(error)); count]),
         }
     }
 
-    /// Publishes several messages in their order, with a result for each.
-    pub(crate) async fn publish_batch(&self, requests: Vec<PublishRequest>) -> Vec<PublishResult> {
-        batch::publish(self, requests).await
+    async fn publish_as(
+        self: &Arc<Self>,
+        request: PublishRequest,
+        once: Option<String>,
+        in_batch: bool,
+    ) -> PublishResult {
+        self.check(&request)?;
+        let Some(key) = once else { return self.publish_checked(request, None, in_batch).await };
+        let bounds = self.settings.load().idempotency_bounds(self.clock.monotonic());
+        let fingerprint = fingerprint(&request);
+        let stored = self.journal.as_ref().map(|_| OnceKey {
+            key: key.as_str().into(),
+            fingerprint,
+            expires_at: self.clock.now().after(bounds.window),
+        });
+        let publisher = self.clone();
+        let publish = || async move { publisher.publish_checked(request, stored, in_batch).await };
+        self.receipts.once(&key, fingerprint, bounds, publish).await
     }
 
     /// Judges a request by the limits.
@@ -108,16 +125,22 @@ impl Publisher {
         kept::check_union(&self.streams, request).map_err(|error| PublishError::Invalid(vec![error]))
     }
 
-    async fn publish_checked(&self, request: PublishRequest, once: Option<OnceKey>) -> PublishResult {
-        if let Some(kept) = kept::Kept::of(&self.streams, &request) {
+    async fn publish_checked(&self, request: PublishRequest, once: Option<OnceKey>, in_batch: bool) -> PublishResult {
+        let kept = kept::Kept::of(&self.streams, &request);
+        let turn = if in_batch { self.wait_for_readers(&request.to, kept.as_ref()).await } else { None };
+        if let Some(kept) = kept {
             let mut results = self.publish_kept(kept, vec![request], once).await;
             return results.pop().expect("a result for each request");
         }
         let note = Note::of(&request);
         let (id, envelope) = self.envelope(request);
         let receipt = self.receipt(id, note, self.bus.publish(envelope).await?);
-        if let Some((journal, once)) = self.journal.as_deref().zip(once) {
-            journal.store(vec![once.record(receipt.clone())]).await.map_err(PublishError::Store)?;
+        drop(turn);
+        // The message went out, whether its key can be stored or not: an error would make the publisher repeat it.
+        if let Some((journal, once)) = self.journal.as_deref().zip(once)
+            && let Err(error) = journal.store(vec![once.record(receipt.clone())]).await
+        {
+            tracing::debug!(%error, "an idempotency key of a message without history is not stored: a restart forgets it");
         }
         Ok(receipt)
     }
@@ -136,4 +159,9 @@ impl Publisher {
         self.recent.published(note, &receipt);
         receipt
     }
+}
+
+/// The key of a request of the backend. No client has such a key: see `ClientPublication::into_request`.
+fn backend_key(request: &PublishRequest) -> Option<String> {
+    request.idempotency_key.as_ref().map(|key| format!("backend:{key}"))
 }

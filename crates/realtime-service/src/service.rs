@@ -156,15 +156,16 @@ impl Service {
         revoke::remove(&self.0, id).await
     }
 
-    /// Commits what waits for the durable store, and closes it: the last step before the process ends. Publications to
-    /// streams with a history fail afterwards.
+    /// Commits what waits for the durable store, and closes it: the last step before the process ends. Waits at most
+    /// `store.commit_timeout`. Publications to streams with a history fail afterwards.
     pub async fn close_store(&self) {
         if let Some(journal) = &self.0.journal {
             journal.close().await;
         }
     }
 
-    /// True unless there is a durable store and nothing can be stored in it now.
+    /// True unless there is a durable store and nothing can be stored in it now: the last commit failed, or has had no
+    /// result within `store.commit_timeout`.
     pub fn can_store(&self) -> bool {
         self.0.journal.as_ref().is_none_or(|journal| journal.is_healthy())
     }
@@ -215,18 +216,26 @@ impl RealtimeService for Service {
     }
 
     async fn subscribe_user(&self, user: &UserId, topic: &Topic) -> Result<UserTopicChange, UserTopicError> {
-        to_end::change_topics(self.0.user_topics.clone().give(user.clone(), topic.clone())).await
+        to_end::change_topics(
+            self.settings().store.commit_timeout,
+            self.0.user_topics.clone().give(user.clone(), topic.clone()),
+        )
+        .await
     }
 
     async fn unsubscribe_user(&self, user: &UserId, topic: &Topic) -> Result<UserTopicChange, UserTopicError> {
-        to_end::change_topics(self.0.user_topics.clone().take(user.clone(), topic.clone())).await
+        to_end::change_topics(
+            self.settings().store.commit_timeout,
+            self.0.user_topics.clone().take(user.clone(), topic.clone()),
+        )
+        .await
     }
 
     async fn publish(&self, request: PublishRequest) -> Result<Receipt, PublishError> {
-        to_end::publish(&self.0, request).await
+        self.0.publisher.publish(request).await
     }
 
     async fn publish_batch(&self, requests: Vec<PublishRequest>) -> Vec<Result<Receipt, PublishError>> {
-        to_end::publish_batch(&self.0, requests).await
+        self.0.publisher.publish_batch(requests).await
     }
 }

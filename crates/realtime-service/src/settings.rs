@@ -38,6 +38,8 @@ pub struct Settings {
     pub publishing: PublishingSettings,
     /// How much history is kept in all, and how clients continue their streams.
     pub history: HistorySettings,
+    /// How long the durable store is waited for.
+    pub store: StoreSettings,
     /// How the users who are on a topic are reported.
     pub presence: PresenceSettings,
     /// How many revocations are kept, and how long.
@@ -141,6 +143,21 @@ impl Default for HistorySettings {
     }
 }
 
+/// How long the durable store is waited for.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct StoreSettings {
+    /// Maximum wait for a commit. After it a publication fails, with an unknown result, and while the store does not respond
+    /// every later one fails at once. Also the maximum wait for the store at the end.
+    pub commit_timeout: Duration,
+}
+
+impl Default for StoreSettings {
+    fn default() -> Self {
+        Self { commit_timeout: Duration::from_secs(5) }
+    }
+}
+
 /// How the users who are on a topic are reported.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -185,6 +202,7 @@ impl Default for Settings {
             liveness: LivenessSettings::default(),
             publishing: PublishingSettings::default(),
             history: HistorySettings::default(),
+            store: StoreSettings::default(),
             presence: PresenceSettings::default(),
             revocations: RevocationSettings::default(),
             user_topics: UserTopicLimits { per_user: 50, total: 100_000 },
@@ -232,14 +250,13 @@ impl Default for PublishingSettings {
     }
 }
 
-impl PublishingSettings {
+impl Settings {
     /// The bounds of the receipts kept, at `now` on the monotonic clock.
     pub(crate) fn idempotency_bounds(&self, now: Duration) -> Bounds {
-        Bounds { window: self.idempotency_window, keys: self.idempotency_keys, now }
+        let PublishingSettings { idempotency_window: window, idempotency_keys: keys, .. } = self.publishing;
+        Bounds { window, keys, wait: self.store.commit_timeout, now }
     }
-}
 
-impl Settings {
     /// The part that every session of the node shares.
     pub(crate) fn for_sessions(&self, has_authorizer: bool) -> Arc<SessionSettings> {
         Arc::new(SessionSettings {

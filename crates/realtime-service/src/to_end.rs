@@ -1,14 +1,15 @@
 //! Work that runs to its end even if its caller goes away: a publication with an idempotency key, so that a retry finds the
 //! receipt of a message that went out; a change of a user's topics, so that the store, the table and the connections agree.
 
-use std::{future::Future, panic, sync::Arc};
+use std::{future::Future, panic, sync::Arc, time::Duration};
 
 use futures_util::FutureExt;
-use realtime_ports::{BusError, PublishError, UserTopicError};
-use realtime_schema::{PublishRequest, Receipt, UserTopicChange};
-use tokio::task::{JoinError, JoinHandle};
-
-use crate::node::Node;
+use realtime_ports::{BusError, PublishError, StoreError, UserTopicError};
+use realtime_schema::UserTopicChange;
+use tokio::{
+    task::{JoinError, JoinHandle},
+    time::timeout,
+};
 
 /// Work that was begun.
 pub(crate) enum Begun<T> {
@@ -27,48 +28,25 @@ pub(crate) fn begin<T: Send + 'static>(work: impl Future<Output = T> + Send + 's
     }
 }
 
-/// Publishes one message of the backend or the application.
-pub(crate) async fn publish(node: &Arc<Node>, request: PublishRequest) -> Result<Receipt, PublishError> {
-    if request.idempotency_key.is_none() {
-        return node.publisher.publish(request).await;
-    }
-    let node = node.clone();
-    match begin(async move { node.publisher.publish(request).await }) {
-        Begun::Done(result) => result,
-        Begun::Running(task) => task.await.unwrap_or_else(|error| Err(ended(error))),
-    }
-}
-
-/// Publishes several messages in their order, with a result for each.
-pub(crate) async fn publish_batch(
-    node: &Arc<Node>,
-    requests: Vec<PublishRequest>,
-) -> Vec<Result<Receipt, PublishError>> {
-    if requests.iter().all(|request| request.idempotency_key.is_none()) {
-        return node.publisher.publish_batch(requests).await;
-    }
-    let (node, count) = (node.clone(), requests.len());
-    match begin(async move { node.publisher.publish_batch(requests).await }) {
-        Begun::Done(results) => results,
-        Begun::Running(task) => task.await.unwrap_or_else(|error| vec![Err(ended(error)); count]),
-    }
-}
-
-/// Changes the topics of a user.
+/// Changes the topics of a user. After `wait` it returns [`StoreError::TimedOut`], and the change goes on.
 pub(crate) async fn change_topics(
+    wait: Duration,
     change: impl Future<Output = Result<UserTopicChange, UserTopicError>> + Send + 'static,
 ) -> Result<UserTopicChange, UserTopicError> {
     match begin(change) {
         Begun::Done(result) => result,
-        Begun::Running(task) => task.await.unwrap_or_else(|error| match error.try_into_panic() {
-            Ok(panic) => panic::resume_unwind(panic),
-            Err(_) => Err(UserTopicError::Unavailable),
-        }),
+        Begun::Running(task) => match timeout(wait, task).await {
+            Ok(ended) => ended.unwrap_or_else(|error| match error.try_into_panic() {
+                Ok(panic) => panic::resume_unwind(panic),
+                Err(_) => Err(UserTopicError::Unavailable),
+            }),
+            Err(_) => Err(UserTopicError::Store(StoreError::TimedOut(wait))),
+        },
     }
 }
 
-/// A task that did not end by itself: the runtime stops.
-fn ended(error: JoinError) -> PublishError {
+/// The error of a publication whose task did not end by itself: the runtime stops.
+pub(crate) fn ended(error: JoinError) -> PublishError {
     match error.try_into_panic() {
         Ok(panic) => panic::resume_unwind(panic),
         Err(error) => PublishError::Bus(BusError::Unavailable(Arc::new(error))),

@@ -15,7 +15,9 @@ use std::{
 
 use futures_util::FutureExt;
 use realtime_core::user_topics::UserTopics as Table;
-use realtime_ports::{ConnectionRegistry, Record, Selection, SubscribeError, UserTopicError, WebSocketConnection};
+use realtime_ports::{
+    ConnectionRegistry, Record, Selection, StoreError, SubscribeError, UserTopicError, WebSocketConnection,
+};
 use realtime_schema::{ConnectionId, Origin, Topic, UserId, UserTopicChange};
 
 use crate::{journal::Journal, settings::LiveSettings, subscriptions::Subscriptions};
@@ -63,7 +65,7 @@ impl UserTopics {
     /// subscribed, whatever the reason.
     pub(crate) async fn give(self: Arc<Self>, user: UserId, topic: Topic) -> Result<UserTopicChange, UserTopicError> {
         let (user, topic) = (&user, &topic);
-        let _turn = self.lock(user).lock().await;
+        let _turn = self.turn(user).await?;
         let limits = self.settings.load().user_topics;
         let changed = self.table().reserve(user, topic, limits)?;
         if changed {
@@ -87,7 +89,7 @@ impl UserTopics {
     /// Takes `topic` away from `user`, and ends the subscriptions of the user's connections to it, whoever made them.
     pub(crate) async fn take(self: Arc<Self>, user: UserId, topic: Topic) -> Result<UserTopicChange, UserTopicError> {
         let (user, topic) = (&user, &topic);
-        let _turn = self.lock(user).lock().await;
+        let _turn = self.turn(user).await?;
         let changed = self.table().has(user, topic);
         if changed {
             self.store(Record::TopicTaken { user: user.clone(), topic: topic.clone() }).await?;
@@ -102,7 +104,7 @@ impl UserTopics {
 
     async fn store(&self, record: Record) -> Result<(), UserTopicError> {
         match &self.journal {
-            Some(journal) => journal.store(vec![record]).await.map_err(UserTopicError::Store),
+            Some(journal) => journal.store_to_end(vec![record]).await.map_err(UserTopicError::Store),
             None => Ok(()),
         }
     }
@@ -166,6 +168,13 @@ impl UserTopics {
 
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits for the turn of `user`; a change that waits for the store holds it.
+    async fn turn(&self, user: &UserId) -> Result<tokio::sync::MutexGuard<'_, ()>, UserTopicError> {
+        let wait = self.settings.load().store.commit_timeout;
+        let late = |_| UserTopicError::Store(StoreError::TimedOut(wait));
+        tokio::time::timeout(wait, self.lock(user).lock()).await.map_err(late)
     }
 
     fn lock(&self, user: &UserId) -> &tokio::sync::Mutex<()> {

@@ -132,6 +132,7 @@ impl Config {
         self.api.take_reloadable(new.api);
         self.limits.take_reloadable(&new.limits);
         self.history.take_reloadable(&new.history);
+        self.store.commit_timeout = new.store.commit_timeout;
         self.presence = new.presence;
         self.log.connections = new.log.connections;
         if level {
@@ -156,6 +157,7 @@ impl Config {
         self.reconnect.apply(&mut settings);
         self.hooks.apply(&mut settings);
         self.history.apply(&mut settings);
+        self.store.apply(&mut settings);
         self.presence.apply(&mut settings);
         settings.namespaces = namespaces::policies(&self.namespaces, self.delivery.overflow);
         problems.none_or(settings)

@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use realtime_adapters::store::{self, SqliteLogStore};
 use realtime_ports::StoreError;
+use realtime_service::Settings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::problems::Problems;
+use super::{duration::Span, problems::Problems};
 
 /// Where histories, idempotency keys, revocations and the topics of users are kept over a restart. Without `store.dir`
 /// they are in memory alone.
-#[derive(Clone, Debug, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StoreConfig {
     /// The directory of the store, for this server alone; it is created if it is missing. Messages are in it as they
@@ -23,6 +24,17 @@ pub struct StoreConfig {
     /// loss the last messages may be missing, and each stream has a `gap`. `power`, a power loss too: each batch of
     /// messages waits for the disk (one `fsync`), which takes milliseconds.
     pub durability: Durability,
+    /// How long a publication waits until it is stored. After that it fails with `unavailable`, and may still be stored
+    /// and published: a retry with the same idempotency key publishes once. While the disk does not respond, later ones
+    /// fail at once, and `/readyz` responds 503. Should be less than `api.timeout`.
+    pub commit_timeout: Span,
+}
+
+impl Default for StoreConfig {
+    fn default() -> Self {
+        let commit_timeout = Settings::default().store.commit_timeout.into();
+        Self { dir: None, durability: Durability::default(), commit_timeout }
+    }
 }
 
 /// What a message survives once it is delivered.
@@ -47,6 +59,11 @@ impl StoreConfig {
             }
             _ => {}
         }
+        problems.waits(&[("store.commit_timeout", self.commit_timeout)]);
+    }
+
+    pub(super) fn apply(&self, settings: &mut Settings) {
+        settings.store.commit_timeout = self.commit_timeout.0;
     }
 
     pub(super) fn warn(&self, warnings: &mut Problems) {
@@ -99,7 +116,7 @@ mod tests {
     #[test]
     fn a_durability_without_a_directory_is_warned_of() {
         let mut warnings = Problems::default();
-        StoreConfig { durability: Durability::Power, dir: None }.warn(&mut warnings);
+        StoreConfig { durability: Durability::Power, ..StoreConfig::default() }.warn(&mut warnings);
         let warnings = warnings.into_list();
         assert!(warnings.len() == 1 && warnings[0].what.contains("without store.dir"), "{warnings:?}");
     }

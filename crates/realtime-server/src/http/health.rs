@@ -22,8 +22,8 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// New clients are welcome: not stopping, with a key to verify tokens, and able to store if there is a durable store. What does not prevent that follows on lines
-/// of its own.
+/// New clients are welcome: not stopping, with a key to verify tokens, and able to store if there is a durable store. What
+/// does not prevent that follows on lines of its own.
 async fn readyz(State(app): State<Arc<App>>) -> Response {
     let not_ready = if app.stopping.load(Acquire) || app.service.is_draining() {
         "this node is draining".to_owned()

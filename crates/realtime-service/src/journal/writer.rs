@@ -2,10 +2,7 @@
 
 use std::{
     collections::HashMap,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::{Arc, atomic::Ordering::Relaxed},
     time::Duration,
 };
 
@@ -15,11 +12,14 @@ use realtime_schema::{MessageId, Receipt, Route, StreamPosition};
 use tokio::{
     sync::{mpsc, oneshot},
     task::spawn_blocking,
-    time::timeout,
+    time::{Instant, timeout},
 };
 
-use super::{AppendJob, Job};
-use crate::streams::{Appended, Streams};
+use super::{AppendJob, Health, Job};
+use crate::{
+    settings::LiveSettings,
+    streams::{Appended, Streams},
+};
 
 /// Most records of one commit, and most bytes of text.
 const MAX_RECORDS: usize = 1_000;
@@ -32,7 +32,8 @@ pub(super) struct Writer {
     store: Arc<dyn LogStore>,
     streams: Arc<Streams>,
     clock: Arc<dyn Clock>,
-    failing: Arc<AtomicBool>,
+    settings: LiveSettings,
+    health: Arc<Health>,
     /// What expired or was forgotten, and is not committed yet.
     notes: Vec<Record>,
 }
@@ -61,9 +62,10 @@ impl Writer {
         store: Arc<dyn LogStore>,
         streams: Arc<Streams>,
         clock: Arc<dyn Clock>,
-        failing: Arc<AtomicBool>,
+        settings: LiveSettings,
+        health: Arc<Health>,
     ) -> Self {
-        Self { store, streams, clock, failing, notes: Vec::new() }
+        Self { store, streams, clock, settings, health, notes: Vec::new() }
     }
 
     /// Commits until the journal is closed.
@@ -124,6 +126,10 @@ impl Writer {
 
     /// Gives messages their offsets.
     fn add_messages(&self, job: AppendJob, batch: &mut Batch) {
+        // Its publisher has stopped waiting, and repeats it if it matters.
+        if job.done.is_closed() {
+            return;
+        }
         let AppendJob { route, retention, messages, once, done } = job;
         let at = self.clock.now();
         let head = self.streams.begin_writing(&route);
@@ -157,7 +163,7 @@ impl Writer {
     /// Commits `records`, and remembers whether that succeeded.
     async fn committed(&self, records: Vec<Record>) -> Result<(), StoreError> {
         let committed = self.blocking(move |store| store.commit(&records)).await;
-        let was_failing = self.failing.swap(committed.is_err(), Relaxed);
+        let was_failing = self.health.failing.swap(committed.is_err(), Relaxed);
         match &committed {
             Err(error) if !was_failing => {
                 tracing::error!(%error, "nothing can be stored: publishing to streams with a history is refused");
@@ -168,13 +174,29 @@ impl Writer {
         committed
     }
 
-    /// Runs `work` on a thread that may block.
+    /// Runs `work` on a thread that may block, and waits for its end: its result decides which offsets are used. If that
+    /// takes longer than `store.commit_timeout`, the journal takes no jobs meanwhile.
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&dyn LogStore) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, StoreError> {
         let store = self.store.clone();
-        let done = spawn_blocking(move || work(store.as_ref())).await;
+        let begun = Instant::now();
+        let mut work = spawn_blocking(move || work(store.as_ref()));
+        let done = match timeout(self.settings.load().store.commit_timeout, &mut work).await {
+            Ok(done) => done,
+            Err(_) => {
+                self.health.hanging.store(true, Relaxed);
+                tracing::error!(
+                    waited = ?begun.elapsed(),
+                    "the disk does not respond: publishing to streams with a history is refused"
+                );
+                let done = work.await;
+                self.health.hanging.store(false, Relaxed);
+                tracing::info!(waited = ?begun.elapsed(), "the disk responds again");
+                done
+            }
+        };
         done.unwrap_or_else(|error| Err(StoreError::Unavailable(Arc::new(error))))
     }
 
@@ -186,7 +208,7 @@ impl Writer {
 
     async fn commit_notes(&mut self) {
         self.take_notes();
-        let due = !self.notes.is_empty() || self.failing.load(Relaxed);
+        let due = !self.notes.is_empty() || self.health.failing.load(Relaxed);
         if due && self.committed(self.notes.clone()).await.is_ok() {
             self.notes.clear();
         }

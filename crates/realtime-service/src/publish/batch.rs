@@ -1,14 +1,10 @@
 //! Many publications at once: handed to the bus in portions that the readers keep up with.
 
-use std::{mem, time::Duration};
+use std::{mem, sync::Arc};
 
-use realtime_schema::{Audience, ClientLimits, PublishRequest};
-use tokio::{
-    sync::MutexGuard,
-    time::{Instant, sleep},
-};
+use realtime_schema::{ClientLimits, PublishRequest};
 
-use super::{PublishResult, Publisher, kept::Kept};
+use super::{PublishResult, Publisher, backend_key, kept::Kept};
 use crate::recent::Note;
 
 /// Maximum publications of one portion.
@@ -17,10 +13,6 @@ const MAX_PORTION: u32 = 64;
 const FRAME_OVERHEAD: u64 = 256;
 /// Deliveries after which the task yields: a few milliseconds' work.
 const DELIVERIES_PER_YIELD: u64 = 64 * 1024;
-/// Time between two looks at the recipients' queues, and the maximum wait for them. A queue that is still behind then
-/// is judged by its limits.
-const POLL_INTERVAL: Duration = Duration::from_millis(1);
-const MAX_WAIT: Duration = Duration::from_secs(2);
 
 /// Consecutive publications for the same audience: no more than a quarter of a queue, so that no queue fills up only
 /// because its task has not run.
@@ -61,7 +53,7 @@ fn size_of(request: &PublishRequest) -> u64 {
 }
 
 /// Publishes `requests` in their order, with a result for each. Consecutive ones for the same audience go together.
-pub(super) async fn publish(publisher: &Publisher, requests: Vec<PublishRequest>) -> Vec<PublishResult> {
+pub(super) async fn publish(publisher: &Arc<Publisher>, requests: Vec<PublishRequest>) -> Vec<PublishResult> {
     let limits = &publisher.settings.load().limits.clone();
     let mut batch = Batch { publisher, results: Vec::with_capacity(requests.len()), deliveries: 0 };
     let mut portion = Portion::new(limits);
@@ -83,7 +75,7 @@ pub(super) async fn publish(publisher: &Publisher, requests: Vec<PublishRequest>
 
 /// A batch that is being published.
 struct Batch<'a> {
-    publisher: &'a Publisher,
+    publisher: &'a Arc<Publisher>,
     results: Vec<PublishResult>,
     /// Since the task yielded.
     deliveries: u64,
@@ -93,8 +85,9 @@ impl Batch<'_> {
     async fn publish(&mut self, requests: Vec<PublishRequest>) {
         let Some(first) = requests.first() else { return };
         let publisher = self.publisher;
-        let turn = publisher.wait_for_readers(&first.to).await;
-        if let Some(kept) = Kept::of(&publisher.streams, first) {
+        let kept = Kept::of(&publisher.streams, first);
+        let turn = publisher.wait_for_readers(&first.to, kept.as_ref()).await;
+        if let Some(kept) = kept {
             let results = publisher.publish_kept(kept, requests, None).await;
             drop(turn);
             return self.record(results).await;
@@ -110,9 +103,8 @@ impl Batch<'_> {
     }
 
     async fn publish_alone(&mut self, request: PublishRequest) {
-        let turn = self.publisher.wait_for_readers(&request.to).await;
-        let result = self.publisher.publish(request).await;
-        drop(turn);
+        let once = backend_key(&request);
+        let result = self.publisher.publish_as(request, once, true).await;
         self.record(vec![result]).await;
     }
 
@@ -122,22 +114,6 @@ impl Batch<'_> {
         if self.deliveries >= DELIVERIES_PER_YIELD {
             self.deliveries = 0;
             tokio::task::yield_now().await;
-        }
-    }
-}
-
-impl Publisher {
-    /// Waits until no recipient's queue is behind. While the guard is held no other batch adds to them, so that
-    /// several at once don't fill the queues that each of them found empty.
-    async fn wait_for_readers(&self, to: &Audience) -> MutexGuard<'_, ()> {
-        let begun = Instant::now();
-        loop {
-            let turn = self.batches.lock().await;
-            if !self.hub.is_any_behind(to) || begun.elapsed() >= MAX_WAIT {
-                return turn;
-            }
-            drop(turn);
-            sleep(POLL_INTERVAL).await;
         }
     }
 }

@@ -25,6 +25,10 @@ impl Kept {
         let retention = streams.retention(route).filter(|_| request.history)?;
         Some(Self { route: route.clone(), retention })
     }
+
+    pub(super) fn route(&self) -> &Route {
+        &self.route
+    }
 }
 
 /// Refuses a union of routes one of which has a history: its messages have one position, and a union has none.
