@@ -88,6 +88,11 @@ impl Contract {
         self.bindings.iter().find(|binding| binding.covers(route))
     }
 
+    /// The same compiled schemas with other bindings, which name only files of this contract.
+    pub(crate) fn with_bindings(&self, bindings: Vec<Binding>) -> Self {
+        Self { bindings, files: self.files.clone(), checkers: self.checkers.clone() }
+    }
+
     /// The checkers of a message to `to`, each once.
     fn checkers(&self, to: &Audience, kind: &MessageType) -> Result<Vec<&Arc<Checker>>, FieldError> {
         let mut checkers: Vec<&Arc<Checker>> = Vec::new();

@@ -23,6 +23,7 @@
 //!
 //! - Everything is a pure function of the bindings and the files; [`Contract::load`] alone reads files.
 //! - Schemas are of draft 2020-12 or draft-07. `format` is asserted for [`ASSERTED_FORMATS`] and describes otherwise.
+//! - [`generate`] makes JSON Schemas, an AsyncAPI document and types for TypeScript and Python of the same contract.
 //! - A check is bounded by work, not by time: see [`Limits`](limits).
 
 mod binding;
@@ -31,6 +32,7 @@ mod contract;
 mod fault;
 mod files;
 mod formats;
+pub mod generate;
 mod graph;
 pub mod limits;
 mod load;
