@@ -1,0 +1,24 @@
+// What a close code advises, and how long to wait before the next attempt: docs/protocol.md, "Close codes" and
+// "Reconnecting".
+import type { Step } from "./types.js";
+
+/** Between two attempts, whatever the reason. */
+export const FLOOR = 100;
+
+/** An unknown code follows its range. A code of a proxy (3000 and above) must not lock a client out for ever. */
+export function advice(code: number): "stop" | "retry" | "token" {
+  if (code >= 4600 && code < 4700) return "token";
+  if ((code >= 4000 && code < 4200) || (code >= 4400 && code < 4500)) return "stop";
+  return [1000, 1002, 1003, 1007, 1008, 1009, 1010].includes(code) ? "stop" : "retry";
+}
+
+/** Full jitter from the first retry; what `closing` asks for goes first. */
+export function backoff(m: Step): number {
+  const { closing, welcome, tries } = m.state;
+  if (closing && (closing.after_ms > 0 || closing.spread_ms > 0)) {
+    return Math.max(FLOOR, closing.after_ms + m.random * closing.spread_ms);
+  }
+  const { min_ms, max_ms, spread_ms } = welcome;
+  const most = Math.min(max_ms, (min_ms + spread_ms) * 2 ** Math.min(tries, 30));
+  return Math.max(FLOOR, min_ms + m.random * Math.max(0, most - min_ms));
+}

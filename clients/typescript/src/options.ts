@@ -1,0 +1,81 @@
+// What an application gives to the client, and what it gets back.
+import type { Clock, TokenProvider } from "./driver.js";
+import type { Message, Position, SubscriptionStatus } from "./machine/types.js";
+
+/** What a client needs to continue after a reload of the page; keep it where only this tab reads it. */
+export interface Session {
+  client: string;
+  ticket?: string;
+  user?: string;
+  positions: Record<string, Position>;
+}
+
+export interface Options {
+  /** The server's `/ws`. */
+  url: string;
+  /** A token, or a function that is asked before every attempt. `null`: no user is signed in. */
+  token: TokenProvider;
+  /** The name of this tab or device: 1 to 64 characters, the same over reconnects. A random one by default. */
+  client?: string;
+  /** Where there is no global `WebSocket` (Node before 22): the class of the package `ws`. */
+  WebSocket?: unknown;
+  /** Publications that wait for a connection or a reply, at most. 100 by default, and 256 KiB of them. */
+  maxOffline?: number;
+  /** `session()` of the page before. */
+  session?: Session;
+  /** For tests. */
+  clock?: Clock;
+}
+
+export interface SubscribeOptions {
+  /** The last position that the application has: what follows it is delivered. */
+  since?: Position;
+  /**
+   * Loads the application's state, and returns the position at which it was read (read the position first); `null` if
+   * the topic has no history. Called before the first message, and again after a gap.
+   */
+  getState?: (context: { topic: string; reason: "first" | "gap" }) => Position | null | Promise<Position | null>;
+}
+
+/** `recovered` messages were missed and have come. */
+export interface Ready {
+  position?: Position;
+  recovered: number;
+}
+
+export interface Subscription {
+  readonly topic: string;
+  /** Resolves when the server has subscribed this client. Rejects if it refuses, and after `unsubscribe` or `stop`. */
+  readonly ready: Promise<Ready>;
+  readonly state: SubscriptionStatus;
+  onState(handler: (state: SubscriptionStatus) => unknown): () => void;
+  /** Nothing of this subscription is delivered from now on. */
+  unsubscribe(): void;
+}
+
+export interface PublishOptions {
+  /** 1 to 128 characters. One is made if it is absent. */
+  idempotencyKey?: string;
+  /** `false`: this client does not receive its own message. */
+  echo?: boolean;
+}
+
+export interface Published {
+  /** The id of the message. */
+  message: string;
+  position?: Position;
+  duplicate?: boolean;
+}
+
+export interface HistoryOptions {
+  since?: Position;
+  /** 0 returns the position alone. */
+  limit?: number;
+  reverse?: boolean;
+}
+
+export interface HistoryPage {
+  position: Position;
+  publications: Message[];
+  more: boolean;
+}

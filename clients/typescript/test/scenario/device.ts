@@ -1,0 +1,40 @@
+// The events of a browser, where there is none: listeners are counted, so that a test sees one that was left.
+
+export class Device {
+  readonly listeners: { on: string; name: string; listener: (event: unknown) => void }[] = [];
+  visibilityState = "visible";
+
+  /** Puts itself in the place of a browser's globals; returns the way back. */
+  install(): () => void {
+    const target = globalThis as any;
+    const part = (on: string) => ({
+      addEventListener: (name: string, listener: (event: unknown) => void) => void this.listeners.push({ on, name, listener }),
+      removeEventListener: (name: string, listener: (event: unknown) => void) => {
+        const at = this.listeners.findIndex((one) => one.on === on && one.name === name && one.listener === listener);
+        if (at >= 0) this.listeners.splice(at, 1);
+      },
+    });
+    Object.assign(target, part("window"));
+    target.document = Object.assign(part("document"), { visibilityState: "visible" });
+    return () => {
+      delete target.addEventListener;
+      delete target.removeEventListener;
+      delete target.document;
+    };
+  }
+
+  fire(on: string, name: string, event: unknown = {}): void {
+    for (const one of [...this.listeners]) if (one.on === on && one.name === name) one.listener(event);
+  }
+
+  signal(signal: "wake" | "online" | "offline" | "hide"): void {
+    if (signal === "wake") {
+      this.fire("document", "visibilitychange");
+      this.fire("window", "pageshow", { persisted: true });
+    } else if (signal === "hide") {
+      this.fire("window", "pagehide", { persisted: true });
+    } else {
+      this.fire("window", signal);
+    }
+  }
+}
