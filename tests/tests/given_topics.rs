@@ -123,3 +123,19 @@ async fn to_give_a_topic_twice_changes_nothing_and_sends_nothing() {
     publish(&world, 1).await;
     assert_eq!(alice.publication().await["offset"], 1);
 }
+
+/// A ticket names no topic: a topic that was given to one connection ends with it, and the client is told.
+#[tokio::test]
+async fn a_topic_that_was_given_to_one_connection_ends_with_it_and_the_client_is_notified() {
+    let world = World::with(kept).await;
+    let mut alice = world.connect("alice").await;
+    let path = format!("/api/v1/connections/{}/topics/order%3A1", alice.id());
+    world.put(&path).await.ok("subscription-change");
+    let position = alice.next().await["payload"]["position"].clone();
+    world.delete(&format!("/api/v1/connections/{}", alice.id())).await.ok("disconnected");
+    publish(&world, 1).await;
+    let mut alice = comes_back(&world, &alice).await;
+    assert_eq!(resumes(&mut alice, &position).await, ["unsubscribed"]);
+    publish(&world, 2).await;
+    alice.got_nothing().await;
+}

@@ -21,6 +21,9 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use tokio::{net::TcpListener, process::Command, sync::watch, task::JoinHandle, time::timeout};
 
+#[path = "http_hooks/reads.rs"]
+mod reads;
+
 const SECRET: &str = "a-secret-of-the-tests-with-32-bytes";
 
 /// An application's backend: an order can be seen by its owner, `mallory` is not admitted, and `order.place` is a call.
@@ -87,7 +90,9 @@ async fn hook(State(shared): State<Arc<Shared>>, headers: HeaderMap, body: Bytes
         "connect" => json!({
             "allow": true, "roles": ["beta"], "metadata": {"plan": "gold"}, "subscriptions": [format!("inbox:{user}")],
         }),
-        "subscribe" => json!({"allow": request["topic"] == format!("order:{user}"), "message": "not your order"}),
+        "subscribe" | "history" | "presence" => {
+            json!({"allow": request["topic"] == format!("order:{user}"), "message": "not your order"})
+        }
         "publish" => json!({"allow": request["payload"] != "rude", "message": "you are muted"}),
         "call" if request["name"] == "order.place" => json!({"result": {"order": 7, "item": request["payload"]}}),
         "call" => json!({"error": {"code": "not_found", "message": "call `order.place`"}}),
