@@ -125,7 +125,7 @@ impl Tickets for FaultyTickets {
     fn seal(&self, ticket: &Ticket) -> String {
         let mut ticket = ticket.clone();
         if self.1 == TicketFault::LeavesOutInSilence {
-            ticket.topics.truncate(60);
+            ticket.streams.truncate(60);
         }
         self.0.seal(&ticket)
     }

@@ -1,14 +1,14 @@
 //! Resume tickets: the streams that a connection had, for the client's next connection.
 
-use realtime_schema::{ClientId, Stream, Timestamp, Topic, UserId};
+use realtime_schema::{ClientId, Stream, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 /// The streams that a connection had. The server gives it to the client as an opaque, signed text, and the client
 /// gives it back when it reconnects.
 ///
 /// A ticket admits nobody: the token, the roles, the grants and the revocations are checked as for any connection. It
-/// only names streams whose past the client may read, because it received them before, and the topics that the server
-/// gave it.
+/// only names streams whose past the client may read, because it received them before. It names no topic: who may
+/// subscribe to one is decided anew on each connection (docs/decisions/0023).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ticket {
     /// The user of the connection.
@@ -26,11 +26,8 @@ pub struct Ticket {
     /// The user's own stream, the roles' and `all`, as far as the connection received them.
     #[serde(rename = "s", default, skip_serializing_if = "Vec::is_empty")]
     pub streams: Vec<Stream>,
-    /// The topics that the server gave to the connection.
-    #[serde(rename = "t", default, skip_serializing_if = "Vec::is_empty")]
-    pub topics: Vec<Topic>,
-    /// Number of streams and topics that are left out, because the ticket would be larger than
-    /// [`Ticket::MAX_CHARS`] with them. The client resumes them with a `gap`.
+    /// Number of streams that are left out, because the ticket would be larger than [`Ticket::MAX_CHARS`] with them. The
+    /// client resumes them with a `gap`.
     #[serde(rename = "l", default, skip_serializing_if = "is_zero")]
     pub left_out: u32,
 }
@@ -49,45 +46,23 @@ impl Ticket {
         self.user == *user && self.client.as_ref() == client
     }
 
-    /// True if the ticket names `stream`, so that its past may be sent to the client.
-    pub fn names(&self, stream: &Stream) -> bool {
-        match stream {
-            Stream::Topic(topic) => self.topics.contains(topic),
-            other => self.streams.contains(other),
-        }
-    }
-
-    /// Leaves out the last topics, and then the last streams, until the JSON text has at most `max_bytes`; counts them
-    /// in [`Self::left_out`]. User and client always stay.
+    /// Leaves out the last streams until the JSON text has at most `max_bytes`; counts them in [`Self::left_out`]. User
+    /// and client always stay.
     #[must_use]
     pub fn fitted(&self, max_bytes: usize) -> Self {
-        let mut fitted = Self { streams: Vec::new(), topics: Vec::new(), left_out: u32::MAX, ..self.clone() };
-        // Both lists are absent while they are empty: `,"s":[],"t":[]`.
-        let mut bytes = json_bytes(&fitted) + 14;
-        let mut left_out = self.left_out;
-        take_while_they_fit(&self.streams, &mut fitted.streams, &mut bytes, &mut left_out, max_bytes);
-        take_while_they_fit(&self.topics, &mut fitted.topics, &mut bytes, &mut left_out, max_bytes);
-        fitted.left_out = left_out;
+        let mut fitted = Self { streams: Vec::new(), left_out: u32::MAX, ..self.clone() };
+        // The list is absent while it is empty: `,"s":[]`.
+        let mut bytes = json_bytes(&fitted) + 7;
+        // Nothing follows the first name that does not fit, not even a shorter one: the result depends on the order alone.
+        let fits = |stream: &&Stream| {
+            // The name and a comma.
+            bytes += json_bytes(stream) + 1;
+            bytes <= max_bytes
+        };
+        fitted.streams = self.streams.iter().take_while(fits).cloned().collect();
+        let left_out = u32::try_from(self.streams.len() - fitted.streams.len()).unwrap_or(u32::MAX);
+        fitted.left_out = self.left_out.saturating_add(left_out);
         fitted
-    }
-}
-
-fn take_while_they_fit<T: Serialize + Clone>(
-    from: &[T],
-    to: &mut Vec<T>,
-    bytes: &mut usize,
-    left_out: &mut u32,
-    max: usize,
-) {
-    for (at, name) in from.iter().enumerate() {
-        // The name and a comma.
-        *bytes += json_bytes(name) + 1;
-        if *bytes > max {
-            // Nothing follows it, not even a shorter name: the result depends on the order alone.
-            *left_out = left_out.saturating_add(u32::try_from(from.len() - at).unwrap_or(u32::MAX));
-            return;
-        }
-        to.push(name.clone());
     }
 }
 
@@ -97,24 +72,26 @@ fn json_bytes(value: &impl Serialize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use realtime_schema::Role;
+
     use super::*;
 
-    fn ticket(topics: usize) -> Ticket {
+    fn ticket(roles: usize) -> Ticket {
+        let roles = (0..roles).map(|n| Stream::Role(Role::new(format!("team-{n}")).expect("a role")));
         Ticket {
             user: UserId::new("alice").expect("a user"),
             client: Some(ClientId::new("tab-1").expect("a client")),
             issued_at: Timestamp::from_millis(1_000),
             expires_at: Timestamp::from_millis(2_000),
-            streams: vec![Stream::All, Stream::User],
-            topics: (0..topics).map(|n| Topic::new(format!("order:\"{n}\"")).expect("a topic")).collect(),
+            streams: [Stream::All, Stream::User].into_iter().chain(roles).collect(),
             left_out: 0,
         }
     }
 
     #[test]
     fn a_ticket_is_the_same_after_it_was_written_and_read() {
-        for topics in [0, 1, 100] {
-            let ticket = ticket(topics);
+        for roles in [0, 1, 100] {
+            let ticket = ticket(roles);
             let text = serde_json::to_string(&ticket).expect("JSON");
             assert_eq!(serde_json::from_str::<Ticket>(&text).expect("a ticket"), ticket);
         }
@@ -126,12 +103,12 @@ mod tests {
         assert_eq!(all.fitted(10_000), all);
         for max in 0..2_000 {
             let fitted = all.fitted(max);
-            let kept = fitted.streams.len() + fitted.topics.len();
+            let kept = fitted.streams.len();
             assert_eq!(kept + fitted.left_out as usize, 102, "at {max} bytes");
             assert!(kept == 0 || json_bytes(&fitted) <= max, "at {max} bytes");
-            assert!(all.topics.starts_with(&fitted.topics) && all.streams.starts_with(&fitted.streams));
-            assert!(fitted.topics.is_empty() || fitted.streams.len() == 2, "topics go first");
+            assert!(all.streams.starts_with(&fitted.streams));
         }
+        assert!(all.fitted(1_000).streams.len() > 20, "most of what fits is there");
     }
 
     #[test]
@@ -143,14 +120,5 @@ mod tests {
         assert!(!ticket.belongs_to(&bob, ticket.client.as_ref()));
         assert!(!ticket.belongs_to(&alice, Some(&other)));
         assert!(!ticket.belongs_to(&alice, None));
-    }
-
-    #[test]
-    fn a_ticket_names_what_it_lists_and_nothing_else() {
-        let ticket = ticket(1);
-        let topic = |text: &str| Stream::Topic(Topic::new(text).expect("a topic"));
-        assert!(ticket.names(&Stream::User) && ticket.names(&Stream::All) && ticket.names(&topic("order:\"0\"")));
-        assert!(!ticket.names(&topic("order:\"1\"")));
-        assert!(!ticket.names(&"role:admin".parse().expect("a stream")));
     }
 }

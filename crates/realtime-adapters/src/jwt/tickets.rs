@@ -112,7 +112,6 @@ mod tests {
             issued_at: Timestamp::from_millis(0),
             expires_at: Timestamp::from_millis(1_000),
             streams: Vec::new(),
-            topics: Vec::new(),
             left_out: 0,
         }
     }

@@ -71,7 +71,7 @@ fn seal(node: &Node, connection: &Connection, streams: Vec<Stream>) -> String {
     let issued_at = node.clock.now();
     let expires_at = issued_at.after(node.settings.load().history.resume_ttl);
     let (user, client) = (connection.user.clone(), connection.client.clone());
-    node.tickets.seal(&Ticket { user, client, issued_at, expires_at, streams, topics: Vec::new(), left_out: 0 })
+    node.tickets.seal(&Ticket { user, client, issued_at, expires_at, streams, left_out: 0 })
 }
 
 /// Lets held streams go on from the client's positions, and subscribes to the topics that it resumes.
