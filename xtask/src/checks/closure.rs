@@ -38,11 +38,12 @@ pub(super) const BACKENDS: Check = Check {
 const CLOSURE: &str = "\
     async-trait bytes dyn-clone hashbrown itoa jiff jiff-core memchr proc-macro2 quote realtime-core realtime-ports
     realtime-schema ref-cast ref-cast-impl schemars schemars_derive serde serde_core serde_derive serde_derive_internals serde_json syn
-    thiserror thiserror-impl unicode-ident uuid zmij";
+    thiserror thiserror-impl twox-hash unicode-ident uuid zmij";
 
 /// Features that give a crate of the list a clock, a file system or a random number.
 const IMPURE_FEATURES: &[(&str, &[&str])] = &[
     ("jiff", &["std", "js", "tz-system", "tzdb-bundle-always", "tzdb-zoneinfo"]),
+    ("twox-hash", &["std", "random"]),
     ("uuid", &["v1", "v4", "v6", "v7", "rng", "fast-rng", "js"]),
 ];
 
