@@ -57,6 +57,7 @@ pub mod revocation;
 pub mod session;
 pub mod ticket;
 pub mod topic;
+pub mod trace;
 pub mod user_topics;
 
 mod capacity;

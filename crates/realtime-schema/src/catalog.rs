@@ -26,6 +26,7 @@ use crate::{
     server::{Ack, Closing, Control, ErrorReply, Gap, Ping, Subscribed, Unsubscribed, Welcome},
     timestamp::Timestamp,
     topic::Topic,
+    trace::{TraceEvent, TraceRequest},
     user_topics::{UserTopicChange, UserTopicList},
 };
 
@@ -83,6 +84,8 @@ pub fn catalog() -> Vec<CatalogEntry> {
         entry::<SubscriptionChange>("subscription-change", Contract::Out),
         entry::<ExplainRequest>("explain-request", Contract::In),
         entry::<Explanation>("explanation", Contract::Out),
+        entry::<TraceRequest>("trace-request", Contract::In),
+        entry::<TraceEvent>("trace-event", Contract::Out),
         entry::<UserTopicChange>("user-topic-change", Contract::Out),
         entry::<UserTopicList>("user-topic-list", Contract::Out),
         entry::<Problem>("problem", Contract::Out),

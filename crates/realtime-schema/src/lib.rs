@@ -57,6 +57,7 @@ mod text;
 mod time_span;
 mod timestamp;
 mod topic;
+mod trace;
 mod user_topics;
 
 pub use api::{
@@ -98,4 +99,5 @@ pub use text::{CallName, ClientId, MessageType, Permission, RESERVED_TYPES, Role
 pub use time_span::TimeSpan;
 pub use timestamp::Timestamp;
 pub use topic::{Grant, GrantAction, Topic, TopicPattern};
+pub use trace::{TraceEvent, TraceEventKind, TraceRequest};
 pub use user_topics::{UserTopicChange, UserTopicList};

@@ -59,6 +59,11 @@ enum Command {
     ///
     /// About a recent message by its id, or about a message that would be published now. Changes nothing. For each
     /// connection of the user it prints whether the message is for it, and why.
+    ///
+    /// With --follow: print what happens to a user or on a topic, while it happens, for a bounded time.
+    ///
+    /// Examples: `explain --user alice --message ID`, `explain --user alice --to topic:order:1`,
+    /// `explain --follow --user alice`, `explain --follow --topic order:1 --seconds 300`.
     Explain(Explain),
     /// Print the reference of every setting as Markdown: its name, its default, what it means, and its variable.
     ConfigReference,

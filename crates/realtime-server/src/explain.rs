@@ -1,10 +1,14 @@
 //! The command `explain`: asks a running server over its HTTP API.
 
+mod follow;
+
 use std::{error::Error, fmt::Write as _, time::Duration};
 
 use clap::Args;
-use realtime_schema::{ExplainRequest, Explanation, MessageId, Problem, Role, Route, Topic, UserId};
+use realtime_schema::{ExplainRequest, Explanation, MessageId, Problem, Role, Route, Topic, TraceRequest, UserId};
+use reqwest::{Response, StatusCode};
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
 
 /// How long the server may take to respond.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -13,11 +17,24 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 #[derive(Debug, Args)]
 pub(crate) struct Explain {
     /// The user whose connections are looked at.
-    #[arg(long, value_name = "ID")]
-    user: UserId,
+    #[arg(long, value_name = "ID", required_unless_present = "topic")]
+    user: Option<UserId>,
     /// The id of a recent message, from its receipt or its frame.
-    #[arg(long, value_name = "ID", conflicts_with = "to", required_unless_present = "to")]
+    #[arg(long, value_name = "ID", conflicts_with = "to", required_unless_present_any = ["to", "follow"])]
     message: Option<MessageId>,
+    /// Print what happens to the user or on the topic, from now on: a line for each message, without its payload, and for
+    /// each change of a connection or a subscription. Ends by itself, and on Ctrl-C.
+    #[arg(long, conflicts_with_all = ["message", "to"])]
+    follow: bool,
+    /// With --follow: the topic, instead of a user.
+    #[arg(long, requires = "follow", conflicts_with_all = ["user", "message", "to"])]
+    topic: Option<Topic>,
+    /// With --follow: after how many seconds to end, at most limits.trace_time of the server. 60 if not given.
+    #[arg(
+        long, value_name = "N", requires = "follow", conflicts_with_all = ["message", "to"],
+        value_parser = clap::value_parser!(u32).range(1..)
+    )]
+    seconds: Option<u32>,
     /// The recipients of a message that would be published now: all, user:ID, role:R, topic:T or connection:ID.
     #[arg(long, value_name = "ROUTE", value_parser = route)]
     to: Option<Route>,
@@ -27,7 +44,7 @@ pub(crate) struct Explain {
     /// The API key. Better in REALTIME_API_KEY than on the command line, which other users of the machine can see.
     #[arg(long, value_name = "KEY", env = "REALTIME_API_KEY", hide_env_values = true)]
     key: SecretString,
-    /// Print the server's response as JSON.
+    /// Print the server's response as JSON. With --follow: one object a line.
     #[arg(long)]
     json: bool,
 }
@@ -51,6 +68,9 @@ impl Explain {
     pub(crate) fn run(self) -> Result<(), Box<dyn Error>> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let as_json = self.json;
+        if self.follow {
+            return runtime.block_on(self.follow());
+        }
         let explanation = runtime.block_on(self.ask())?;
         if as_json {
             println!("{}", serde_json::to_string_pretty(&explanation)?);
@@ -61,20 +81,44 @@ impl Explain {
     }
 
     async fn ask(self) -> Result<Explanation, Box<dyn Error>> {
-        let Self { user, message, to, url, key, .. } = self;
-        let request = ExplainRequest { user, message, to: to.map(Into::into), except_client: None };
-        let url = format!("{}/api/v1/explain", url.trim_end_matches('/'));
         let client = reqwest::Client::builder().timeout(TIMEOUT).build()?;
-        let response = client.post(&url).bearer_auth(key.expose_secret()).json(&request).send().await?;
+        let Some(user) = &self.user else { return Err("--user is missing".into()) };
+        let (user, to) = (user.clone(), self.to.clone().map(Into::into));
+        let request = ExplainRequest { user, message: self.message, to, except_client: None };
+        let response = self.post(&client, "explain", &request).await?;
+        Ok(serde_json::from_slice(&response.bytes().await?)?)
+    }
+
+    async fn follow(self) -> Result<(), Box<dyn Error>> {
+        // Not for the whole response, which lasts as long as the trace.
+        let client = reqwest::Client::builder().connect_timeout(TIMEOUT).read_timeout(follow::SILENCE).build()?;
+        let request = TraceRequest { user: self.user.clone(), topic: self.topic.clone(), seconds: self.seconds };
+        let response = tokio::time::timeout(TIMEOUT, self.post(&client, "trace", &request)).await??;
+        follow::follow(response, self.json).await
+    }
+
+    /// The response of the server to a request that it accepted.
+    async fn post(
+        &self,
+        client: &reqwest::Client,
+        path: &str,
+        request: &impl Serialize,
+    ) -> Result<Response, Box<dyn Error>> {
+        let url = format!("{}/api/v1/{path}", self.url.trim_end_matches('/'));
+        let response = client.post(&url).bearer_auth(self.key.expose_secret()).json(request).send().await?;
         let status = response.status();
-        let body = response.bytes().await?;
         if status.is_success() {
-            return Ok(serde_json::from_slice(&body)?);
+            return Ok(response);
         }
-        match serde_json::from_slice::<Problem>(&body) {
-            Ok(problem) => Err(format!("{url}: {}", problem.detail).into()),
-            Err(_) => Err(format!("{url}: the response is {status}; is this the address of the server?").into()),
-        }
+        Err(refusal(&url, status, &response.bytes().await?).into())
+    }
+}
+
+/// What a refusal of the server says.
+fn refusal(url: &str, status: StatusCode, body: &[u8]) -> String {
+    match serde_json::from_slice::<Problem>(body) {
+        Ok(problem) => format!("{url}: {}", problem.detail),
+        Err(_) => format!("{url}: the response is {status}; is this the address of the server?"),
     }
 }
 

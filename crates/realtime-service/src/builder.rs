@@ -33,6 +33,7 @@ use crate::{
     settings::Settings,
     streams::{Streams, StreamsParts},
     subscriptions::{Subscriptions, SubscriptionsParts},
+    trace::Traces,
     user_topics::UserTopics,
 };
 
@@ -201,6 +202,7 @@ impl ServiceBuilder {
         let expiry = streams.expire_by_age();
         let control = ControlFrames { clock: clock.clone(), metrics: metrics.clone() };
         let recent = Arc::new(Recent::new(settings.clone()));
+        let traces = Arc::new(Traces::new(registry.clone(), pubsub.clone(), settings.clone(), clock.clone()));
         let presence = Arc::new(Presence::new(PresenceParts {
             registry: registry.clone(),
             pubsub: pubsub.clone(),
@@ -217,6 +219,7 @@ impl ServiceBuilder {
             streams: streams.clone(),
             presence: presence.clone(),
             recent: recent.clone(),
+            traces: traces.clone(),
         }));
         let user_topics = Arc::new(UserTopics::new(
             settings.clone(),
@@ -236,6 +239,7 @@ impl ServiceBuilder {
             streams: streams.clone(),
             journal: journal.clone(),
             recent: recent.clone(),
+            traces: traces.clone(),
             receipts,
         }));
         let admissions = Admissions::new(
@@ -254,7 +258,7 @@ impl ServiceBuilder {
             admissions,
             authorizations,
             revocations,
-            connections: Connections::new(registry, subscriptions.clone()),
+            connections: Connections::new(registry, subscriptions.clone(), traces.clone()),
             hooks: self.handler.map(|handler| Hooks { handler, service: |node| Arc::new(Service(node)) }),
             settings,
             clock,
@@ -269,6 +273,7 @@ impl ServiceBuilder {
             user_topics,
             presence,
             recent,
+            traces,
             publisher,
             publish_rates: PublishRates::default(),
             _expiry: expiry,

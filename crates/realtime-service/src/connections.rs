@@ -6,7 +6,7 @@ use realtime_core::connection::ConnectionUpdate;
 use realtime_ports::{ConnectionRegistry, RegisterError, Selection, WebSocketConnection};
 use realtime_schema::{Closing, Connection, ConnectionId, ConnectionInfo, Role, TokenInfo, UserId};
 
-use crate::subscriptions::Subscriptions;
+use crate::{subscriptions::Subscriptions, trace::Traces};
 
 mod listing;
 
@@ -14,22 +14,28 @@ mod listing;
 pub(crate) struct Connections {
     registry: Arc<dyn ConnectionRegistry>,
     subscriptions: Arc<Subscriptions>,
+    traces: Arc<Traces>,
 }
 
 impl Connections {
-    pub(crate) fn new(registry: Arc<dyn ConnectionRegistry>, subscriptions: Arc<Subscriptions>) -> Self {
-        Self { registry, subscriptions }
+    pub(crate) fn new(
+        registry: Arc<dyn ConnectionRegistry>,
+        subscriptions: Arc<Subscriptions>,
+        traces: Arc<Traces>,
+    ) -> Self {
+        Self { registry, subscriptions, traces }
     }
 
     /// Adds a connection: from the return on it is sent messages, and may have up to `max_topics` subscriptions.
     pub(crate) fn add(
         &self,
-        connection: Arc<Connection>,
+        connection: &Arc<Connection>,
         socket: Arc<dyn WebSocketConnection>,
         max_topics: u32,
     ) -> Result<(), RegisterError> {
         // Registered first: a connection whose id is a duplicate must not touch the other's subscriptions.
-        self.registry.register(connection, socket.clone())?;
+        self.registry.register(connection.clone(), socket.clone())?;
+        self.traces.opened(connection);
         self.subscriptions.attach(socket, max_topics);
         Ok(())
     }
@@ -63,7 +69,8 @@ impl Connections {
         token: Option<Box<TokenInfo>>,
     ) -> Option<Arc<Connection>> {
         let change = ConnectionUpdate { roles: Some(roles), token: Some(token), ..ConnectionUpdate::default() };
-        self.registry.update(id, change)
+        let updated = self.registry.update(id, change);
+        updated.inspect(|connection| self.traces.refreshed(connection))
     }
 
     /// The handle of a connection.

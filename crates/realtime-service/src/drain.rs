@@ -10,6 +10,7 @@ use crate::{admission::DRAINING, node::Node};
 /// Returns how many are left.
 pub(crate) async fn drain(node: &Node, deadline: Duration) -> usize {
     node.admissions.start_draining();
+    node.traces.stop();
     let closing = closing(node);
     tracing::info!(connections = node.connections.count(), spread_ms = closing.spread_ms, "draining");
     node.connections.close_all(&closing);

@@ -27,6 +27,7 @@
 //!
 //! - Publishing, subscribing and disconnecting: the methods of [`realtime_ports::RealtimeService`].
 //! - Serving connections: [`Service::admit`] and [`Service::serve`], which `endpoint::websocket` calls.
+//! - Finding out what happens: [`Service::explain`] for a message, [`Service::trace`] for a user or a topic.
 //! - Limits and times: [`Settings`]. Counters: [`Service::metrics`]. The end: [`Service::drain`].
 //! - The application's hooks: [`realtime_ports::ConnectionHandler`], passed to [`ServiceBuilder::handler`].
 //! - Examples: `embed_axum`, `application`, `custom_verifier`, `custom_registry`, `test_a_handler`.
@@ -67,6 +68,7 @@ mod settings;
 mod streams;
 mod subscriptions;
 mod to_end;
+mod trace;
 mod user_topics;
 
 pub use admission::Admission;
@@ -80,5 +82,6 @@ pub use refusals::RefusalCounts;
 pub use service::Service;
 pub use settings::{
     AdmissionSettings, HistorySettings, LivenessSettings, PresenceSettings, PublishingSettings, RevocationSettings,
-    Settings, StoreSettings,
+    Settings, StoreSettings, TraceSettings,
 };
+pub use trace::{Trace, TraceError};

@@ -13,7 +13,7 @@ use crate::{
     admission::Admissions, authorization::Authorizations, connections::Connections, control::ControlFrames,
     journal::Journal, metrics::Metrics, outbound::OutboundShared, page_turns::PageTurns, presence::Presence,
     publish::Publisher, publish_rates::PublishRates, recent::Recent, revocations::Revocations, settings::LiveSettings,
-    streams::Streams, subscriptions::Subscriptions, user_topics::UserTopics,
+    streams::Streams, subscriptions::Subscriptions, trace::Traces, user_topics::UserTopics,
 };
 
 /// The application's hooks.
@@ -50,6 +50,7 @@ pub(crate) struct Node {
     pub(crate) subscriptions: Arc<Subscriptions>,
     pub(crate) user_topics: Arc<UserTopics>,
     pub(crate) recent: Arc<Recent>,
+    pub(crate) traces: Arc<Traces>,
     pub(crate) connections: Connections,
     pub(crate) presence: Arc<Presence>,
     pub(crate) publisher: Arc<Publisher>,

@@ -18,6 +18,7 @@ use crate::{
     settings::LiveSettings,
     streams::Streams,
     to_end::{self, Begun},
+    trace::Traces,
 };
 
 mod batch;
@@ -42,6 +43,7 @@ pub(crate) struct Publisher {
     /// The way to the durable store; `None` without one.
     journal: Option<Arc<Journal>>,
     recent: Arc<Recent>,
+    traces: Arc<Traces>,
     receipts: Receipts,
     turns: Turns,
 }
@@ -58,16 +60,29 @@ pub(crate) struct PublisherParts {
     pub(crate) streams: Arc<Streams>,
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) recent: Arc<Recent>,
+    pub(crate) traces: Arc<Traces>,
     /// The receipts that the store has kept.
     pub(crate) receipts: Receipts,
 }
 
 impl Publisher {
     pub(crate) fn new(parts: PublisherParts) -> Self {
-        let PublisherParts { node, settings, bus, clock, ids, metrics, hub, streams, journal, recent, receipts } =
-            parts;
+        let PublisherParts {
+            node,
+            settings,
+            bus,
+            clock,
+            ids,
+            metrics,
+            hub,
+            streams,
+            journal,
+            recent,
+            traces,
+            receipts,
+        } = parts;
         let turns = Turns::default();
-        Self { node, settings, bus, clock, ids, metrics, hub, streams, journal, recent, receipts, turns }
+        Self { node, settings, bus, clock, ids, metrics, hub, streams, journal, recent, traces, receipts, turns }
     }
 
     /// Publishes one message of the backend or the application, once for each idempotency key.
@@ -132,7 +147,7 @@ impl Publisher {
             let mut results = self.publish_kept(kept, vec![request], once).await;
             return results.pop().expect("a result for each request");
         }
-        let note = Note::of(&request);
+        let note = self.note(&request);
         let (id, envelope) = self.envelope(request);
         let receipt = self.receipt(id, note, self.bus.publish(envelope).await?);
         drop(turn);
@@ -145,6 +160,11 @@ impl Publisher {
         Ok(receipt)
     }
 
+    /// What is to be known of a publication once it is done.
+    fn note(&self, request: &PublishRequest) -> Option<Note> {
+        self.recent.note(request, self.traces.is_active())
+    }
+
     /// The message's id, and what the bus is to carry.
     fn envelope(&self, request: PublishRequest) -> (MessageId, Arc<Envelope>) {
         let stamp = Stamp { id: self.ids.message_id(), now: self.clock.now() };
@@ -152,11 +172,16 @@ impl Publisher {
     }
 
     /// What the publisher gets.
-    fn receipt(&self, id: MessageId, note: Note, published: Published) -> Receipt {
+    fn receipt(&self, id: MessageId, note: Option<Note>, published: Published) -> Receipt {
         self.metrics.publications_total.fetch_add(1, Relaxed);
         let Published { delivered, other_nodes, position, .. } = published;
         let receipt = Receipt { id, delivered, other_nodes, position, duplicate: false };
-        self.recent.published(note, &receipt);
+        if let Some(note) = note {
+            if note.kind.is_some() {
+                self.traces.published(&note, &receipt);
+            }
+            self.recent.published(note, &receipt);
+        }
         receipt
     }
 }

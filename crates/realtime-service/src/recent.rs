@@ -8,7 +8,9 @@ use std::{
     },
 };
 
-use realtime_schema::{Audience, ClientId, ConnectionId, MessageId, PublishRequest, Receipt, StreamPosition, Topic};
+use realtime_schema::{
+    Audience, ClientId, ConnectionId, MessageId, MessageType, PublishRequest, Receipt, StreamPosition, Topic,
+};
 
 use crate::settings::LiveSettings;
 
@@ -21,16 +23,13 @@ pub(crate) struct Recent {
 }
 
 /// What routing looks at in a request, taken before the request is consumed.
-#[derive(Clone)]
 pub(crate) struct Note {
-    to: Audience,
-    except_client: Option<ClientId>,
-}
-
-impl Note {
-    pub(crate) fn of(request: &PublishRequest) -> Self {
-        Self { to: request.to.clone(), except_client: request.except_client.clone() }
-    }
+    pub(crate) to: Audience,
+    pub(crate) except_client: Option<ClientId>,
+    /// The type of the message; `None` if nothing is traced.
+    pub(crate) kind: Option<MessageType>,
+    /// How many publications are remembered.
+    limit: usize,
 }
 
 /// A publication. Its payload is not kept.
@@ -86,9 +85,21 @@ impl Recent {
         self.settings.load().publishing.explained
     }
 
-    /// Adds a publication. On the path of every one: it copies no payload and visits no recipient.
+    /// What is to be known of a publication; `None` if it is neither remembered nor traced. On the path of every one: it
+    /// copies no payload.
+    pub(crate) fn note(&self, request: &PublishRequest, is_traced: bool) -> Option<Note> {
+        let limit = self.limit();
+        (limit > 0 || is_traced).then(|| Note {
+            to: request.to.clone(),
+            except_client: request.except_client.clone(),
+            kind: is_traced.then(|| request.kind.clone()),
+            limit,
+        })
+    }
+
+    /// Adds a publication. Visits no recipient.
     pub(crate) fn published(&self, note: Note, receipt: &Receipt) {
-        let Note { to, except_client } = note;
+        let Note { to, except_client, limit, .. } = note;
         let Receipt { id, delivered, position, .. } = receipt;
         let publication = Publication {
             number: self.number(),
@@ -98,7 +109,7 @@ impl Recent {
             delivered: *delivered,
             position: position.clone(),
         };
-        push(&self.publications, publication, self.limit());
+        push(&self.publications, publication, limit);
     }
 
     pub(crate) fn opened(&self, connection: ConnectionId) {

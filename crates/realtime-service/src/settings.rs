@@ -44,6 +44,8 @@ pub struct Settings {
     pub presence: PresenceSettings,
     /// How many revocations are kept, and how long.
     pub revocations: RevocationSettings,
+    /// How many traces may run, and how long.
+    pub traces: TraceSettings,
     /// How many topics users may be given.
     pub user_topics: UserTopicLimits,
     /// When clients should reconnect.
@@ -193,6 +195,24 @@ impl Default for RevocationSettings {
     }
 }
 
+/// How many traces of users and topics may run, and how long.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TraceSettings {
+    /// Maximum traces at once; 0 for none.
+    pub max: usize,
+    /// Maximum duration of a trace.
+    pub max_duration: Duration,
+    /// Maximum events of a trace that wait for its reader. Over it, they are counted and not kept.
+    pub events: usize,
+}
+
+impl Default for TraceSettings {
+    fn default() -> Self {
+        Self { max: 16, max_duration: Duration::from_secs(600), events: 1_000 }
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -205,6 +225,7 @@ impl Default for Settings {
             store: StoreSettings::default(),
             presence: PresenceSettings::default(),
             revocations: RevocationSettings::default(),
+            traces: TraceSettings::default(),
             user_topics: UserTopicLimits { per_user: 50, total: 100_000 },
             reconnect: Reconnect { min_ms: 250, max_ms: 30_000, spread_ms: 1_000 },
             drain_rate: 500,

@@ -11,7 +11,7 @@ use realtime_schema::{
     ConnectionId, Control, Origin, Route, Subscribed, Subscription, Topic, TopicInfo, Unsubscribed, UnsubscribedReason,
 };
 
-use crate::{control::ControlFrames, presence::Presence, recent::Recent, streams::Streams};
+use crate::{control::ControlFrames, presence::Presence, recent::Recent, streams::Streams, trace::Traces};
 
 mod bus_interest;
 mod changes;
@@ -59,6 +59,7 @@ pub(crate) struct Subscriptions {
     streams: Arc<Streams>,
     presence: Arc<Presence>,
     recent: Arc<Recent>,
+    traces: Arc<Traces>,
     /// One change of a connection's subscriptions at a time.
     changes: Changes,
     /// `None` if the bus delivers everything anyway.
@@ -74,13 +75,14 @@ pub(crate) struct SubscriptionsParts<'a> {
     pub(crate) streams: Arc<Streams>,
     pub(crate) presence: Arc<Presence>,
     pub(crate) recent: Arc<Recent>,
+    pub(crate) traces: Arc<Traces>,
 }
 
 impl Subscriptions {
     pub(crate) fn new(parts: SubscriptionsParts<'_>) -> Self {
-        let SubscriptionsParts { registry, pubsub, bus, control, streams, presence, recent } = parts;
+        let SubscriptionsParts { registry, pubsub, bus, control, streams, presence, recent, traces } = parts;
         let interest = bus.is_selective().then(|| BusInterest::new(bus.clone()));
-        Self { registry, pubsub, control, streams, presence, recent, changes: Changes::default(), interest }
+        Self { registry, pubsub, control, streams, presence, recent, traces, changes: Changes::default(), interest }
     }
 
     /// Lets a connection subscribe, to at most `max_topics` topics.
@@ -92,6 +94,7 @@ impl Subscriptions {
     pub(crate) fn detach(&self, id: ConnectionId) {
         let left = self.pubsub.detach(id);
         self.presence.detach(id, &left);
+        self.traces.detached(id, &left);
         if let Some(interest) = &self.interest {
             interest.leave(left.into_iter().map(|subscription| Route::Topic(subscription.topic)));
         }
@@ -115,11 +118,12 @@ impl Subscriptions {
     }
 
     fn join_now(&self, id: ConnectionId, request: JoinRequest) -> Joined {
-        let topic = request.topic.clone();
+        let (topic, origin) = (request.topic.clone(), request.origin);
         let joined = self.subscribe_now(id, request)?;
         if joined.new {
             self.presence.follow(id, &topic);
             self.recent.joined(id, &topic);
+            self.traces.subscribed(id, &topic, origin);
         }
         Ok(joined)
     }
@@ -141,6 +145,7 @@ impl Subscriptions {
         self.presence.follow(id, topic);
         if left {
             self.recent.left(id, topic);
+            self.traces.unsubscribed(id, topic, notice.as_ref());
         }
         // Also without a subscription: one that is being made may have a gate already.
         self.end_stream(id, &Route::Topic(topic.clone()));

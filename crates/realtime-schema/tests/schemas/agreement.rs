@@ -6,7 +6,8 @@ use jsonschema::Validator;
 use proptest::prelude::*;
 use realtime_schema::{
     BatchRequest, ClientId, DisconnectRequest, ExplainRequest, Grant, HistoryQuery, JwtClaims, MessageType,
-    PresenceQuery, PublishRequest, QueryParams, RevocationQuery, RevocationRequest, Stream, Topic, TopicQuery, UserId,
+    PresenceQuery, PublishRequest, QueryParams, RevocationQuery, RevocationRequest, Stream, Topic, TopicQuery,
+    TraceRequest, UserId,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -39,6 +40,7 @@ fn every_example_of_a_request_is_read() {
     every_example_is_read::<BatchRequest>("batch-request");
     every_example_is_read::<DisconnectRequest>("disconnect-request");
     every_example_is_read::<ExplainRequest>("explain-request");
+    every_example_is_read::<TraceRequest>("trace-request");
     every_example_is_read::<TopicQuery>("topic-query");
     every_example_is_read::<HistoryQuery>("history-query");
     every_example_is_read::<PresenceQuery>("presence-query");

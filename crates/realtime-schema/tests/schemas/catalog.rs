@@ -121,6 +121,8 @@ fn breakages() -> Vec<(&'static str, &'static str, Value)> {
         ("subscription-change", "/changed", json!("yes")),
         ("explain-request", "/user", json!("")),
         ("explanation", "/connections/0/reason", json!(7)),
+        ("trace-request", "/topic", json!("two words")),
+        ("trace-event", "/delivered", json!(-1)),
         ("user-topic-change", "/connections", json!(-1)),
         ("user-topic-list", "/topics", json!(["two words"])),
         ("problem", "/errors", json!([{"path": "to"}])),

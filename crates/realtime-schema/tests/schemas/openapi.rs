@@ -88,6 +88,7 @@ fn the_paths_are_those_of_the_protocol_page() {
             "get /api/v1/topics/{topic}/history",
             "get /api/v1/topics/{topic}/presence",
             "get /api/v1/topics/{topic}/subscribers",
+            "post /api/v1/trace",
             "delete /api/v1/users/{id}/connections",
             "get /api/v1/users/{id}/connections",
             "get /api/v1/users/{id}/history",

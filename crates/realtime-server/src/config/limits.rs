@@ -73,6 +73,12 @@ pub struct LimitsConfig {
     /// Most publications of this node that `POST /api/v1/explain` remembers, without their payloads, and most changes of
     /// subscriptions; 0 for none.
     pub explained_publications: usize,
+    /// Most traces (`POST /api/v1/trace`) at once; 0 for none. Over it: `limit_exceeded`.
+    pub traces: usize,
+    /// How long a trace may last.
+    pub trace_time: Span,
+    /// Most events of a trace that wait for its reader. Over it, they are counted and not kept.
+    pub trace_events: usize,
     /// Messages per second that a connection may publish in the long run. Over it: `rate_limited`. They count as commands
     /// too.
     pub publishes_per_second: u32,
@@ -124,6 +130,9 @@ impl Default for LimitsConfig {
             queue_bytes: client.queue_bytes,
             max_publish_bytes: settings.publishing.max_bytes,
             explained_publications: settings.publishing.explained,
+            traces: settings.traces.max,
+            trace_time: settings.traces.max_duration.into(),
+            trace_events: settings.traces.events,
             publishes_per_second: client.publishes_per_second,
             publish_burst: client.publish_burst,
             user_publishes_per_second: client.user_publishes_per_second,
@@ -154,6 +163,7 @@ impl LimitsConfig {
             ("limits.queue_messages", self.queue_messages.into()),
             ("limits.queue_bytes", self.queue_bytes),
             ("limits.max_publish_bytes", count(self.max_publish_bytes)),
+            ("limits.trace_events", count(self.trace_events)),
             ("limits.publishes_per_second", self.publishes_per_second.into()),
             ("limits.publish_burst", self.publish_burst.into()),
             ("limits.user_publishes_per_second", self.user_publishes_per_second.into()),
@@ -171,6 +181,9 @@ impl LimitsConfig {
         ]);
         if self.revocation_duration.0.is_zero() {
             problems.add("limits.revocation_duration", "is 0; give the longest lifetime of your tokens");
+        }
+        if self.trace_time.0.as_secs() == 0 {
+            problems.add("limits.trace_time", "is under 1s; to forbid traces set limits.traces = 0");
         }
         if self.header_bytes < 8192 {
             problems.add("limits.header_bytes", "is under 8192, which the HTTP library needs");
@@ -217,6 +230,9 @@ impl LimitsConfig {
         self.queue_bytes = new.queue_bytes;
         self.max_publish_bytes = new.max_publish_bytes;
         self.explained_publications = new.explained_publications;
+        self.traces = new.traces;
+        self.trace_time = new.trace_time;
+        self.trace_events = new.trace_events;
         self.publishes_per_second = new.publishes_per_second;
         self.publish_burst = new.publish_burst;
         self.user_publishes_per_second = new.user_publishes_per_second;
@@ -249,6 +265,9 @@ impl LimitsConfig {
         settings.admission.verify_timeout = self.verify_timeout.0;
         settings.publishing.max_bytes = self.max_publish_bytes;
         settings.publishing.explained = self.explained_publications;
+        settings.traces.max = self.traces;
+        settings.traces.max_duration = self.trace_time.0;
+        settings.traces.events = self.trace_events;
         settings.user_topics.per_user = self.user_topics;
         settings.user_topics.total = self.all_user_topics;
         settings.revocations.max = self.revocations;

@@ -17,6 +17,14 @@ pub(super) enum End {
 }
 
 impl End {
+    /// The reason of a close by this node, for a person.
+    pub(super) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Ours(closing) => Some(&closing.reason),
+            Self::Theirs(_) | Self::Gone => None,
+        }
+    }
+
     /// Who or what ended the connection, for the log.
     pub(super) fn by(&self) -> &'static str {
         match self {

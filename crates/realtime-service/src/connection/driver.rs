@@ -236,6 +236,7 @@ impl<S: Socket> Driver<S> {
     }
 
     fn put_gaps_first(&self, gaps: Vec<Gap>, batch: &mut VecDeque<Frame>) {
+        gaps.iter().for_each(|gap| self.node.traces.gap(&self.connection, gap));
         for gap in gaps.into_iter().rev() {
             batch.push_front(self.node.control.encode(&Control::Gap(gap)));
         }
@@ -249,7 +250,14 @@ impl<S: Socket> Driver<S> {
         add(&self.node.metrics.history_pages_total, 1);
         let Page { dropped, gap, frames, replies, .. } = page;
         self.put_gaps_first(dropped, batch);
-        batch.extend(gap.map(|gap| self.node.control.encode(&Control::Gap(gap))));
+        if let Some(gap) = gap {
+            self.node.traces.gap(&self.connection, &gap);
+            batch.push_back(self.node.control.encode(&Control::Gap(gap)));
+        }
+        if self.node.traces.is_active() {
+            let messages = frames.iter().map(|frame| u64::from(frame.messages())).sum();
+            self.node.traces.history(&self.connection, stream, messages);
+        }
         batch.extend(frames);
         batch.extend(replies.iter().map(|reply| self.node.control.encode(reply)));
     }
@@ -297,6 +305,9 @@ impl<S: Socket> Driver<S> {
             for effect in effects.drain(..) {
                 match effect {
                     Effect::Send(control) => {
+                        if let Control::Error(error) = &control {
+                            self.node.traces.refused(&self.connection, error);
+                        }
                         let _ = self.outbound.send(&self.node.control.encode(&control));
                     }
                     Effect::Ping => self.ping = true,

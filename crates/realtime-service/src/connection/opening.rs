@@ -48,7 +48,7 @@ pub(super) fn open(node: &Node, id: ConnectionId, admission: Admission) -> Resul
 
     // An empty queue takes any frame.
     let _ = outbound.send(&node.control.encode(&welcome(&session, &connection, now, wall, streams)));
-    if let Err(error) = node.connections.add(connection.clone(), outbound.clone(), session.limits().subscriptions) {
+    if let Err(error) = node.connections.add(&connection, outbound.clone(), session.limits().subscriptions) {
         tracing::error!(%error, "duplicate connection id");
         return Err(Refusal::new(RefusalReason::Internal, "the connection could not be registered"));
     }

@@ -87,7 +87,7 @@ pub(super) async fn resume(
         let Some(route) = route_of(&connection, &stream) else { continue };
         if !outbound.look(|queue| queue.is_held(&route)) {
             // Live since the welcome: what was before can't be sent any more.
-            notify(&node, &outbound, &Control::Gap(Gap::after(stream, &position, GapReason::NotGranted)));
+            send_gap(&node, &connection, &outbound, Gap::after(stream, &position, GapReason::NotGranted));
             continue;
         }
         held.push(Resumed {
@@ -116,7 +116,7 @@ pub(super) async fn resume(
         .partition(|(topic, _, origin)| origin.is_none() && given.iter().any(|known| known.topic == *topic));
     for (topic, position, _) in live {
         let gap = Gap::after(Stream::Topic(topic), &position, GapReason::NotGranted);
-        notify(&node, &outbound, &Control::Gap(gap));
+        send_gap(&node, &connection, &outbound, gap);
     }
     let asked = others.iter().filter(|(.., origin)| origin.is_none()).map(|(topic, ..)| topic.clone()).collect();
     let denied = node.authorizations.denied(connection.clone(), asked).await;
@@ -144,7 +144,7 @@ async fn join(
 ) -> bool {
     if !node.streams.has_history(&Route::Topic(topic.clone())) {
         let gap = Gap::after(Stream::Topic(topic.clone()), position, GapReason::NoHistory);
-        notify(node, outbound, &Control::Gap(gap));
+        send_gap(node, connection, outbound, gap);
     }
     outbound.look(|queue| queue.expect_resumed());
     let request = JoinRequest { topic, origin, start: Start::after(position), owed: Some(Owed::Resumed) };
@@ -157,6 +157,11 @@ async fn join(
         outbound.look(|queue| queue.not_resumed());
     }
     joined.is_ok()
+}
+
+fn send_gap(node: &Node, connection: &Connection, outbound: &Outbound, gap: Gap) {
+    node.traces.gap(connection, &gap);
+    notify(node, outbound, &Control::Gap(gap));
 }
 
 fn notify(node: &Node, outbound: &Outbound, control: &Control) {

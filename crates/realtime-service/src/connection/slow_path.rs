@@ -36,10 +36,11 @@ impl<S: Socket> Driver<S> {
 
     async fn end(&mut self, end: End) {
         self.forget();
-        let ended_by = end.by();
+        let (ended_by, reason) = (end.by(), end.reason().map(str::to_owned));
         let code = close(&self.node, &mut self.socket, end).await;
         self.node.metrics.closes.record(code);
         log::disconnected(&self.node, &self.connection, code, ended_by);
+        self.node.traces.closed(&self.connection, code, ended_by, reason.as_deref());
         hooks::closed(&self.node, &self.connection, code).await;
     }
 

@@ -5,7 +5,6 @@ use std::{mem, sync::Arc};
 use realtime_schema::{ClientLimits, PublishRequest};
 
 use super::{PublishResult, Publisher, backend_key, kept::Kept};
-use crate::recent::Note;
 
 /// Maximum publications of one portion.
 const MAX_PORTION: u32 = 64;
@@ -92,13 +91,16 @@ impl Batch<'_> {
             drop(turn);
             return self.record(results).await;
         }
-        let note = Note::of(first);
-        let (ids, envelopes): (Vec<_>, Vec<_>) =
-            requests.into_iter().map(|request| publisher.envelope(request)).unzip();
+        let begin = |request| {
+            let note = publisher.note(&request);
+            let (id, envelope) = publisher.envelope(request);
+            ((id, note), envelope)
+        };
+        let (begun, envelopes): (Vec<_>, Vec<_>) = requests.into_iter().map(begin).unzip();
         let published = publisher.bus.publish_batch(envelopes).await;
         drop(turn);
         let results =
-            ids.into_iter().zip(published).map(|(id, published)| Ok(publisher.receipt(id, note.clone(), published?)));
+            begun.into_iter().zip(published).map(|((id, note), published)| Ok(publisher.receipt(id, note, published?)));
         self.record(results.collect()).await;
     }
 

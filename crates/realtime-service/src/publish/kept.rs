@@ -9,7 +9,7 @@ use realtime_ports::{PublishError, Published};
 use realtime_schema::{FieldError, PublishRequest, Route, Stream};
 
 use super::{PublishResult, Publisher};
-use crate::{journal::OnceKey, recent::Note, streams::Streams};
+use crate::{journal::OnceKey, streams::Streams};
 
 /// The history that a publication goes to.
 #[derive(Clone, Debug)]
@@ -56,17 +56,18 @@ impl Publisher {
         requests: Vec<PublishRequest>,
         once: Option<OnceKey>,
     ) -> Vec<PublishResult> {
-        let (overflow, note) = match requests.first() {
-            Some(first) => (self.settings.load().namespaces.overflow(&first.to), Note::of(first)),
-            None => return Vec::new(),
-        };
-        let mut messages = Vec::with_capacity(requests.len());
+        let Some(first) = requests.first() else { return Vec::new() };
+        let overflow = self.settings.load().namespaces.overflow(&first.to);
+        let (mut begun, mut messages) = (Vec::with_capacity(requests.len()), Vec::with_capacity(requests.len()));
         for request in requests {
             let stamp = Stamp { id: self.ids.message_id(), now: self.clock.now() };
+            let note = self.note(&request);
             let message = from_request(request, stamp);
-            messages.extend(prepare_publication(&message, overflow).map(|prepared| (stamp.id, prepared)));
+            if let Some(prepared) = prepare_publication(&message, overflow) {
+                begun.push((stamp.id, note));
+                messages.push((stamp.id, prepared));
+            }
         }
-        let ids: Vec<_> = messages.iter().map(|(id, _)| *id).collect();
         let Kept { route, retention } = kept;
         let appended = match &self.journal {
             Some(journal) => journal.append(route, retention, messages, once).await,
@@ -78,12 +79,13 @@ impl Publisher {
         match appended {
             Ok(appended) => {
                 let published = |index| Published::locally(appended.delivered).at(appended.position(index));
-                ids.into_iter()
+                begun
+                    .into_iter()
                     .enumerate()
-                    .map(|(index, id)| Ok(self.receipt(id, note.clone(), published(index))))
+                    .map(|(index, (id, note))| Ok(self.receipt(id, note, published(index))))
                     .collect()
             }
-            Err(error) => ids.iter().map(|_| Err(PublishError::Store(error.clone()))).collect(),
+            Err(error) => begun.iter().map(|_| Err(PublishError::Store(error.clone()))).collect(),
         }
     }
 }

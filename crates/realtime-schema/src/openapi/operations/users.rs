@@ -1,10 +1,12 @@
 //! Operations about a user: the topics that a user has, and the messages that reach one.
 
 use super::{
-    BadRequest, Components, LimitExceeded, NotFound, Operation, PLAIN, TOPIC, Tag, TooLarge, USER, json, required,
+    BadRequest, Components, LimitExceeded, NotFound, Operation, PLAIN, Response, TOPIC, Tag, TooLarge, USER, json,
+    required,
 };
 use crate::{
     explain::{ExplainRequest, Explanation},
+    trace::{TraceEvent, TraceRequest},
     user_topics::{UserTopicChange, UserTopicList},
 };
 
@@ -57,6 +59,20 @@ pub(super) const OPERATIONS: &[Operation] = &[
         body: required(Components::request::<ExplainRequest>),
         response: json(Components::response::<Explanation>),
         refusals: &[BadRequest, NotFound, TooLarge],
+        ..PLAIN
+    },
+    Operation {
+        method: "post",
+        path: "/api/v1/trace",
+        id: "trace",
+        tag: Tag::Explaining,
+        summary: "Show what happens to a user or on a topic, while it happens",
+        description: "One JSON object a line (NDJSON), each as it happens on this node: messages without their payloads, \
+                      connections, subscriptions and gaps. Ends by itself, after `seconds` or when the server stops; the \
+                      last line says why. `limit_exceeded` if `limits.traces` are running.",
+        body: required(Components::request::<TraceRequest>),
+        response: Response { media: &["application/x-ndjson"], schema: Components::response::<TraceEvent> },
+        refusals: &[BadRequest, TooLarge, LimitExceeded],
         ..PLAIN
     },
 ];

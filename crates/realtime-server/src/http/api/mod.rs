@@ -8,6 +8,7 @@ mod presence;
 mod publish;
 mod revocations;
 mod topics;
+mod trace;
 mod user_topics;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/users/{id}/topics", get(user_topics::list))
         .route("/users/{id}/topics/{topic}", put(user_topics::give).delete(user_topics::take))
         .route("/explain", post(explain::explain))
+        .route("/trace", post(trace::trace))
         .route("/revocations", get(revocations::list).post(revocations::revoke))
         .route("/revocations/{id}", delete(revocations::remove))
         .route("/topics", get(topics::topics))
