@@ -263,7 +263,7 @@ fn write_header(buffer: &mut [u8]) -> usize {
 
 /// The index and the length of the text in a frame that [`write_header`] made.
 fn read_header(frame: &[u8]) -> Option<(usize, usize)> {
-    let extended = |bytes: &[u8]| bytes.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+    let extended = |bytes: &[u8]| bytes.iter().fold(0, |length, byte| (length << 8) + usize::from(*byte));
     match *frame.get(1)? {
         126 => Some((4, extended(frame.get(2..4)?))),
         127 => Some((10, extended(frame.get(2..10)?))),
@@ -336,5 +336,11 @@ mod tests {
             assert_eq!(again.wire(), sent.wire());
             assert_eq!((again.text_len(), again.messages(), again.label()), (length, 1, Some(&label)));
         }
+    }
+
+    #[test]
+    fn a_frame_is_shown_as_its_texts() {
+        let joined = Frame::joined(&[framed(1), framed(2)]).expect("some");
+        assert_eq!(format!("{joined:?}"), r#"["1", "11"]"#);
     }
 }

@@ -90,6 +90,16 @@ mod tests {
     }
 
     #[test]
+    fn a_bucket_that_has_all_its_tokens_is_the_same_as_a_new_one() {
+        let mut bucket = TokenBucket::full(2, ms(0));
+        assert!(bucket.is_full(10, 2, ms(0)));
+        bucket.take(10, 2, ms(0)).expect("the burst");
+        assert!(!bucket.is_full(10, 2, ms(99)) && bucket.is_full(10, 2, ms(100)));
+        assert!(!TokenBucket::full(0, ms(0)).is_full(0, 0, ms(999)), "a burst and a rate of 0 count as 1");
+        assert!(TokenBucket::full(0, ms(0)).is_full(0, 0, ms(1_000)));
+    }
+
+    #[test]
     fn time_that_goes_back_neither_refills_nor_panics() {
         let mut bucket = TokenBucket::full(1, ms(1_000));
         assert!(bucket.take(1, 1, ms(1_000)).is_ok());

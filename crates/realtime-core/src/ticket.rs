@@ -67,7 +67,7 @@ impl Ticket {
 }
 
 fn json_bytes(value: &impl Serialize) -> usize {
-    serde_json::to_string(value).map_or(usize::MAX / 2, |text| text.len())
+    serde_json::to_string(value).expect("names and numbers have a JSON form").len()
 }
 
 #[cfg(test)]
@@ -90,11 +90,25 @@ mod tests {
 
     #[test]
     fn a_ticket_is_the_same_after_it_was_written_and_read() {
-        for roles in [0, 1, 100] {
-            let ticket = ticket(roles);
+        for (roles, left_out) in [(0, 0), (1, 0), (100, 0), (1, 7)] {
+            let ticket = Ticket { left_out, ..ticket(roles) };
             let text = serde_json::to_string(&ticket).expect("JSON");
             assert_eq!(serde_json::from_str::<Ticket>(&text).expect("a ticket"), ticket);
+            assert_eq!(text.contains(r#""l":"#), left_out > 0, "{text}");
         }
+    }
+
+    #[test]
+    fn nothing_is_left_out_for_which_there_is_room_beside_the_largest_count() {
+        // What is counted beyond the text: the count itself, and a comma after the last name.
+        let spare = r#","l":4294967295"#.len() + 1;
+        let all = ticket(3);
+        let bytes = json_bytes(&all) + spare;
+        assert_eq!(all.fitted(bytes), all);
+        let fitted = all.fitted(bytes - 1);
+        assert_eq!((fitted.streams.len(), fitted.left_out), (4, 1));
+        let before = Ticket { left_out: 5, ..all };
+        assert_eq!(before.fitted(bytes - 1).left_out, 6, "what was left out before is still left out");
     }
 
     #[test]

@@ -287,6 +287,7 @@ fn a_publication_with_a_history_says_its_stream_and_its_offset() {
     });
     assert_eq!(serde_json::from_str::<Value>(text(&frame)).expect("JSON"), expected);
     assert_eq!(frame.label().map(|label| label.overflow), Some(Overflow::Drop));
+    assert_eq!(frame.text_len(), text(&frame).len());
     let kept = frame.kept().expect("kept");
     assert_eq!((kept.first, kept.last, kept.except.as_ref().map(AsRef::as_ref)), (17, 17, Some("tab")));
 

@@ -124,6 +124,32 @@ mod tests {
     }
 
     #[test]
+    fn a_full_table_is_searched_for_room_at_intervals_and_says_when_to_come_back() {
+        for (rate, wait_ms) in [(1, 1_000), (4, 250), (1_000, 100)] {
+            let (mut buckets, limits) = (Buckets::new(), limits(rate, 1, 1));
+            assert_eq!(buckets.take(&0, limits, Duration::ZERO), Ok(()));
+            let refused = buckets.take(&1, limits, Duration::ZERO);
+            assert_eq!(refused, Err(Duration::from_millis(wait_ms)), "at {rate} a second");
+        }
+        let (mut buckets, limits) = (Buckets::new(), limits(1_000, 1, 1));
+        assert_eq!(buckets.take(&0, limits, Duration::ZERO), Ok(()));
+        assert!(buckets.take(&1, limits, Duration::ZERO).is_err());
+        assert!(buckets.take(&1, limits, Duration::from_millis(99)).is_err(), "not searched again so soon");
+        assert_eq!(buckets.take(&1, limits, Duration::from_millis(100)), Ok(()));
+    }
+
+    #[test]
+    fn a_small_table_is_not_searched_and_a_large_one_each_time_it_has_doubled() {
+        let (mut buckets, limits) = (Buckets::new(), limits(1, 2, 1_000));
+        let take = |buckets: &mut Buckets<u32>, key, at| buckets.take(&key, limits, Duration::from_secs(at));
+        (0..10).for_each(|key| take(&mut buckets, key, 0).expect("a token"));
+        take(&mut buckets, 10, 3_600).expect("a token");
+        assert_eq!(buckets.len(), 11, "ten are full again, and cost less than the search");
+        (11..100).for_each(|key| take(&mut buckets, key, 3_600).expect("a token"));
+        assert_eq!((buckets.len(), buckets.sweep_at), (90, 108), "at 64 the ten were removed, and 54 stayed");
+    }
+
+    #[test]
     fn a_table_that_is_used_by_many_keys_once_each_stays_small() {
         let mut buckets = Buckets::new();
         for n in 0..100_000_u64 {

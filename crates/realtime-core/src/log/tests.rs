@@ -64,6 +64,47 @@ fn one_message_is_kept_however_large_it_is() {
 }
 
 #[test]
+fn what_fits_exactly_is_kept_and_no_more_is_evicted_than_asked_for() {
+    let filled = || {
+        let mut log = Log::new(Epoch(7));
+        (1..=3).for_each(|offset| log.append(frame(offset, 10), 0));
+        log
+    };
+    let each = filled().bytes() / 3;
+    for (bytes, kept) in [(3 * each, vec![1, 2, 3]), (3 * each - 1, vec![2, 3]), (0, vec![3])] {
+        let mut log = filled();
+        let freed = log.trim(Bounds { entries: 3, bytes });
+        assert_eq!((offsets(log.from(0)), freed), (kept, filled().bytes() - log.bytes()), "{bytes} bytes");
+    }
+    for (bytes, kept) in [(0, vec![1, 2, 3]), (each, vec![2, 3]), (each + 1, vec![3]), (9 * each, vec![])] {
+        let mut log = filled();
+        let freed = log.evict(bytes);
+        assert_eq!((offsets(log.from(0)), freed), (kept, filled().bytes() - log.bytes()), "{bytes} bytes");
+        assert_eq!(log.bytes(), log.len() * each);
+    }
+}
+
+#[test]
+fn a_log_that_begins_another_epoch_keeps_its_messages_and_counts_on() {
+    let mut log = Log::new(Epoch(7));
+    (1..=3).for_each(|offset| log.append(frame(offset, 1), 0));
+    log.trim(Bounds { entries: 2, bytes: usize::MAX });
+    assert_eq!(log.unknown(), 1, "a client of another epoch gets what is kept");
+    log.begin_epoch(Epoch(8));
+    assert_eq!((log.epoch(), log.position()), (Epoch(8), StreamPosition { epoch: "8".into(), offset: 3 }));
+    assert_eq!(offsets(log.from(0)), [2, 3]);
+    assert_eq!(log.unknown(), 3, "of the earlier epoch a client may have received anything");
+}
+
+#[test]
+fn a_log_that_begins_after_others_were_forgotten_begins_above_their_offsets() {
+    let epochs = Epochs { generation: Epoch(7), forgotten: 10, rolled_back: false };
+    let log = Log::begin(&epochs);
+    assert_eq!((log.began(), log.top(), log.floor(), log.epoch()), (10, 10, 10, Epoch(7)));
+    assert_eq!(Log::new(Epoch(7)).began(), 0);
+}
+
+#[test]
 fn a_stream_that_becomes_quiet_gives_back_what_it_needed() {
     let mut log = Log::new(Epoch(7));
     (1..=1_000).for_each(|offset| log.append(frame(offset, 1), offset));

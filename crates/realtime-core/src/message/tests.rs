@@ -111,6 +111,8 @@ fn a_duplicate_route_is_looked_up_once() {
 
 #[test]
 fn users_never_overlap_and_neither_do_connections() {
+    let one = Route::Role(role(1)).into();
+    assert!(!plan(&one).overlap, "one route alone has each connection once");
     for routes in
         [vec![Route::User(user(1)), Route::User(user(2))], vec![Route::Connection(id(1)), Route::Connection(id(2))]]
     {

@@ -156,6 +156,40 @@ fn latest_keeps_the_newest_of_each_type_and_route() {
 }
 
 #[test]
+fn a_gauge_finds_room_where_a_history_has_what_waits_and_drops_nothing() {
+    let mut queue = OutboundQueue::default();
+    queue.push(frame("cpu", "a", 1, Overflow::Latest), LIMITS);
+    queue.push(frame("t", "b", 2, Overflow::Close), LIMITS);
+    queue.push(gates::kept(3), LIMITS);
+    assert_eq!(queue.push(frame("cpu", "a", 4, Overflow::Latest), LIMITS), Verdict::Queued { dropped: 0 });
+    assert!(queue.has_gate(&gates::stream()));
+    assert_eq!(payloads(&mut queue), (vec![1, 2, 4], vec![]));
+}
+
+#[test]
+fn only_a_history_that_drops_for_slow_readers_makes_room() {
+    let mut queue = OutboundQueue::default();
+    for offset in 1..=3 {
+        queue.push(gates::kept_with(offset, Overflow::Close), LIMITS);
+    }
+    assert_eq!(queue.push(encode_control(&Control::Ping(Ping {}), Timestamp::EPOCH), LIMITS), Verdict::Full);
+    assert_eq!(queue.push(gates::kept_with(4, Overflow::Close), LIMITS), Verdict::Full);
+    assert_eq!(payloads(&mut queue).0, [1, 2, 3]);
+}
+
+#[test]
+fn a_message_to_a_history_leaves_its_stream_to_it_from_the_oldest_that_waits() {
+    let mut queue = OutboundQueue::default();
+    queue.push(frame("t", "b", 9, Overflow::Close), LIMITS);
+    queue.push(gates::kept(2), LIMITS);
+    queue.push(gates::kept(3), LIMITS);
+    assert_eq!(queue.push(gates::kept(4), LIMITS), Verdict::CatchingUp);
+    assert_eq!((queue.len(), queue.bytes()), (1, frame("t", "b", 9, Overflow::Close).text_len()));
+    assert!(queue.has_open());
+    assert_eq!(gates::read_on(&mut queue), [2, 3, 4]);
+}
+
+#[test]
 fn a_queue_holds_what_the_server_gives_until_the_client_resumes_or_the_hold_expires() {
     let mut queue = OutboundQueue::default();
     assert!(!queue.is_holding());
@@ -196,7 +230,12 @@ fn an_idle_queue_keeps_no_memory_and_a_busy_one_keeps_its_messages() {
     }
     queue.rest();
     assert_eq!(payloads(&mut queue).0.len(), 10, "it was not idle");
-    assert!(queue.frames.capacity() > 0, "for the next burst");
+    assert!(queue.frames.capacity() >= 9, "for the next burst");
+    for n in 0..5 {
+        queue.push(frame("t", "a", n, Overflow::Close), limits);
+    }
+    assert_eq!(payloads(&mut queue).0.len(), 5);
+    assert_eq!(queue.frames.capacity(), KEPT, "a small burst keeps room for another one");
     queue.rest();
     assert_eq!(queue.frames.capacity(), 0);
     for n in 0..4 {

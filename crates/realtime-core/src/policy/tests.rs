@@ -85,6 +85,12 @@ fn with(pattern: &str, change: impl FnOnce(&mut Namespace)) -> Namespace {
     namespace
 }
 
+#[test]
+fn a_history_without_numbers_keeps_1000_messages_of_an_hour_in_one_mebibyte() {
+    let expected = Retention { size: 1_000, age: Duration::from_secs(60 * 60), bytes: 1_048_576 };
+    assert_eq!(Retention::default(), expected);
+}
+
 fn kept(size: u32) -> Retention {
     Retention { size, ..Retention::default() }
 }

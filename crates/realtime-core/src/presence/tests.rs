@@ -110,6 +110,22 @@ fn reports_are_due_at_once_after_a_quiet_time_and_then_at_intervals() {
 }
 
 #[test]
+fn a_topic_is_empty_once_every_user_is_gone_and_that_was_reported() {
+    let mut presence = TopicPresence::new(0);
+    assert!(presence.is_empty() && !presence.contains(id(1)));
+    presence.join(id(1), &user(1), 0);
+    assert!(!presence.is_empty() && presence.contains(id(1)) && !presence.contains(id(2)));
+    presence.take_change(second(0));
+    assert!(!presence.is_empty(), "a user is there");
+    presence.leave(id(1), second(10));
+    assert!(!presence.is_empty() && !presence.contains(id(1)), "in the grace period the user is still there");
+    presence.expire(second(10));
+    assert!(!presence.is_empty(), "the leave was not reported");
+    presence.take_change(second(10));
+    assert!(presence.is_empty());
+}
+
+#[test]
 fn pages_have_a_limit_and_a_budget_and_at_least_one_user() {
     let mut presence = TopicPresence::new(0);
     (0..5).for_each(|n| assert!(presence.join(id(n), &user(n), n)));

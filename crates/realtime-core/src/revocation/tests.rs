@@ -69,6 +69,20 @@ fn the_same_target_again_extends_it_and_never_ends_it_sooner() {
 }
 
 #[test]
+fn an_entry_refuses_until_its_end_and_not_at_it_whether_it_was_removed_or_not() {
+    let mut set = Revocations::default();
+    assert!(set.is_empty());
+    for n in 1..=2 {
+        set.add(id(n), entry(Target::Token(format!("t{n}")), at(100)), at(0), 9).expect("there is room");
+    }
+    assert!(!set.is_empty() && set.len() == 2);
+    let known =
+        |now| (set.find(&(&claims("alice", Some("t1"), None)).into(), now).is_some(), set.page(None, 9, now).len());
+    assert_eq!(known(Timestamp::from_millis(99_999)), (true, 2));
+    assert_eq!(known(at(100)), (false, 0));
+}
+
+#[test]
 fn a_request_says_what_is_wrong_at_each_field() {
     let paths = |request: RevocationRequest| -> Vec<String> {
         let errors = Wanted::read(request, at(10)).expect_err("invalid");

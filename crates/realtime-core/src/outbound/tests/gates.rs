@@ -12,15 +12,24 @@ use crate::{
 const EPOCHS: Epochs = Epochs { generation: Epoch(7), forgotten: 0, rolled_back: false };
 const PAGE: PageLimits = PageLimits { messages: 2, bytes: 10_000 };
 
-fn stream() -> Route {
+pub(super) fn stream() -> Route {
     Route::Topic("a".parse().expect("a topic"))
 }
 
 /// The frame of the message with this offset, whose payload is the offset.
-fn kept(offset: u32) -> Frame {
-    prepare_publication(&message("t", "a", offset), Overflow::Drop)
-        .expect("of a stream")
-        .finish(Epoch(7), offset.into())
+pub(super) fn kept(offset: u32) -> Frame {
+    kept_with(offset, Overflow::Drop)
+}
+
+pub(super) fn kept_with(offset: u32, overflow: Overflow) -> Frame {
+    prepare_publication(&message("t", "a", offset), overflow).expect("of a stream").finish(Epoch(7), offset.into())
+}
+
+/// The offsets that a queue reads of a history with the messages 1 to 4.
+pub(super) fn read_on(queue: &mut OutboundQueue) -> Vec<u64> {
+    let limits = PageLimits { messages: 9, bytes: 10_000 };
+    let page = queue.take_page(&stream(), &log(4), &EPOCHS, None, limits, &mut VecDeque::new());
+    offsets(&page.expect("a page"))
 }
 
 /// A history with the messages 1 to `top`.

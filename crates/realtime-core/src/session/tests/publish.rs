@@ -67,6 +67,12 @@ fn a_granted_message_is_published_and_then_acknowledged_with_its_id_and_position
 }
 
 #[test]
+fn a_log_of_a_publication_names_its_topic_and_never_its_payload() {
+    let shown = format!("{:?}", publication());
+    assert!(shown.contains("room:1") && shown.contains("Number(7)") && !shown.contains("hello"), "{shown}");
+}
+
+#[test]
 fn a_message_without_an_id_is_published_without_a_reply() {
     let mut world = world(PublishPolicy::Authenticated, &[]);
     world.receive(r#"{"action":"publish","topic":"room:1","type":"said","payload":1}"#);
