@@ -43,6 +43,8 @@ struct State {
     listen: bool,
     /// True while it waits for a slow reader.
     blocked: bool,
+    /// True while what the task polls waits for [room](Outbound::room).
+    full: bool,
     turn: Turn,
     phase: Phase,
 }
@@ -110,7 +112,7 @@ impl Outbound {
         let mut state = self.state();
         state.set_waker(task);
         (state.awake, state.blocked) = (false, false);
-        let listen = mem::take(&mut state.listen);
+        let mut listen = mem::take(&mut state.listen);
         let closing = matches!(state.phase, Phase::Closing(_));
         let open = matches!(state.phase, Phase::Open);
         let next = if open && state.turn != Turn::Waiting && state.queue.has_open() {
@@ -128,6 +130,10 @@ impl Outbound {
         } else {
             None
         };
+        if state.full && !state.is_half_full(self.shared.limits) {
+            state.full = false;
+            listen = true;
+        }
         Work { next, listen, outdated: state.queue.take_outdated() }
     }
 
@@ -173,6 +179,17 @@ impl Outbound {
         .await;
     }
 
+    /// Waits until the queue is at most half full: a step that queues many control frames waits before each, so that it
+    /// does not fill the queue of a client that reads. For what the connection's task polls.
+    pub(crate) async fn room(&self) {
+        poll_fn(|_| {
+            let mut state = self.state();
+            state.full = matches!(state.phase, Phase::Open) && state.is_half_full(self.shared.limits);
+            if state.full { Poll::Pending } else { Poll::Ready(()) }
+        })
+        .await;
+    }
+
     /// Frees the memory that bursts have left.
     pub(crate) fn rest(&self) {
         self.state().queue.rest();
@@ -193,6 +210,10 @@ impl State {
             Some(known) => known.clone_from(task),
             none => *none = Some(task.clone()),
         }
+    }
+
+    fn is_half_full(&self, limits: QueueLimits) -> bool {
+        self.queue.len() > limits.messages / 2 || self.queue.bytes() > limits.bytes / 2
     }
 
     /// Wakes the task if it sleeps. Under the lock, because that saves a clone of the waker for each message; waking

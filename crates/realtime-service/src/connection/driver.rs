@@ -116,7 +116,7 @@ impl<S: Socket> Driver<S> {
     pub(super) fn new(node: Arc<Node>, opened: Opened, socket: S) -> Self {
         let Opened { connection, session, outbound, permit, given } = opened;
         Self {
-            pending: hooks::opened(&node, &connection, given),
+            pending: hooks::opened(&node, &connection, &outbound, given),
             armed: session.deadline(),
             node,
             connection,

@@ -13,6 +13,7 @@ use super::pending::Pending;
 use crate::{
     metrics::add,
     node::{Hooks, Node},
+    outbound::Outbound,
 };
 
 fn context(hooks: &Hooks, node: &Arc<Node>, connection: &Arc<Connection>) -> HookContext {
@@ -20,12 +21,17 @@ fn context(hooks: &Hooks, node: &Arc<Node>, connection: &Arc<Connection>) -> Hoo
 }
 
 /// Subscribes a connection that was opened to what the application gave it, and calls the application's hook.
-pub(super) fn opened(node: &Arc<Node>, connection: &Arc<Connection>, given: Vec<Topic>) -> Option<Pending> {
+pub(super) fn opened(
+    node: &Arc<Node>,
+    connection: &Arc<Connection>,
+    outbound: &Arc<Outbound>,
+    given: Vec<Topic>,
+) -> Option<Pending> {
     let hooks = node.hooks.as_ref()?;
     let (handler, context) = (hooks.handler.clone(), context(hooks, node, connection));
-    let (node, connection) = (node.clone(), connection.clone());
+    let (node, connection, outbound) = (node.clone(), connection.clone(), outbound.clone());
     Some(Box::pin(async move {
-        subscribe(&node, connection.id, given).await;
+        subscribe(&node, connection.id, &outbound, given).await;
         let _ = run(&node, "on_open", &connection, handler.on_open(context)).await;
         None
     }))
@@ -33,8 +39,9 @@ pub(super) fn opened(node: &Arc<Node>, connection: &Arc<Connection>, given: Vec<
 
 /// Subscribes a connection to the topics that the application gave it. One that can't have them all is closed, so that
 /// its client reconnects and misses nothing.
-async fn subscribe(node: &Node, id: ConnectionId, given: Vec<Topic>) {
+async fn subscribe(node: &Node, id: ConnectionId, outbound: &Outbound, given: Vec<Topic>) {
     for topic in given {
+        outbound.room().await;
         match node.subscriptions.subscribe(id, &topic, Origin::Server).await {
             Ok(_) => {}
             Err(SubscribeError::NotConnected) => return,

@@ -84,6 +84,7 @@ pub(super) async fn resume(
     let ResumeRequest { id, streams, topics } = request;
     let mut held = Vec::with_capacity(streams.len());
     for (stream, position, may_read) in streams {
+        outbound.room().await;
         let Some(route) = route_of(&connection, &stream) else { continue };
         if !outbound.look(|queue| queue.is_held(&route)) {
             // Live since the welcome: what was before can't be sent any more.
@@ -115,12 +116,14 @@ pub(super) async fn resume(
         .into_iter()
         .partition(|(topic, _, origin)| origin.is_none() && given.iter().any(|known| known.topic == *topic));
     for (topic, position, _) in live {
+        outbound.room().await;
         let gap = Gap::after(Stream::Topic(topic), &position, GapReason::NotGranted);
         send_gap(&node, &connection, &outbound, gap);
     }
     let asked = others.iter().filter(|(.., origin)| origin.is_none()).map(|(topic, ..)| topic.clone()).collect();
     let denied = node.authorizations.denied(connection.clone(), asked).await;
     for (topic, position, origin) in others {
+        outbound.room().await;
         let origin = origin.unwrap_or(Origin::Authorizer);
         if denied.contains(&topic) || !join(&node, &connection, &outbound, topic.clone(), &position, origin).await {
             let notice = Unsubscribed { topic, reason: UnsubscribedReason::Revoked };

@@ -147,6 +147,32 @@ impl Logs {
         true
     }
 
+    /// Forgets the streams that `goes` selects, with their messages, except those with pending commits. `note` gets each
+    /// of them, and the largest offset that a forgotten stream has reached.
+    pub(super) fn forget_all(&self, goes: impl Fn(&Route) -> bool, note: impl Fn(&Route, &Log, u64)) {
+        for shard in &self.shards {
+            shard.write().unwrap_or_else(PoisonError::into_inner).retain(|route, stream| {
+                if !goes(route) {
+                    return true;
+                }
+                let mut state = stream.state();
+                if state.writes == 0 {
+                    state.forgotten = true;
+                    note(route, &state.log, self.lost_after(state.log.top()));
+                    self.count.fetch_sub(1, Relaxed);
+                }
+                !state.forgotten
+            });
+        }
+    }
+
+    /// A stream was forgotten at `top`, and messages that it did not keep may follow: its next offset is larger, and a
+    /// client that is at `top` gets a gap. Returns the largest offset that a forgotten stream has reached.
+    pub(super) fn lost_after(&self, top: u64) -> u64 {
+        let next = top.saturating_add(1);
+        self.forgotten.fetch_max(next, Relaxed).max(next)
+    }
+
     fn place(&self, route: &Route) -> &RwLock<Shard> {
         // The low bits only: there are 64.
         #[allow(clippy::cast_possible_truncation)]

@@ -28,20 +28,23 @@ impl Restored {
 
 impl Streams {
     /// Takes over what a store has kept, before the node serves anyone. Returns the positions of the streams that begin
-    /// another epoch, because their end may have been lost.
+    /// another epoch, because their end may have been lost, and the streams that no longer have a history.
     pub(crate) fn restore(&self, restored: Restored) -> Vec<Record> {
         let (now, generation) = (self.now(), self.epochs().generation.generation());
-        let mut begun = Vec::new();
+        let mut changed = Vec::new();
         for (route, (position, messages)) in restored.0 {
             let mut log = self.restored_log(&route, &position, messages);
+            let Some(retention) = self.retention(&route) else {
+                // What was published to it meanwhile is kept nowhere: a client of before gets a gap.
+                let reached = self.logs.lost_after(log.top());
+                changed.push(Record::Forgotten { route, reached });
+                continue;
+            };
             if log.epoch().generation() != generation {
                 log.begin_epoch(self.epochs().generation);
-                begun.push(Record::Position { route: route.clone(), epoch: log.epoch().0, top: log.top() });
+                changed.push(Record::Position { route: route.clone(), epoch: log.epoch().0, top: log.top() });
             }
-            let retention = self.retention(&route);
-            if let Some(retention) = retention {
-                log.trim(bounds(retention));
-            }
+            log.trim(bounds(retention));
             let (bytes, oldest) = (log.bytes(), log.oldest());
             self.bytes.fetch_add(bytes, Relaxed);
             let stream = self.logs.write(&route, |stream, state| {
@@ -49,14 +52,13 @@ impl Streams {
                 stream.clone()
             });
             match oldest {
-                // Messages of a stream that no longer has a history expire at once.
-                Some(oldest) => self.by_messages().push(retention.map_or(0, |it| millis(it.age)), oldest, stream),
+                Some(oldest) => self.by_messages().push(millis(retention.age), oldest, stream),
                 None => self.quiet(stream, now),
             }
         }
         self.expire();
         self.keep_total();
-        begun
+        changed
     }
 
     fn restored_log(&self, route: &Route, position: &Log, messages: Vec<Appended>) -> Log {

@@ -162,6 +162,21 @@ impl Streams {
         }
     }
 
+    /// Forgets the streams that have no history by the settings of now. What is published to them meanwhile is kept
+    /// nowhere: a client that comes back when they have a history again gets a gap.
+    pub(crate) fn forget_without_history(&self) {
+        self.logs.forget_all(
+            |route| !self.has_history(route),
+            |route, log, reached| {
+                self.bytes.fetch_sub(log.bytes(), Relaxed);
+                add(&self.metrics.history_forgotten_total, 1);
+                if let Some(notes) = &self.notes {
+                    notes.forgotten(route, reached);
+                }
+            },
+        );
+    }
+
     fn note_forgotten(&self, stream: &StreamLog, reached: u64) {
         if let Some(notes) = &self.notes {
             notes.forgotten(stream.route(), reached);
