@@ -6,7 +6,7 @@ use realtime_schema::FieldError;
 use serde_json::Value;
 
 use crate::{
-    limits::{FAULT_STEPS, steps},
+    limits::{BASE_STEPS, FAULT_STEPS, steps},
     metered::{Meter, Metered, MeteredJson, is_sure},
     wording::{fault, faults},
 };
@@ -22,6 +22,13 @@ impl Checker {
     /// Checks a payload that was read from `bytes` bytes of text.
     pub(crate) fn check(&self, payload: &Value, bytes: usize) -> Result<(), Vec<FieldError>> {
         self.metered(payload, &Meter::new(steps(bytes)), &Meter::new(FAULT_STEPS))
+    }
+
+    /// Whether a value fits; `None` if that takes too many steps.
+    pub(crate) fn fits(&self, value: &Value) -> Option<bool> {
+        let meter = Meter::new(BASE_STEPS);
+        let fits = self.0.is_valid(Metered::new(value, &meter));
+        (!meter.is_exhausted()).then_some(fits)
     }
 
     /// The same with meters of the caller: one for the decision, one for the list of faults.

@@ -93,6 +93,11 @@ impl Contract {
         Self { bindings, files: self.files.clone(), checkers: self.checkers.clone() }
     }
 
+    /// The checker of a schema that a binding names.
+    pub(crate) fn checker(&self, path: &SchemaPath) -> &Checker {
+        &self.checkers[path]
+    }
+
     /// The checkers of a message to `to`, each once.
     fn checkers(&self, to: &Audience, kind: &MessageType) -> Result<Vec<&Arc<Checker>>, FieldError> {
         let mut checkers: Vec<&Arc<Checker>> = Vec::new();

@@ -24,10 +24,12 @@
 //! - Everything is a pure function of the bindings and the files; [`Contract::load`] alone reads files.
 //! - Schemas are of draft 2020-12 or draft-07. `format` is asserted for [`ASSERTED_FORMATS`] and describes otherwise.
 //! - [`generate`] makes JSON Schemas, an AsyncAPI document and types for TypeScript and Python of the same contract.
+//! - [`compat`] says of each change between two contracts whom it breaks, with an example.
 //! - A check is bounded by work, not by time: see [`Limits`](limits).
 
 mod binding;
 mod checker;
+pub mod compat;
 mod contract;
 mod fault;
 mod files;
