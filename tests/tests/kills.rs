@@ -1,5 +1,5 @@
-//! A server that is killed while messages flow: a client that is not ours gets every message of a topic, of its user and
-//! of its role, in order and none twice; without a data directory every loss has its gap.
+//! A server that is killed while messages flow: a client that is not ours, and our TypeScript client, get every message of
+//! a topic, of the user and of a role, in order and none twice; without a data directory every loss has its gap.
 #![cfg(unix)]
 
 use std::{
@@ -119,6 +119,14 @@ impl Server {
     }
 }
 
+/// The program that follows.
+enum Program {
+    /// Written by hand with the npm package `ws`.
+    Ws,
+    /// Our TypeScript client, bundled in this file. Two of its tokens expire.
+    TypeScript(PathBuf),
+}
+
 /// The client, in a process of its own.
 struct Follower {
     process: Child,
@@ -126,12 +134,21 @@ struct Follower {
 }
 
 impl Follower {
-    async fn connect(node: &Path, server: &Server) -> Self {
-        let claims = json!({"roles": ["admin"], "grants": ["subscribe:order:*"]});
-        let token = Issuer::hmac().token("alice", &claims);
-        let mut process = Command::new(node)
-            .arg(folder().join("follow.mjs"))
-            .args([&format!("ws://127.0.0.1:{}/ws?token={token}", server.port), "order:1"])
+    async fn connect(node: &Path, program: &Program, server: &Server) -> Self {
+        let url = format!("ws://127.0.0.1:{}/ws", server.port);
+        let mut command = Command::new(node);
+        match program {
+            Program::Ws => {
+                let claims = json!({"roles": ["admin"], "grants": ["subscribe:order:*"]});
+                let token = Issuer::hmac().token("alice", &claims);
+                command.arg(folder().join("follow.mjs")).arg(format!("{url}?token={token}"))
+            }
+            Program::TypeScript(bundle) => {
+                command.arg(folder().join("typescript.mjs")).arg(bundle).args([&url, Issuer::SECRET])
+            }
+        };
+        let mut process = command
+            .arg("order:1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .kill_on_drop(true)
@@ -169,13 +186,40 @@ fn node(test: &str) -> Option<PathBuf> {
 /// What the client got of each stream: the numbers, with `None` for a gap.
 type Received = BTreeMap<String, Vec<Option<u64>>>;
 
+/// What the client reported.
+#[derive(Default)]
+struct Seen {
+    received: Received,
+    /// Gaps, and what should not be.
+    odd: Vec<Value>,
+    /// Tokens of the client that the server has refused because they had expired.
+    expired: u64,
+    /// Streams whose last message has come.
+    complete: usize,
+}
+
+impl Seen {
+    fn take(&mut self, line: Value) {
+        if let (Some(stream), Some(n)) = (line["stream"].as_str(), line["n"].as_u64()) {
+            self.received.entry(stream.to_owned()).or_default().push(Some(n));
+            self.complete += usize::from(n == MESSAGES);
+        } else if let Some(stream) = line["gap"].as_str() {
+            self.received.entry(stream.to_owned()).or_default().push(None);
+            self.odd.push(line);
+        } else if let Some(count) = line["expired"].as_u64() {
+            self.expired = count;
+        } else if line["ack"].is_null() && line["welcome"].is_null() {
+            self.odd.push(line);
+        }
+    }
+}
+
 /// Publishes, kills and cuts; returns what the client got when it has the last message of each stream.
-async fn story(node: &Path, durable: bool) -> (Received, Vec<Value>) {
+async fn story(node: &Path, program: &Program, durable: bool) -> Seen {
     let mut server = Server::start(durable).await;
-    let mut follower = Follower::connect(node, &server).await;
+    let mut follower = Follower::connect(node, program, &server).await;
     let streams = [json!({"topic": "order:1"}), json!({"user": "alice"}), json!({"role": "admin"})];
-    let (mut received, mut odd) = (Received::new(), Vec::new());
-    let mut last = 0;
+    let mut seen = Seen::default();
     for n in 1..=MESSAGES {
         for to in &streams {
             server.publish(to, n).await;
@@ -186,40 +230,32 @@ async fn story(node: &Path, durable: bool) -> (Received, Vec<Value>) {
         if n % (MESSAGES / CUTS) == 50 {
             follower.cut().await;
         }
-    }
-    while last < streams.len() {
-        let line = follower.next().await;
-        if let (Some(stream), Some(n)) = (line["stream"].as_str(), line["n"].as_u64()) {
-            received.entry(stream.to_owned()).or_default().push(Some(n));
-            last += usize::from(n == MESSAGES);
-        } else if let Some(stream) = line["gap"].as_str() {
-            received.entry(stream.to_owned()).or_default().push(None);
-            odd.push(line);
-        } else if line["ack"].is_null() && line["welcome"].is_null() {
-            odd.push(line);
+        if n == MESSAGES * 4 / 5 && matches!(program, Program::TypeScript(_)) {
+            while seen.expired < 2 {
+                seen.take(follower.next().await);
+            }
         }
     }
-    (received, odd)
+    while seen.complete < streams.len() {
+        seen.take(follower.next().await);
+    }
+    seen
 }
 
-#[tokio::test]
-async fn three_kills_and_ten_cuts_lose_nothing_with_a_data_directory() {
-    let Some(node) = node("three_kills_and_ten_cuts_lose_nothing_with_a_data_directory") else { return };
-    let (received, odd) = timeout(STORY, story(&node, true)).await.expect("a story in time");
-    assert_eq!(odd, Vec::<Value>::new(), "no gap, no fault");
+/// Every message of each stream, in order, none twice.
+fn assert_complete(seen: Seen) {
+    assert_eq!(seen.odd, Vec::<Value>::new(), "no gap, no fault");
     let all: Vec<_> = (1..=MESSAGES).map(Some).collect();
-    assert_eq!(received.keys().collect::<Vec<_>>(), ["role:admin", "topic:order:1", "user"]);
-    for (stream, numbers) in received {
+    assert_eq!(seen.received.keys().collect::<Vec<_>>(), ["role:admin", "topic:order:1", "user"]);
+    for (stream, numbers) in seen.received {
         assert_eq!(numbers, all, "{stream}");
     }
 }
 
-#[tokio::test]
-async fn without_a_data_directory_every_loss_has_its_gap() {
-    let Some(node) = node("without_a_data_directory_every_loss_has_its_gap") else { return };
-    let (received, odd) = timeout(STORY, story(&node, false)).await.expect("a story in time");
-    assert!(odd.iter().all(|line| line["fault"].is_null()), "{odd:?}");
-    for (stream, numbers) in received {
+/// Each message that is missing is behind a gap.
+fn assert_losses_have_gaps(seen: Seen) {
+    assert!(seen.odd.iter().all(|line| line["fault"].is_null()), "{:?}", seen.odd);
+    for (stream, numbers) in seen.received {
         let mut before = 0;
         for pair in numbers.windows(2) {
             before = pair[0].unwrap_or(before);
@@ -233,6 +269,60 @@ async fn without_a_data_directory_every_loss_has_its_gap() {
         }
         assert_eq!(numbers.last(), Some(&Some(MESSAGES)), "{stream}");
     }
+}
+
+/// Our TypeScript client in one file, unless its packages are not installed.
+async fn bundle(test: &str, to: &Path) -> Option<Program> {
+    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("../clients/typescript");
+    let esbuild = client.join("node_modules/.bin/esbuild");
+    if !esbuild.exists() {
+        skip(
+            test,
+            "the client's packages are not installed; run `npm ci --prefix clients/typescript --ignore-scripts`",
+        );
+        return None;
+    }
+    let file = to.join("client.mjs");
+    let output = format!("--outfile={}", file.display());
+    let mut command = Command::new(esbuild);
+    command.current_dir(&client).args(["src/index.ts", "--bundle", "--format=esm", "--log-level=error", &output]);
+    let bundled = timeout(DEADLINE, command.kill_on_drop(true).status()).await.expect("bundled in time");
+    assert!(bundled.expect("esbuild starts").success(), "the client can't be bundled");
+    Some(Program::TypeScript(file))
+}
+
+#[tokio::test]
+async fn three_kills_and_ten_cuts_lose_nothing_with_a_data_directory() {
+    let Some(node) = node("three_kills_and_ten_cuts_lose_nothing_with_a_data_directory") else { return };
+    assert_complete(timeout(STORY, story(&node, &Program::Ws, true)).await.expect("a story in time"));
+}
+
+#[tokio::test]
+async fn without_a_data_directory_every_loss_has_its_gap() {
+    let Some(node) = node("without_a_data_directory_every_loss_has_its_gap") else { return };
+    assert_losses_have_gaps(timeout(STORY, story(&node, &Program::Ws, false)).await.expect("a story in time"));
+}
+
+#[tokio::test]
+async fn the_typescript_client_loses_nothing_in_three_kills_ten_cuts_and_two_expired_tokens() {
+    let test = "the_typescript_client_loses_nothing_in_three_kills_ten_cuts_and_two_expired_tokens";
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(node) = node(test) else { return };
+    let Some(program) = bundle(test, folder.path()).await else { return };
+    let seen = timeout(STORY, story(&node, &program, true)).await.expect("a story in time");
+    assert_eq!(seen.expired, 2);
+    assert_complete(seen);
+}
+
+#[tokio::test]
+async fn the_typescript_client_has_a_gap_for_every_loss_without_a_data_directory() {
+    let test = "the_typescript_client_has_a_gap_for_every_loss_without_a_data_directory";
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(node) = node(test) else { return };
+    let Some(program) = bundle(test, folder.path()).await else { return };
+    let seen = timeout(STORY, story(&node, &program, false)).await.expect("a story in time");
+    assert!(seen.odd.iter().any(|line| !line["gap"].is_null()), "three restarts without a disk lose something");
+    assert_losses_have_gaps(seen);
 }
 
 /// Topics that were given to a user: the next process still has them, for a client that resumes and for a new one.

@@ -1,5 +1,6 @@
 //! The checks: every one, and how they are run, printed and counted.
 
+mod clients;
 mod closure;
 mod generated;
 mod layers;
@@ -31,6 +32,7 @@ pub(crate) const ALL: &[Check] = &[
     tools::RUSTDOC,
     generated::CONFIG_DOCS,
     tools::FEATURES,
+    clients::TYPESCRIPT,
 ];
 
 /// Runs the named checks, or all of them; returns whether all pass. If `strict`, a skipped part is a failure.

@@ -80,14 +80,14 @@ export class Realtime<M extends Topics = Untyped> {
   }
 
   /** Listens to the messages of a topic or pattern, whoever subscribed to them. */
-  on<T extends string, K extends TypeOf<M, T>>(pattern: T & Known<M, T>, type: K, handler: (message: MessageOf<M, T, K>) => unknown): Remove;
-  on<T extends string>(pattern: T & Known<M, T>, handler: (message: MessageOf<M, T>) => unknown): Remove;
+  on<const T extends string, K extends TypeOf<M, T>>(pattern: T & Known<M, T>, type: K, handler: (message: MessageOf<M, T, K>) => unknown): Remove;
+  on<const T extends string>(pattern: T & Known<M, T>, handler: (message: MessageOf<M, T>) => unknown): Remove;
   on(pattern: string, type: any, handler?: any): Remove {
     return this.#listeners.add(pattern, handler && type, handler ?? type);
   }
 
   /** Counted: two subscribers of a topic are one on the wire, with the options of the first. */
-  subscribe<T extends string>(topic: T & Known<M, T>, options: SubscribeOptions = {}): Subscription {
+  subscribe<const T extends string>(topic: T & Known<M, T>, options: SubscribeOptions = {}): Subscription {
     const handle = new Handle(topic, options, (left) => this.#leave(left));
     const handles = this.#handles.get(topic) ?? new Set();
     this.#handles.set(topic, handles.add(handle));
@@ -105,7 +105,7 @@ export class Realtime<M extends Topics = Untyped> {
   }
 
   /** Published once, however often the connection is lost meanwhile. Waits for a connection, in a bounded queue. */
-  publish<T extends string, K extends TypeOf<M, T>>(topic: T & Known<M, T>, type: K, payload: PayloadOf<M, T, K>, options: PublishOptions = {}): Promise<Published> {
+  publish<const T extends string, K extends TypeOf<M, T>>(topic: T & Known<M, T>, type: K, payload: PayloadOf<M, T, K>, options: PublishOptions = {}): Promise<Published> {
     const { idempotencyKey = crypto.randomUUID(), echo } = options;
     return this.command({ action: "publish", topic, type, payload, idempotency_key: idempotencyKey, echo });
   }

@@ -5,10 +5,10 @@ import type { Step } from "./types.js";
 /** Between two attempts, whatever the reason. */
 export const FLOOR = 100;
 
-/** An unknown code follows its range. A code of a proxy (3000 and above) must not lock a client out for ever. */
+/** An unknown code follows its range. A code that is a proxy's must not lock a client out for ever. */
 export function advice(code: number): "stop" | "retry" | "token" {
   if (code >= 4600 && code < 4700) return "token";
-  if ((code >= 4000 && code < 4200) || (code >= 4400 && code < 4500)) return "stop";
+  if ((code >= 4000 && code < 4200) || (code >= 4400 && code < 4500) || code >= 4700) return "stop";
   return [1000, 1002, 1003, 1007, 1008, 1009, 1010].includes(code) ? "stop" : "retry";
 }
 

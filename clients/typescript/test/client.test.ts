@@ -1,0 +1,161 @@
+// The API: what an application sees beside the scenarios.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Realtime, RealtimeError } from "../src/index.js";
+import { Listeners } from "../src/listeners.js";
+import { backoff } from "../src/machine/closing.js";
+import { initial } from "../src/machine/step.js";
+import { connected, FakeSocket, turns } from "./fake-socket.js";
+import { Device } from "./scenario/device.js";
+
+test("a pattern matches part by part, in the order of the handlers", () => {
+  const listeners = new Listeners();
+  const names = ["order:*", "order:1", "order:**", "**", "*:1", "@user", "@role:*", "@", "order:1:items"];
+  for (const name of names) listeners.add(name, undefined, () => name);
+  const of = (message: object): unknown[] => listeners.of({ type: "t", payload: 0, timestamp: "", id: "1", ...message }).map((handler) => handler(0));
+  assert.deepEqual(of({ topic: "order:1" }), ["order:*", "order:1", "order:**", "**", "*:1"]);
+  assert.deepEqual(of({ topic: "order:1:items" }), ["order:**", "**", "order:1:items"]);
+  assert.deepEqual(of({ topic: "order" }), ["**"]);
+  assert.deepEqual(of({ stream: "user" }), ["**", "@user"]);
+  assert.deepEqual(of({ stream: "role:admin" }), ["**", "@role:*"]);
+  assert.deepEqual(of({}), ["**", "@"]);
+});
+
+test("S13: a handler that unsubscribes keeps the message from the next handler", async () => {
+  const { rt, socket } = await connected();
+  const sub = rt.subscribe("order:1");
+  socket.ack({ position: { epoch: "a", offset: 1 } });
+  assert.deepEqual(await sub.ready, { phase: "live", recovered: 0, position: { epoch: "a", offset: 1 } });
+  const seen: string[] = [];
+  rt.on("order:*", () => { seen.push("first"); sub.unsubscribe(); });
+  rt.on("order:1", () => seen.push("second"));
+  socket.message("order:1", 2, 2);
+  assert.deepEqual(seen, ["first"]);
+  rt.stop();
+});
+
+test("S16: a handler that rejects is reported, and nothing else ends", async () => {
+  const { rt, socket } = await connected();
+  const [errors, seen]: [string[], unknown[]] = [[], []];
+  rt.onError((error) => errors.push(error.message));
+  rt.on("**", async () => { throw new Error("async"); });
+  rt.on("**", "news", (message) => seen.push(message.payload));
+  rt.onState(() => { throw new Error("state"); });
+  socket.message("given", 1);
+  await turns();
+  socket.message("given", 2);
+  await turns();
+  rt.stop();
+  assert.deepEqual([errors, seen], [["async", "async", "state"], [1, 2]]);
+});
+
+test("S3: ready rejects after stop, and is another promise after the next start", async () => {
+  const { rt, socket, clock } = await connected();
+  const sub = rt.subscribe("order:1");
+  const first = sub.ready;
+  rt.stop();
+  await assert.rejects(first, (error: RealtimeError) => error.code === "stopped");
+  rt.start();
+  await clock.advanceTo(100, turns);
+  const again = FakeSocket.all.find((one) => one !== socket) as FakeSocket;
+  again.frame("welcome", { user: "alice", streams: {} });
+  again.ack({});
+  assert.equal((await sub.ready).recovered, 0);
+  sub.unsubscribe();
+  await assert.rejects(sub.ready, (error: RealtimeError) => error.code === "unsubscribed");
+  rt.stop();
+});
+
+test("a refusal has the server's words", async () => {
+  const { rt, socket } = await connected();
+  const call = rt.call("cart.add", { item: 3 });
+  const { id } = socket.sent.at(-1);
+  socket.frame("error", { id, code: "payload_invalid", status: 422, retry: false, message: "wrong", errors: [{ path: "/item", message: "is unknown" }] });
+  await assert.rejects(call, (error: RealtimeError) => error.code === "payload_invalid" && error.status === 422 && error.errors[0]?.path === "/item");
+  rt.stop();
+});
+
+test("two subscribers of a topic are one on the wire, and the last one out ends it after a second", async () => {
+  const { rt, socket, clock } = await connected();
+  const [a, b] = [rt.subscribe("order:1"), rt.subscribe("order:1")];
+  assert.deepEqual(socket.sent.map(({ action }) => action), ["subscribe"]);
+  socket.ack({});
+  await Promise.all([a.ready, b.ready]);
+  a.unsubscribe();
+  a.unsubscribe();
+  await clock.advanceTo(5_000, turns);
+  assert.deepEqual(socket.sent, []);
+  b.unsubscribe();
+  await clock.advanceTo(6_000, turns);
+  assert.deepEqual(socket.sent.map(({ action }) => action), ["unsubscribe"]);
+  rt.stop();
+});
+
+test("a socket whose close never comes is forgotten after two seconds", async () => {
+  const { rt, socket, clock } = await connected();
+  socket.closes = false;
+  rt.stop();
+  await clock.advanceTo(1_999, turns);
+  assert.ok(!socket.terminated);
+  await clock.advanceTo(2_000, turns);
+  assert.ok(socket.terminated);
+  assert.deepEqual([socket.onclose, socket.onmessage, clock.pending], [null, null, 0]);
+});
+
+test("the next page continues with the session of this one", async () => {
+  const { rt, socket } = await connected({ client: "tab-7" });
+  rt.subscribe("order:1");
+  socket.ack({ position: { epoch: "a", offset: 17 } });
+  const session = JSON.parse(JSON.stringify(rt.session()));
+  rt.stop();
+  const next = new Realtime({ url: "ws://localhost/ws", token: "jwt", WebSocket: FakeSocket, session });
+  next.subscribe("order:1");
+  next.start();
+  await turns();
+  const dialed = FakeSocket.all.at(-1) as FakeSocket;
+  assert.deepEqual(Object.fromEntries(new URL(dialed.url).searchParams), { client: "tab-7", ping: "text", resume: "ticket" });
+  dialed.frame("welcome", { user: "alice", streams: {}, resumed: true });
+  assert.deepEqual(dialed.sent[0].since, { "topic:order:1": { epoch: "a", offset: 17 } });
+  next.stop();
+});
+
+test("without a WebSocket, and with a wrong address, the error says what to do", () => {
+  assert.throws(() => new Realtime({ url: "ws://localhost/ws", token: "jwt", WebSocket: null }), /option `WebSocket`/);
+  assert.throws(() => new Realtime({ url: "not an address", token: "jwt", WebSocket: FakeSocket }), TypeError);
+});
+
+test("S32: a thousand starts and ten thousand subscriptions leave nothing behind", async () => {
+  const device = new Device();
+  const uninstall = device.install();
+  try {
+    const { rt, socket, clock } = await connected();
+    for (let i = 0; i < 10_000; i++) {
+      rt.subscribe(`topic:${i}`).unsubscribe();
+      if (i % 10 === 0) { socket.ack({}); await clock.advanceTo(clock.now() + 1_000, async () => socket.ack({})); }
+    }
+    for (let i = 0; i < 5; i++) { socket.ack({}); await clock.advanceTo(clock.now() + 1_000, async () => socket.ack({})); }
+    const session = rt.session();
+    assert.deepEqual(session.positions, {});
+    rt.stop();
+    const state = Object.values(rt as object);
+    assert.deepEqual(state, [], "nothing but private fields");
+    for (let i = 0; i < 1_000; i++) { rt.start(); if (i % 100 === 0) await turns(); rt.stop(); }
+    await turns();
+    await clock.advanceTo(clock.now() + 10_000, turns);
+    assert.deepEqual([clock.pending, device.listeners.length], [0, 0]);
+  } finally {
+    uninstall();
+  }
+});
+
+test("S10: the first wait is uniform over its range", () => {
+  const state = initial({ client: "a", firstId: 1, maxOffline: 1, maxOfflineBytes: 1 });
+  state.welcome.spread_ms = 5_000;
+  const deciles = Array.from({ length: 10 }, () => 0);
+  for (let i = 0; i < 1_000; i++) {
+    const wait = backoff({ state, now: 0, random: (i * 0.618033988749895) % 1, effects: [] });
+    assert.ok(wait >= 250 && wait <= 5_250);
+    deciles[Math.min(9, Math.floor((wait - 250) / 500))]! += 1;
+  }
+  assert.ok(deciles.every((count) => count >= 95 && count <= 105), deciles.join(" "));
+});
