@@ -155,7 +155,7 @@ export class Realtime<M extends Topics = Untyped> {
       case "message": return this.#run(this.#listeners.of(emission.message), emission.message, emission);
       case "gap": return this.#run(this.#gaps.all, emission.gap, emission);
       case "frame": return this.#run(this.#frames.all, emission, emission);
-      case "error": return this.#report(new RealtimeError(emission.error));
+      case "error": return this.report(new RealtimeError(emission.error));
       case "subscription": return this.#subscription(emission.topic, emission.generation, emission.status);
       case "state": {
         const { phase, reason } = emission.state;
@@ -198,14 +198,15 @@ export class Realtime<M extends Topics = Untyped> {
       if (emission && !deliverable(this.#driver.state, emission)) return;
       try {
         const returned: any = handler(value);
-        returned?.then?.(undefined, (error: unknown) => this.#report(error));
+        returned?.then?.(undefined, (error: unknown) => this.report(error));
       } catch (error) {
-        this.#report(error);
+        this.report(error);
       }
     }
   }
 
-  #report(error: unknown): void {
+  /** Hands an error to `onError`, as that of a handler. */
+  report(error: unknown): void {
     const handlers = this.#errors.all;
     const fallback = (globalThis as any).reportError ?? console.error;
     const reported = error instanceof Error ? error : new Error(String(error));

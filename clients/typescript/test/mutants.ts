@@ -27,6 +27,6 @@ export const MUTANTS: Mutant[] = [
   { name: "a publication is forgotten with its connection", thread: "js#272", file: "machine/commands.js", edits: [["if (publishes(pending))\n            keepForNext(pending);", "if (publishes(pending))\n            ;"]] },
   { name: "a handshake without an answer is waited for", thread: "dart#139, dart#162", file: "machine/connection.js", edits: [["arm(m, \"dial\", HANDSHAKE);", ""]] },
   { name: "a dropped socket is not closed", thread: "js#227, js#281", file: "machine/connection.js", edits: [["if (s.phase === \"dialing\" || open(m))\n        m.effects.push", "if (open(m))\n        m.effects.push"]] },
-  { name: "one handler that throws ends all dispatch", thread: "js#394, js#391, js#414", file: "client.js", edits: [["catch (error) {\n                this.#report(error);\n            }\n        }\n    }", "finally { }\n        }\n    }"]], driver: true },
+  { name: "one handler that throws ends all dispatch", thread: "js#394, js#391, js#414", file: "client.js", edits: [["catch (error) {\n                this.report(error);\n            }\n        }\n    }", "finally { }\n        }\n    }"]], driver: true },
   { name: "listeners keep a stopped client alive", thread: "js#389, js#390", file: "lifecycle.js", edits: [["on?.removeEventListener?.(name, listener)", "on"]], driver: true },
 ];

@@ -1,0 +1,1 @@
+export { TestServer, type Refusal, type TestServerOptions } from "./server.js";
