@@ -15,7 +15,12 @@ pub fn required<'de, D: Deserializer<'de>, T: TryFrom<i128>>(deserializer: D) ->
         type Value = T;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an integer in range")
+            let fits = |n: i128| T::try_from(n).is_ok();
+            let most = [u64::MAX, u32::MAX.into(), u16::MAX.into()].into_iter().find(|&n| fits(n.into()));
+            match most {
+                Some(most) if !fits(-1) => write!(f, "an integer from {} to {most}", i32::from(!fits(0))),
+                _ => f.write_str("an integer in range"),
+            }
         }
 
         fn visit_i64<E: de::Error>(self, n: i64) -> Result<T, E> {

@@ -18,7 +18,7 @@ pub enum HistoryError {
     #[error("the query is not valid")]
     Invalid(FieldError),
     /// The position is of another epoch, or messages after it are no longer kept.
-    #[error("messages after this position are no longer kept; the stream is at offset {} of epoch `{}`", position.offset, position.epoch)]
+    #[error("the history does not have all that follows this position; the stream is at offset {} of epoch `{}`", position.offset, position.epoch)]
     PositionExpired {
         /// The position of the stream's last message.
         position: StreamPosition,

@@ -1,6 +1,6 @@
 //! The application's authorizer: asked where neither a grant nor a namespace allows a command.
 
-use realtime_schema::{Action, CommandId, ErrorCode, ErrorReply, GrantAction, Origin, Topic};
+use realtime_schema::{Action, CommandId, ErrorCode, ErrorReply, GrantAction, Origin, Route, Topic};
 
 use super::{ClientPublication, Effect, Pending, PendingKind, Run, Session, error};
 use crate::{
@@ -108,6 +108,17 @@ impl Session {
             GrantAction::Presence => "see who is on",
             _ => "subscribe to",
         };
-        format!("`{user}` may not {wanted} `{topic}`: neither a grant of its token nor a namespace allows it")
+        let namespaces = &self.settings.namespaces;
+        let is_for_subscribers = match request.action {
+            GrantAction::Publish => namespaces.allows_publish(topic, user, true),
+            GrantAction::History => namespaces.allows_history(&Route::Topic(topic.clone()), user, true),
+            _ => false,
+        };
+        let reason = if is_for_subscribers {
+            "its namespace allows it to subscribers only; subscribe first"
+        } else {
+            "neither a grant of its token nor a namespace allows it"
+        };
+        format!("`{user}` may not {wanted} `{topic}`: {reason}")
     }
 }

@@ -81,7 +81,7 @@ impl Session {
             HistoryOutcome::PositionExpired { position } => {
                 let StreamPosition { epoch, offset } = position;
                 let message = format!(
-                    "messages after this position are no longer kept; the stream is at offset {offset} of epoch `{epoch}`: \
+                    "the history does not have all that follows this position; the stream is at offset {offset} of epoch `{epoch}`: \
                      read without `since`, or load your state anew"
                 );
                 ErrorReply::new(id, ErrorCode::PositionExpired, message)

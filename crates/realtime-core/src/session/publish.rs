@@ -13,6 +13,10 @@ use crate::{access::AccessRequest, limits::TokenBucket, topic::granted};
 /// The milliseconds after which a client should repeat a publication that the bus could not take.
 const RETRY_AFTER_MS: u64 = 1_000;
 
+/// Most arrays and objects inside each other in what a client publishes: many JSON parsers read no more than a hundred or
+/// a thousand, and one client must not stop those of the others.
+const MAX_NESTING: usize = 64;
+
 /// A message that a client publishes.
 #[derive(Clone, PartialEq)]
 pub struct ClientPublication {
@@ -209,6 +213,14 @@ impl Session {
         if size > limits.max_publish_bytes {
             return Err(reply(ErrorCode::TooLarge, too_large(size, limits.max_publish_bytes)));
         }
+        let depth = nesting(publication.payload.as_str());
+        if depth > MAX_NESTING {
+            let message =
+                format!("has {depth} arrays and objects inside each other; at most {MAX_NESTING} are allowed");
+            let problem = FieldError::new("payload", message);
+            let reply = reply(ErrorCode::PayloadInvalid, problem.to_string());
+            return Err(ErrorReply { errors: vec![problem], ..reply });
+        }
         let (rate, burst) = (limits.publishes_per_second, limits.publish_burst);
         let bucket =
             self.rare.get_or_insert_default().publications.get_or_insert_with(|| TokenBucket::full(burst, now));
@@ -221,4 +233,23 @@ impl Session {
 
 fn too_large(size: u64, limit: u64) -> String {
     format!("the payload is {size} bytes; limits.max_publish_bytes is {limit}")
+}
+
+/// Number of arrays and objects inside each other in a JSON text.
+fn nesting(json: &str) -> usize {
+    let (mut depth, mut deepest, mut in_text, mut escaped) = (0_usize, 0, false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => in_text = !in_text,
+            b'[' | b'{' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b']' | b'}' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }

@@ -249,3 +249,40 @@ fn the_hook_of_the_application_sees_the_message_first() {
 fn no_debug_text_of_a_publication_contains_its_payload() {
     assert!(!format!("{:?}", publication()).contains("hello"));
 }
+
+#[test]
+fn a_payload_that_other_clients_could_not_parse_is_refused() {
+    let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+    let side_by_side = format!("[{}{{}}]", "[],".repeat(100));
+    let in_a_text = format!(r#""\\\"{}""#, "[{".repeat(100));
+    for (payload, accepted) in [
+        (nested(64), true),
+        (nested(65), false),
+        (nested(30_000), false),
+        (format!(r#"{{"a":{}}}"#, nested(64)), false),
+        (side_by_side, true),
+        (in_a_text, true),
+        ("1".into(), true),
+    ] {
+        let mut world = world(PublishPolicy::Authenticated, &[]);
+        let command = format!(r#"{{"action":"publish","id":7,"topic":"room:1","type":"said","payload":{payload}}}"#);
+        let effects = world.receive(&command);
+        let is_run = matches!(effects.as_slice(), [Effect::Run(Run::Publish { .. })]);
+        assert_eq!(is_run, accepted, "{}: {effects:?}", payload.chars().take(20).collect::<String>());
+        if !accepted {
+            let refusal = error(&effects);
+            assert_eq!(
+                (refusal.code.clone(), refusal.errors[0].path.as_str()),
+                (ErrorCode::PayloadInvalid, "/payload")
+            );
+        }
+    }
+}
+
+#[test]
+fn the_refusal_of_a_client_that_is_not_subscribed_says_to_subscribe_first() {
+    let mut world = world(PublishPolicy::Subscribers, &[]);
+    world.receive(PUBLISH);
+    let refused = world.published(PublishOutcome::NotSubscribed(publication()));
+    assert!(error(&refused).message.contains("subscribe first"), "{refused:?}");
+}
