@@ -31,6 +31,7 @@ const CONTRACT: &str = "realtime-contract";
 const ADAPTERS: &str = "realtime-adapters";
 const SERVICE: &str = "realtime-service";
 const SERVER: &str = "realtime-server";
+const CLIENT: &str = "realtime-client";
 const TESTING: &str = "realtime-testing";
 
 /// The table of the workspace's own crates, innermost first: each with the members that it may use. What the innermost
@@ -42,9 +43,10 @@ const LAYERS: &[(&str, &[&str])] = &[
     (CONTRACT, &[SCHEMA, CORE, PORTS]),
     (ADAPTERS, &[SCHEMA, CORE, PORTS]),
     (SERVICE, &[SCHEMA, CORE, PORTS]),
+    (CLIENT, &[SCHEMA]),
     (TESTING, &[SCHEMA, CORE, PORTS, ADAPTERS, SERVICE]),
     (SERVER, &[SCHEMA, CORE, PORTS, CONTRACT, ADAPTERS, SERVICE]),
-    ("realtime-tests", &[SCHEMA, CORE, PORTS, CONTRACT, ADAPTERS, SERVICE, TESTING, SERVER]),
+    ("realtime-tests", &[SCHEMA, CORE, PORTS, CONTRACT, ADAPTERS, SERVICE, CLIENT, TESTING, SERVER]),
     ("realtime-bench", &[]),
     ("realtime-model", &[]),
     ("xtask", &[SCHEMA]),

@@ -1,0 +1,35 @@
+//! What a close code advises, and how long to wait before the next attempt: docs/protocol.md, "Close codes" and
+//! "Reconnecting".
+
+use super::state::Step;
+
+/// Between two attempts, whatever the reason.
+pub(super) const FLOOR: f64 = 100.0;
+
+/// What to do after a close.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Advice {
+    Stop,
+    Retry,
+    Token,
+}
+
+/// An unknown code follows its range. A code that is a proxy's must not lock a client out for ever.
+pub(super) fn advice(code: u16) -> Advice {
+    match code {
+        4600..=4699 => Advice::Token,
+        4000..=4199 | 4400..=4499 | 4700.. | 1000 | 1002 | 1003 | 1007..=1010 => Advice::Stop,
+        _ => Advice::Retry,
+    }
+}
+
+/// Full jitter from the first retry; what `closing` asks for goes first.
+pub(super) fn backoff(m: &Step<'_>) -> f64 {
+    let welcome = &m.state.welcome;
+    if let Some(closing) = m.state.closing.as_ref().filter(|it| it.after_ms > 0.0 || it.spread_ms > 0.0) {
+        return FLOOR.max(closing.after_ms + m.random * closing.spread_ms);
+    }
+    let grown = (welcome.min_ms + welcome.spread_ms) * f64::from(1u32 << m.state.tries.min(30));
+    let most = welcome.max_ms.min(grown);
+    FLOOR.max(welcome.min_ms + m.random * (most - welcome.min_ms).max(0.0))
+}
