@@ -89,7 +89,7 @@ struct Serve {
     /// A second address, for /metrics without a key, /healthz and /readyz alone (server.admin_listen).
     #[arg(long, value_name = "ADDR")]
     admin_listen: Option<String>,
-    /// The directory that keeps histories, idempotency keys and revocations over a restart (store.dir).
+    /// The directory that keeps histories, idempotency keys, revocations and users' topics over a restart (store.dir).
     #[arg(long, value_name = "DIR")]
     data_dir: Option<String>,
     /// Move what is in the data directory aside, within it, and begin an empty store.

@@ -59,7 +59,10 @@ impl Dev {
     pub fn greeting(&self, config: &Config, local: SocketAddr, now: Timestamp) -> Result<String, TokenError> {
         let request = TokenRequest {
             roles: vec!["admin".parse()?],
-            grants: vec!["subscribe:**".parse()?],
+            grants: ["subscribe:**", "publish:**", "history:**", "presence:**"]
+                .iter()
+                .map(|grant| grant.parse())
+                .collect::<Result<_, _>>()?,
             ttl: crate::config::Span::secs(24 * 3600),
             ..TokenRequest::new(UserId::new("alice")?)
         };
@@ -82,7 +85,7 @@ page     http://{local}{page}
 connect  ws://{local}{endpoint}?token={token}
 publish  curl http://{local}{base}/api/v1/publish -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' -d '{{\"to\":{{\"user\":\"alice\"}},\"type\":\"greeting\",\"payload\":{{\"text\":\"hello\"}}}}'
 
-The token is alice's, with the role admin and the right to subscribe to every topic, for a day.
+The token is alice's, with the role admin and every right to every topic, for a day.
 API     http://{local}{base}/api/openapi.json, metrics at http://{local}/metrics. Stop with Ctrl-C.
 ",
             version = env!("CARGO_PKG_VERSION"),

@@ -85,3 +85,16 @@ async fn a_restart_without_the_history_and_one_with_it_are_a_gap_too() {
     let frames = since(&third, &position).await;
     assert!(is_forgotten_position(&frames), "{frames:?}");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_connection_from_before_the_history_was_switched_off_gets_a_gap_for_its_position_too() {
+    let world = World::builder().settings(with_history(10)).build().await;
+    let mut old = world.client("alice").connect().await;
+    let position = publish(&world, 1).await.expect("a history");
+    world.settle().await;
+    reload(&world, without_history);
+    let command = json!({"action": "subscribe", "topic": "order:1", "since": position});
+    old.command(command).await.expect("an ack");
+    let gaps = old.unread();
+    assert_eq!(gaps.iter().map(|gap| gap["payload"]["reason"].clone()).collect::<Vec<_>>(), ["no_history"]);
+}

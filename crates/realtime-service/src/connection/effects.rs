@@ -26,7 +26,8 @@ pub(super) fn run(
     let me = connection.id;
     match command {
         Run::Subscribe { topic, origin, since, id } => {
-            let start = since.as_ref().map_or(Start::Live, Start::after);
+            let has_gap = |since| resuming::notify_without_history(node, connection, outbound, &topic, since);
+            let start = since.as_ref().filter(|since| !has_gap(since)).map_or(Start::Live, Start::after);
             let request = JoinRequest { topic, origin, start, owed: id.map(Owed::Ack) };
             match node.subscriptions.join(me, request) {
                 Joining::Now(joined) => Outcome::Now(subscribed(joined)),

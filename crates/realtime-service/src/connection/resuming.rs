@@ -145,12 +145,10 @@ async fn join(
     position: &StreamPosition,
     origin: Origin,
 ) -> bool {
-    if !node.streams.has_history(&Route::Topic(topic.clone())) {
-        let gap = Gap::after(Stream::Topic(topic.clone()), position, GapReason::NoHistory);
-        send_gap(node, connection, outbound, gap);
-    }
+    let has_gap = notify_without_history(node, connection, outbound, &topic, position);
     outbound.look(|queue| queue.expect_resumed());
-    let request = JoinRequest { topic, origin, start: Start::after(position), owed: Some(Owed::Resumed) };
+    let start = if has_gap { Start::Live } else { Start::after(position) };
+    let request = JoinRequest { topic, origin, start, owed: Some(Owed::Resumed) };
     let joined = match node.subscriptions.join(connection.id, request) {
         Joining::Now(joined) => joined,
         Joining::Later(joining) => joining.await,
@@ -165,6 +163,23 @@ async fn join(
 fn send_gap(node: &Node, connection: &Connection, outbound: &Outbound, gap: Gap) {
     node.traces.gap(connection, &gap);
     notify(node, outbound, &Control::Gap(gap));
+}
+
+/// Sends a gap for what came after a position, if the topic has no history, and returns whether it did. The settings of
+/// now decide: those of the session may be older.
+pub(super) fn notify_without_history(
+    node: &Node,
+    connection: &Connection,
+    outbound: &Outbound,
+    topic: &Topic,
+    position: &StreamPosition,
+) -> bool {
+    let is_lost = !node.streams.has_history(&Route::Topic(topic.clone()));
+    if is_lost {
+        let gap = Gap::after(Stream::Topic(topic.clone()), position, GapReason::NoHistory);
+        send_gap(node, connection, outbound, gap);
+    }
+    is_lost
 }
 
 fn notify(node: &Node, outbound: &Outbound, control: &Control) {
