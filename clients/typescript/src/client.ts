@@ -26,7 +26,7 @@ export class Realtime<M extends Topics = Untyped> {
     const { session, clock = systemClock, WebSocket = (globalThis as any).WebSocket } = options;
     if (!WebSocket) throw new TypeError("there is no WebSocket here: give the class of the package `ws` as the option `WebSocket`");
     const state = initial({
-      client: options.client ?? session?.client ?? crypto.randomUUID(),
+      client: options.client ?? session?.client ?? randomName(),
       // The server remembers the ids of a `client` for a while: a page that is loaded again must not count from 1.
       firstId: Math.max(1, Math.floor(clock.now()) * 1_000),
       maxOffline: options.maxOffline ?? 100,
@@ -106,7 +106,7 @@ export class Realtime<M extends Topics = Untyped> {
 
   /** Published once, however often the connection is lost meanwhile. Waits for a connection, in a bounded queue. */
   publish<const T extends string, K extends TypeOf<M, T>>(topic: T & Known<M, T>, type: K, payload: PayloadOf<M, T, K>, options: PublishOptions = {}): Promise<Published> {
-    const { idempotencyKey = crypto.randomUUID(), echo } = options;
+    const { idempotencyKey = randomName(), echo } = options;
     return this.command({ action: "publish", topic, type, payload, idempotency_key: idempotencyKey, echo });
   }
 
@@ -219,6 +219,11 @@ export class Realtime<M extends Topics = Untyped> {
       }
     }
   }
+}
+
+/** 128 random bits. `crypto.randomUUID` is missing on pages without TLS. */
+function randomName(): string {
+  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => (byte + 256).toString(16).slice(1)).join("");
 }
 
 /** A client that has been started. */

@@ -61,10 +61,13 @@ export class Driver {
     this.#inbox.push(event);
     if (this.#stepping) return;
     this.#stepping = true;
-    for (let next; (next = this.#inbox.shift()); ) {
-      for (const effect of step(this.state, next, this.clock.now(), this.clock.random())) this.#run(effect);
+    try {
+      for (let next; (next = this.#inbox.shift()); ) {
+        for (const effect of step(this.state, next, this.clock.now(), this.clock.random())) this.#run(effect);
+      }
+    } finally {
+      this.#stepping = false;
     }
-    this.#stepping = false;
     this.#watch();
     this.#drain();
   }
@@ -166,19 +169,14 @@ export function messageOf(error: unknown): string {
 
 /** An error of the server or of the client; `code` is one of docs/protocol.md, "Error codes", or the client's own. */
 export class RealtimeError extends Error {
-  readonly code: string;
-  readonly status: number;
-  readonly retry: boolean;
-  readonly afterMs: number | undefined;
-  readonly errors: { path: string; message: string }[];
+  declare readonly code: string;
+  declare readonly status: number;
+  declare readonly retry: boolean;
+  declare readonly afterMs: number | undefined;
+  declare readonly errors: { path: string; message: string }[];
 
-  constructor(failure: Failure) {
-    super(failure.message);
-    this.name = "RealtimeError";
-    this.code = failure.code;
-    this.status = failure.status;
-    this.retry = failure.retry;
-    this.afterMs = failure.after_ms;
-    this.errors = failure.errors ?? [];
+  constructor({ message, after_ms: afterMs, errors = [], ...rest }: Failure) {
+    super(message);
+    Object.assign(this, rest, { name: "RealtimeError", afterMs, errors });
   }
 }

@@ -124,6 +124,20 @@ test("without a WebSocket, and with a wrong address, the error says what to do",
   assert.throws(() => new Realtime({ url: "not an address", token: "jwt", WebSocket: FakeSocket }), TypeError);
 });
 
+test("a page without TLS, where crypto.randomUUID is missing, has a random name and random keys", async () => {
+  const { randomUUID } = crypto;
+  Object.defineProperty(crypto, "randomUUID", { value: undefined, configurable: true });
+  try {
+    const { rt, socket } = await connected();
+    void rt.publish("chat:1", "said", "hi");
+    assert.match(new URL(socket.url).searchParams.get("client") ?? "", /^[0-9a-f]{32}$/);
+    assert.match(socket.sent[0].idempotency_key, /^[0-9a-f]{32}$/);
+    rt.stop();
+  } finally {
+    Object.defineProperty(crypto, "randomUUID", { value: randomUUID, configurable: true });
+  }
+});
+
 test("S32: a thousand starts and ten thousand subscriptions leave nothing behind", async () => {
   const device = new Device();
   const uninstall = device.install();

@@ -1,7 +1,7 @@
 // The connection: start, stop, attempts, loss, waiting, and signals of the device.
 import { advice, backoff, FLOOR } from "./closing.js";
 import { interrupt, rejectAll } from "./commands.js";
-import { failure, open, sendOwn } from "./out.js";
+import { emit, failure, open, sendOwn } from "./out.js";
 import { detach } from "./subscriptions.js";
 import { arm, disarm } from "./timers.js";
 import { askToken, refresh } from "./token.js";
@@ -31,7 +31,7 @@ export function show(m: Step): void {
   const before = s.shown;
   if (before.phase === phase && before.retryAt === state.retryAt && before.reason === state.reason) return;
   s.shown = state;
-  m.effects.push({ type: "emit", emission: { kind: "state", state } });
+  emit(m, { kind: "state", state });
 }
 
 export function start(m: Step): void {
@@ -123,7 +123,7 @@ export function lost(m: Step, code: number, text: string): void {
   const closing = s.closing;
   const reason = closing ? { code: closing.code, message: closing.reason } : { code, message: text };
   let next = advice(Number(reason.code));
-  if (closing && next !== "token") next = closing.reconnect ? "retry" : "stop";
+  if (closing?.reconnect !== undefined && next !== "token") next = closing.reconnect ? "retry" : "stop";
   if (reason.code === 4509) s.ticket = undefined;
   if (next === "stop") {
     s.phase = "waiting";

@@ -1,12 +1,16 @@
 // Small effects that every part needs.
-import type { Command, Failure, Step } from "./types.js";
+import type { Command, Emission, Failure, Step } from "./types.js";
 
 export function failure(code: string, message: string, retry = false): Failure {
   return { code, message, status: 0, retry };
 }
 
+export function emit(m: Step, emission: Emission): void {
+  m.effects.push({ type: "emit", emission });
+}
+
 export function report(m: Step, error: Failure): void {
-  m.effects.push({ type: "emit", emission: { kind: "error", error } });
+  emit(m, { kind: "error", error });
 }
 
 /** Whether the server reads commands. */

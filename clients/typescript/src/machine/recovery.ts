@@ -2,7 +2,7 @@
 // docs/protocol.md, "History and recovery".
 import { show, watch } from "./connection.js";
 import { flush } from "./commands.js";
-import { open, sendOwn } from "./out.js";
+import { emit, open, sendOwn } from "./out.js";
 import { acked, pump, reload } from "./subscriptions.js";
 import { arm, disarm } from "./timers.js";
 import { expires } from "./token.js";
@@ -168,7 +168,7 @@ function lose(m: Step, p: Gap): void {
   if (sub && !receives(sub) && !s.given.has(sub.topic)) return;
   const previous = s.positions.get(p.stream ?? "");
   const full: Gap = previous ? { ...p, previous } : p;
-  m.effects.push({ type: "emit", emission: { kind: "gap", gap: full, topic, generation: sub?.generation ?? 0 } });
+  emit(m, { kind: "gap", gap: full, topic, generation: sub?.generation ?? 0 });
   if (sub?.load) reload(m, sub, "gap");
 }
 
@@ -192,7 +192,7 @@ export function publication(m: Step, message: Message): void {
   }
   if (sub?.phase === "asking") sub.recovered += 1;
   if (!mine && !s.given.has(sub.topic)) return;
-  m.effects.push({ type: "emit", emission: { kind: "message", message, topic, generation: sub?.generation ?? 0 } });
+  emit(m, { kind: "message", message, topic, generation: sub?.generation ?? 0 });
 }
 
 /** The backend gave a topic. */

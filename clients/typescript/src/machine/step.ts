@@ -4,7 +4,7 @@
 // What belongs to another attempt, token request or timer is dropped here, and nowhere else.
 import { command, deadlineExpired, flush, refused, replied } from "./commands.js";
 import { dialExpired, halt, heard, hide, idleExpired, lost, offline, online, retryExpired, start, wake } from "./connection.js";
-import { failure, open, report } from "./out.js";
+import { emit, failure, open, report } from "./out.js";
 import { gap, keepAll, publication, resumeAgain, resumed, resumeRefused, subscribed, welcome } from "./recovery.js";
 import { lingerExpired, loaded, loadExpired, loadFailed, PAUSE, pump, subscribe, subscribeAcked, subscribeRefused, unsubscribe, unsubscribeAcked, unsubscribed, unsubscribeRefused } from "./subscriptions.js";
 import { expired } from "./timers.js";
@@ -88,7 +88,7 @@ function frame(m: Step, text: string): void {
     case "subscribed": return subscribed(m, p.topic, p.position);
     case "unsubscribed": return unsubscribed(m, p.topic, p.reason);
     case "ping": m.effects.push({ type: "send", n: m.state.n, command: { action: "pong" } }); return;
-    case "presence": m.effects.push({ type: "emit", emission: { kind: "frame", type: "presence", payload: p } }); return;
+    case "presence": emit(m, { kind: "frame", type: "presence", payload: p }); return;
   }
 }
 

@@ -1,5 +1,5 @@
 // Subscriptions: what the application wants, counted, and how it gets onto each connection.
-import { failure, open, sendOwn } from "./out.js";
+import { emit, failure, open, report, sendOwn } from "./out.js";
 import { keep, streamOf } from "./recovery.js";
 import { arm } from "./timers.js";
 import type { Failure, Position, Step, Subscription, SubscriptionStatus } from "./types.js";
@@ -14,14 +14,14 @@ export const PAUSE = 1_000;
 const AGAIN = -1;
 const LONGEST_LOAD_PAUSE = 30_000;
 
-function emit(m: Step, sub: Subscription, status: SubscriptionStatus): void {
-  m.effects.push({ type: "emit", emission: { kind: "subscription", topic: sub.topic, generation: sub.generation, status } });
+function emitStatus(m: Step, sub: Subscription, status: SubscriptionStatus): void {
+  emit(m, { kind: "subscription", topic: sub.topic, generation: sub.generation, status });
 }
 
 function emitLive(m: Step, sub: Subscription): void {
   const position = m.state.positions.get(streamOf(sub.topic));
   const status = { phase: "live", recovered: sub.recovered } as const;
-  emit(m, sub, position ? { ...status, position } : status);
+  emitStatus(m, sub, position ? { ...status, position } : status);
 }
 
 export function subscribe(m: Step, topic: string, since: Position | undefined, load: boolean): void {
@@ -144,7 +144,7 @@ function end(m: Step, sub: Subscription, error: Failure): void {
   sub.phase = "ended";
   sub.error = error;
   m.state.positions.delete(streamOf(sub.topic));
-  if (sub.count > 0) emit(m, sub, { phase: "ended", error });
+  if (sub.count > 0) emitStatus(m, sub, { phase: "ended", error });
   else m.state.subscriptions.delete(sub.topic);
 }
 
@@ -187,7 +187,7 @@ export function detach(m: Step): void {
     if (sub.count === 0) forget(m, sub);
     else if (live || sub.phase === "asking") {
       sub.phase = "queued";
-      if (live) emit(m, sub, { phase: "pending" });
+      if (live) emitStatus(m, sub, { phase: "pending" });
     }
   }
   for (const topic of [...s.given]) if (!s.positions.has(streamOf(topic))) s.given.delete(topic);
@@ -197,7 +197,7 @@ export function detach(m: Step): void {
 export function reload(m: Step, sub: Subscription, reason: "first" | "gap"): void {
   if (open(m) && (sub.phase === "live" || sub.phase === "asking")) {
     leaveTopic(m, sub);
-    emit(m, sub, { phase: "pending" });
+    emitStatus(m, sub, { phase: "pending" });
   }
   sub.phase = "loading";
   sub.loadReason = reason;
@@ -235,6 +235,6 @@ export function loaded(m: Step, topic: string, generation: number, position: Pos
 export function loadFailed(m: Step, topic: string, generation: number, message: string): void {
   const sub = m.state.subscriptions.get(topic);
   if (sub?.generation !== generation || sub.phase !== "loading" || sub.loadAt) return;
-  m.effects.push({ type: "emit", emission: { kind: "error", error: failure("load_failed", message, true) } });
+  report(m, failure("load_failed", message, true));
   reload(m, sub, sub.loadReason);
 }

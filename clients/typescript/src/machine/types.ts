@@ -159,7 +159,7 @@ export interface State {
   attemptedAt: number;
   /** No attempt before it, whatever happens: the server asked for it. */
   notBefore: number;
-  closing: { code: number; reason: string; reconnect: boolean; after_ms: number; spread_ms: number } | undefined;
+  closing: { code: number; reason: string; reconnect?: boolean; after_ms: number; spread_ms: number } | undefined;
   /** The token request that is pending; 0: none. */
   request: number;
   nextRequest: number;
