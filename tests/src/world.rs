@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use realtime_ports::ConnectionHandler;
-use realtime_server::{Config, Server};
+use realtime_server::{Config, Reloader, Server};
 use realtime_service::Service;
 use reqwest::Method;
 use secrecy::SecretString;
@@ -29,6 +29,10 @@ pub struct World {
     pub issuer: Issuer,
     /// The service inside.
     pub service: Service,
+    /// The config that it was started with.
+    pub config: Config,
+    /// Gives it another config.
+    pub reloader: Reloader,
     http: reqwest::Client,
     shutdown: CancellationToken,
     running: JoinHandle<usize>,
@@ -134,11 +138,23 @@ impl World {
 
     fn of(server: Server, issuer: Issuer) -> Self {
         let (address, admin, service) = (server.local_addr(), server.admin_addr(), server.service().clone());
+        let (config, reloader) = (server.config().clone(), server.reloader());
         let shutdown = CancellationToken::new();
         let stopped = shutdown.clone();
         let running = tokio::spawn(async move { server.run(stopped).await.expect("a server that runs") });
         let http = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().expect("an HTTP client");
-        Self { address, admin, issuer, service, http, running, _stop: shutdown.clone().drop_guard(), shutdown }
+        Self {
+            address,
+            admin,
+            issuer,
+            service,
+            config,
+            reloader,
+            http,
+            running,
+            _stop: shutdown.clone().drop_guard(),
+            shutdown,
+        }
     }
 
     /// A token of `user` with what is in `more`.

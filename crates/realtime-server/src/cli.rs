@@ -1,27 +1,23 @@
 //! The commands, their flags, and their exit codes: 0 done, 1 failed, 2 not usable as called or configured.
 
-use std::{
-    error::Error,
-    fs, io,
-    path::{Path, PathBuf},
-    process::ExitCode,
-    sync::Arc,
-};
+use std::{error::Error, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Args, Parser, Subcommand};
 use realtime_adapters::{error_chain, local::SystemClock};
 use realtime_ports::Clock;
-use realtime_schema::{Grant, Permission, Role, UserId, catalog, openapi};
+use realtime_schema::{Grant, Permission, Role, UserId};
 use tokio::{runtime::Handle, task::spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
+    check_config::CheckConfig,
     config::{Config, ConfigError, Draft, Problem, Span, reference},
     dev::Dev,
     explain::Explain,
     logging::{self, LogLevel},
     open_files,
     reload::{ReloadError, Reloaded, Reloader},
+    schemas::Schemas,
     server::{Server, StartError},
     service_manager::{Change, notify},
     signals::Signals,
@@ -52,8 +48,13 @@ enum Command {
     /// For development and tests: in production your own backend issues tokens.
     Token(Token),
     /// Check a config without serving: print all its errors at once, or the warnings that serve would log.
-    CheckConfig(File),
+    ///
+    /// With --against, also whom the changes of the message contract (`messages` of the namespaces) break.
+    CheckConfig(CheckConfig),
     /// Write a JSON Schema for every frame, command and body, and the OpenAPI document.
+    ///
+    /// With a config whose namespaces have `messages`, also the message contract: its JSON Schemas, an AsyncAPI document, and
+    /// types for TypeScript and Python.
     Schemas(Schemas),
     /// Say why a user received a message, or did not: asks a running server.
     ///
@@ -70,7 +71,7 @@ enum Command {
 }
 
 #[derive(Debug, Args)]
-struct File {
+pub(crate) struct File {
     /// The TOML file with the settings.
     #[arg(long, value_name = "FILE", env = "REALTIME_CONFIG")]
     config: Option<PathBuf>,
@@ -124,21 +125,14 @@ struct Token {
     file: File,
 }
 
-#[derive(Debug, Args)]
-struct Schemas {
-    /// The folder to write to; it is created if it does not exist.
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-}
-
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Serve(serve) => serve.run(),
         Command::Token(token) => token.run(),
-        Command::CheckConfig(file) => file.check(),
+        Command::CheckConfig(check) => check.run(),
         Command::Explain(explain) => explain.run(),
-        Command::Schemas(schemas) => write_schemas(&schemas.out),
+        Command::Schemas(schemas) => schemas.run(),
         Command::ConfigReference => {
             print!("{}", reference());
             Ok(())
@@ -161,7 +155,7 @@ const NO_SETTINGS: [&str; 3] = ["REALTIME_CONFIG", "REALTIME_URL", "REALTIME_API
 
 impl File {
     /// Reads the layers: the file, the environment and `flags`.
-    fn read(&self, flags: Vec<(&'static str, String)>) -> Result<Draft, ConfigError> {
+    pub(crate) fn read(&self, flags: Vec<(&'static str, String)>) -> Result<Draft, ConfigError> {
         let (mut env, mut unreadable) = (Vec::new(), Vec::new());
         for (name, value) in std::env::vars_os() {
             let Ok(name) = name.into_string() else { continue };
@@ -181,27 +175,18 @@ impl File {
         }
     }
 
-    fn check(&self) -> Outcome {
-        let draft = self.read(Vec::new())?;
-        if let Some(line) = ignored_line(&draft) {
-            eprintln!("note: {line}");
-        }
-        let places = draft.places();
-        let config = draft.checked(|_| {})?;
-        for warning in config.warnings() {
-            eprintln!("warning: {}", places.place(warning));
-        }
-        println!("usable: {} on {}", self.shown(), config.server.listen);
-        Ok(())
+    /// Whether there is a file.
+    pub(crate) fn is_given(&self) -> bool {
+        self.config.is_some()
     }
 
-    fn shown(&self) -> String {
+    pub(crate) fn shown(&self) -> String {
         self.config.as_ref().map_or_else(|| "the environment".to_owned(), |path| path.display().to_string())
     }
 }
 
 /// Names the variables that look like settings and are Kubernetes' own.
-fn ignored_line(draft: &Draft) -> Option<String> {
+pub(crate) fn ignored_line(draft: &Draft) -> Option<String> {
     let names = draft.service_links();
     let first = names.first()?;
     Some(format!("ignored {} variables that Kubernetes sets for services, such as {first}", names.len()))
@@ -345,21 +330,4 @@ impl Token {
         println!("{}", request.sign(&config, SystemClock::default().now())?);
         Ok(())
     }
-}
-
-fn write_schemas(out: &Path) -> Outcome {
-    fs::create_dir_all(out).map_err(|error| format!("{}: {error}", out.display()))?;
-    let entries = catalog();
-    let count = entries.len();
-    let files = entries.into_iter().map(|entry| (format!("{}.schema.json", entry.name), entry.schema));
-    for (name, json) in files.chain([("openapi.json".to_owned(), openapi(env!("CARGO_PKG_VERSION")))]) {
-        let path = out.join(name);
-        write_json(&path, &json).map_err(|error| format!("{}: {error}", path.display()))?;
-    }
-    println!("{count} schemas and openapi.json in {}", out.display());
-    Ok(())
-}
-
-fn write_json(path: &Path, json: &serde_json::Value) -> io::Result<()> {
-    fs::write(path, serde_json::to_string_pretty(json)? + "\n")
 }

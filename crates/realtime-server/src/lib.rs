@@ -26,6 +26,7 @@
 //! - Settings: [`Config`], each in `docs/configuration.md`. To publish from the same process: [`Server::service`].
 //! - Tokens for tests and scripts: [`TokenRequest`].
 
+mod check_config;
 pub mod cli;
 mod config;
 mod dev;
@@ -35,6 +36,7 @@ mod live;
 mod logging;
 mod open_files;
 mod reload;
+mod schemas;
 mod server;
 mod service_manager;
 mod signals;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use realtime_adapters::ws::WsConfig;
+use realtime_contract::Contract;
+use realtime_ports::PayloadRules;
 use secrecy::SecretString;
 
 use crate::config::{Config, ConfigError};
@@ -15,17 +17,24 @@ pub(crate) struct Live {
     pub(crate) api_keys: Vec<SecretString>,
     /// For new connections.
     pub(crate) ws: Arc<WsConfig>,
+    /// What messages must fit; `None` if no namespace has `messages`.
+    pub(crate) contract: Option<Arc<Contract>>,
 }
 
 impl Live {
     /// # Errors
-    /// The file of API keys can't be used.
+    /// The file of API keys or the schema files can't be used.
     pub(crate) fn new(config: Config, dev: bool) -> Result<Self, ConfigError> {
         let mut ws = config.ws();
         if dev {
             // The pages of an application's own development server, such as http://localhost:3000.
             ws.origins = ws.origins.and_loopback();
         }
-        Ok(Self { api_keys: config.api_keys()?, ws: Arc::new(ws), config })
+        Ok(Self { api_keys: config.api_keys()?, ws: Arc::new(ws), contract: config.contract()?.map(Arc::new), config })
+    }
+
+    /// The contract as the service takes it.
+    pub(crate) fn payload_rules(&self) -> Option<Arc<dyn PayloadRules>> {
+        self.contract.clone().map(|contract| contract as Arc<dyn PayloadRules>)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, sync::Arc, sync::atomic::Ordering::Acquire};
 
+use realtime_contract::{Contract, SchemaFiles};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value as Json;
 
@@ -54,7 +55,7 @@ impl Reloader {
     /// Blocks the thread while it reads files.
     ///
     /// Applied are: the keys and rules for tokens (`auth`), the keys of backends (`api.keys`, `api.keys_file`), `metrics`,
-    /// `namespaces` and `delivery`, `server.allowed_origins`, `liveness`, `reconnect`, `log.level`, `log.connections`, and
+    /// `namespaces` with their schema files, `delivery`, `server.allowed_origins`, `liveness`, `reconnect`, `log.level`, `log.connections`, and
     /// those of `limits` that concern WebSockets: a connection keeps the limits that its `welcome` named.
     ///
     /// # Errors
@@ -92,9 +93,13 @@ impl Reloader {
         if exposed(old.config.auth.secrets()).ne(exposed(new.config.auth.secrets())) {
             reloaded.applied.push("auth.hmac_secrets".to_owned());
         }
+        if schema_files(&old) != schema_files(&new) {
+            reloaded.applied.push("the files of namespaces.messages".to_owned());
+        }
         // The last step that can fail.
         new.config.auth.reload(&app.verifier).await?;
         app.service.reload(settings);
+        app.service.set_payload_rules(new.payload_rules());
         if let Some(log) = &self.log {
             log.set(&new.config.log.level);
         }
@@ -124,6 +129,10 @@ fn settings_of(config: &Config) -> BTreeMap<String, Json> {
 fn changed(old: &BTreeMap<String, Json>, new: &BTreeMap<String, Json>) -> Vec<String> {
     let paths = old.keys().chain(new.keys().filter(|path| !old.contains_key(*path)));
     paths.filter(|path| old.get(*path) != new.get(*path)).cloned().collect()
+}
+
+fn schema_files(live: &Live) -> Option<&SchemaFiles> {
+    live.contract.as_deref().map(Contract::files)
 }
 
 fn exposed<'a>(secrets: impl IntoIterator<Item = &'a SecretString>) -> impl Iterator<Item = &'a str> {

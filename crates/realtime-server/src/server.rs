@@ -151,6 +151,7 @@ impl Server {
         }
         let certificate = config.tls.certificate()?;
         let app = Arc::new(App::new(service, verifier, hooks, config, dev)?);
+        app.service.set_payload_rules(app.live.load().payload_rules());
         Ok(Self { listener, local, certificate, admin, app })
     }
 

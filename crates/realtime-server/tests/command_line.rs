@@ -70,6 +70,23 @@ fn a_config_is_checked_without_serving() {
 }
 
 #[test]
+fn schema_files_are_checked_beside_the_config_with_the_place_of_each_fault() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
+    write("realtime.toml", "[[namespaces]]\npattern = \"topic:order:*\"\nmessages = { paid = \"paid.json\" }\n");
+    write("paid.json", r#"{"properties": {"total": {"type": "intger"}}}"#);
+    let path = folder.path().join("realtime.toml");
+    // The paths are relative to the config, not to the directory of the process.
+    let check = || run(&["check-config", "--config", path.to_str().expect("plain text")], &[SECRET, KEY]);
+    let bad = check();
+    assert_eq!(bad.status.code(), Some(2));
+    let said = text(&bad.stderr);
+    assert!(said.contains("namespaces[0].messages.paid (line 3): paid.json at /properties/total/type: "), "{said}");
+    write("paid.json", r#"{"properties": {"total": {"type": "integer"}}}"#);
+    assert!(check().status.success(), "{}", text(&check().stderr));
+}
+
+#[test]
 fn checking_warns_of_what_serving_would_warn_of() {
     let checked = run(&["check-config"], &[SECRET, KEY, ("REALTIME_SERVER__LISTEN", "0.0.0.0:80")]);
     assert!(checked.status.success());

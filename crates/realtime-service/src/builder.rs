@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use realtime_core::epoch::{Epoch, Epochs};
 use realtime_ports::{
     Authorizer, BusError, Clock, ConnectionHandler, ConnectionRegistry, IdGenerator, JwtVerifier, LogStore, MessageBus,
-    PubSubManager, Record, StoreError, Tickets,
+    PayloadRules, PubSubManager, Record, StoreError, Tickets,
 };
 
 #[cfg(feature = "default-adapters")]
@@ -25,7 +25,7 @@ use crate::{
     outbound::OutboundShared,
     page_turns::PageTurns,
     presence::{Presence, PresenceParts},
-    publish::{Publisher, PublisherParts},
+    publish::{Payloads, Publisher, PublisherParts},
     publish_rates::PublishRates,
     recent::Recent,
     revocations::Revocations,
@@ -52,6 +52,7 @@ pub struct ServiceBuilder {
     tickets: Option<Arc<dyn Tickets>>,
     store: Option<Arc<dyn LogStore>>,
     authorizer: Option<Arc<dyn Authorizer>>,
+    payload_rules: Option<Arc<dyn PayloadRules>>,
 }
 
 /// Why a service was not built.
@@ -118,6 +119,37 @@ impl ServiceBuilder {
         tickets: Tickets;
         /// Decides what a client may do where neither its token nor a namespace allows it. Without one it may not.
         authorizer: Authorizer;
+        /// Decides which payloads may be published, whichever their source. Without it every payload may.
+        /// [`Service::set_payload_rules`] replaces it.
+        ///
+        /// ```
+        /// # use std::sync::Arc;
+        /// # use realtime_adapters::testing::TestJwtVerifier;
+        /// # use realtime_ports::{PayloadRules, PublishError, RealtimeService};
+        /// # use realtime_schema::{Audience, FieldError, JwtClaims, MessageType, Payload, UserId};
+        /// # use realtime_service::Service;
+        /// /// Greetings are short. `realtime_contract::Contract` is made of JSON Schema files.
+        /// struct Short;
+        ///
+        /// impl PayloadRules for Short {
+        ///     fn check(&self, _: &Audience, kind: &MessageType, payload: &Payload) -> Result<(), Vec<FieldError>> {
+        ///         let fits = kind.as_str() != "greeting" || payload.as_str().len() <= 20;
+        ///         if fits { Ok(()) } else { Err(vec![FieldError::new("payload", "must have at most 20 bytes")]) }
+        ///     }
+        /// }
+        ///
+        /// # #[tokio::main(flavor = "current_thread")]
+        /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+        /// # let alice = UserId::new("alice")?;
+        /// # let verifier = Arc::new(TestJwtVerifier::new("let-me-in", JwtClaims::new(alice.clone())));
+        /// let service = Service::builder().verifier(verifier).payload_rules(Arc::new(Short)).build().await?;
+        /// let refused = service.send_to_user(alice, "greeting".parse()?, Payload::of(&"x".repeat(30))?).await;
+        /// let Err(PublishError::Invalid(errors)) = refused else { panic!("it is too long") };
+        /// assert_eq!(errors[0].path, "/payload");
+        /// # Ok(())
+        /// # }
+        /// ```
+        payload_rules: PayloadRules;
     }
 
     /// Limits, timeouts and policies.
@@ -240,6 +272,7 @@ impl ServiceBuilder {
             journal: journal.clone(),
             recent: recent.clone(),
             traces: traces.clone(),
+            payloads: Payloads::new(self.payload_rules, metrics.clone()),
             receipts,
         }));
         let admissions = Admissions::new(

@@ -101,6 +101,8 @@ counters! {
     connections_total,
     /// Messages that were published on this node.
     publications_total,
+    /// Messages that were refused on this node because their type or payload does not fit the application's rules.
+    payloads_refused_total,
     /// Messages that were delivered on this node, published by any node.
     envelopes_total,
     /// Messages that connections of this node took into their queues.

@@ -23,8 +23,10 @@ use crate::{
 
 mod batch;
 mod kept;
+mod payloads;
 mod turns;
 
+pub(crate) use payloads::Payloads;
 use turns::Turns;
 
 /// What becomes of one publication.
@@ -44,6 +46,7 @@ pub(crate) struct Publisher {
     journal: Option<Arc<Journal>>,
     recent: Arc<Recent>,
     traces: Arc<Traces>,
+    payloads: Payloads,
     receipts: Receipts,
     turns: Turns,
 }
@@ -61,6 +64,7 @@ pub(crate) struct PublisherParts {
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) recent: Arc<Recent>,
     pub(crate) traces: Arc<Traces>,
+    pub(crate) payloads: Payloads,
     /// The receipts that the store has kept.
     pub(crate) receipts: Receipts,
 }
@@ -79,10 +83,25 @@ impl Publisher {
             journal,
             recent,
             traces,
+            payloads,
             receipts,
         } = parts;
-        let turns = Turns::default();
-        Self { node, settings, bus, clock, ids, metrics, hub, streams, journal, recent, traces, receipts, turns }
+        Self {
+            node,
+            settings,
+            bus,
+            clock,
+            ids,
+            metrics,
+            hub,
+            streams,
+            journal,
+            recent,
+            traces,
+            payloads,
+            receipts,
+            turns: Turns::default(),
+        }
     }
 
     /// Publishes one message of the backend or the application, once for each idempotency key.
@@ -94,7 +113,13 @@ impl Publisher {
     /// Publishes one message, once for each `once`: a key that names the publisher too. Without a result within
     /// `store.commit_timeout` it returns an error, and the message may be published later.
     pub(crate) async fn publish_once(self: &Arc<Self>, request: PublishRequest, once: Option<String>) -> PublishResult {
+        self.check(&request)?;
         self.publish_as(request, once, false).await
+    }
+
+    /// The rules for payloads, to be replaced.
+    pub(crate) fn payloads(&self) -> &Payloads {
+        &self.payloads
     }
 
     /// Publishes several messages in their order, with a result for each. With an idempotency key among them, all are
@@ -110,13 +135,13 @@ impl Publisher {
         }
     }
 
+    /// Publishes a message that was checked.
     async fn publish_as(
         self: &Arc<Self>,
         request: PublishRequest,
         once: Option<String>,
         in_batch: bool,
     ) -> PublishResult {
-        self.check(&request)?;
         let Some(key) = once else { return self.publish_checked(request, None, in_batch).await };
         let bounds = self.settings.load().idempotency_bounds(self.clock.monotonic());
         let fingerprint = fingerprint(&request);
@@ -130,14 +155,16 @@ impl Publisher {
         self.receipts.once(&key, fingerprint, bounds, publish).await
     }
 
-    /// Judges a request by the limits.
+    /// Judges a request by the limits, and then by the rules for payloads: before its key is taken, so that a message that
+    /// was refused can be repaired and sent with the same one.
     fn check(&self, request: &PublishRequest) -> Result<(), PublishError> {
         let (size, limit) = (request.payload.as_str().len(), self.settings.load().publishing.max_bytes);
         if size > limit {
             return Err(PublishError::TooLarge { size, limit });
         }
         validate(request, limit).map_err(PublishError::Invalid)?;
-        kept::check_union(&self.streams, request).map_err(|error| PublishError::Invalid(vec![error]))
+        kept::check_union(&self.streams, request).map_err(|error| PublishError::Invalid(vec![error]))?;
+        self.payloads.check(request)
     }
 
     async fn publish_checked(&self, request: PublishRequest, once: Option<OnceKey>, in_batch: bool) -> PublishResult {

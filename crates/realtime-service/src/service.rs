@@ -5,7 +5,8 @@ use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use realtime_core::auth::{ConnectRequest, Refusal, RefusalReason};
 use realtime_ports::{
-    PublishError, RealtimeService, RevokeError, Socket, SubscribeError, Usage, UserTopicError, WebSocketConnection,
+    PayloadRules, PublishError, RealtimeService, RevokeError, Socket, SubscribeError, Usage, UserTopicError,
+    WebSocketConnection,
 };
 use realtime_schema::{
     Closing, Connection, ConnectionId, ConnectionInfo, ConnectionPage, ConnectionQuery, HistoryPage, HistoryQuery,
@@ -41,6 +42,12 @@ impl Service {
     /// says. Not before the next start: `admission.verifications`. No connection is closed.
     pub fn reload(&self, settings: Settings) {
         reload::reload(&self.0, settings);
+    }
+
+    /// Replaces the rules that payloads must fit, whole, while the service runs; with `None` every payload may be
+    /// published. No connection is closed.
+    pub fn set_payload_rules(&self, rules: Option<Arc<dyn PayloadRules>>) {
+        self.0.publisher.payloads().replace(rules);
     }
 
     /// The counters now.

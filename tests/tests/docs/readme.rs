@@ -59,8 +59,3 @@ fn the_rust_of_the_readme_and_of_the_testing_page_is_that_of_the_examples() {
     none(wrong_excerpts(&read("README.md"), &examples));
     none(wrong_excerpts(&read("docs/testing.md"), &[read("crates/realtime-testing/examples/test_an_application.rs")]));
 }
-
-/// True for a message contract, which is no config of the server.
-pub(super) fn is_contract(block: &Block<'_>) -> bool {
-    block.text.starts_with("[[topics]]")
-}

@@ -119,6 +119,9 @@ impl Draft {
             draft.add(key, what);
         }
         draft.config = config;
+        if let (Some(config), Some(directory)) = (&mut draft.config, file.and_then(Path::parent)) {
+            config.schema_dir = directory.to_owned();
+        }
         Ok(draft)
     }
 

@@ -15,6 +15,7 @@ mod layers;
 mod limits;
 mod liveness;
 mod log;
+mod messages;
 mod metrics;
 mod namespaces;
 mod paths;

@@ -1,11 +1,16 @@
 //! `[[namespaces]]`: policies for streams by pattern.
 
+use std::collections::BTreeMap;
+
+use realtime_contract::{SchemaPath, UnknownTypes};
 use realtime_core::policy::{HistoryRead, Namespace, Namespaces, Overflow, PublishPolicy, Retention, SubscribePolicy};
-use realtime_schema::StreamPattern;
+use realtime_schema::{MessageType, StreamPattern};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{delivery::OverflowName, duration::Span, presence::NamespacePresence, problems::Problems};
+use super::{
+    delivery::OverflowName, duration::Span, messages::UnknownTypesName, presence::NamespacePresence, problems::Problems,
+};
 
 /// The policy of the streams that a pattern matches. Start from [`NamespaceConfig::new`] and set what differs.
 #[derive(Clone, Debug, Serialize, Deserialize, JsonSchema)]
@@ -39,6 +44,17 @@ pub struct NamespaceConfig {
     #[serde(default)]
     #[schemars(with = "NamespacePresence")]
     pub presence: Option<NamespacePresence>,
+    /// The types of messages that may be published, each with the JSON Schema file of its payload:
+    /// `{ order-updated = "schemas/order-updated.json" }`. Paths are relative to the config file, and `$ref` leads to files
+    /// of its directory only. Without it, every type and payload may be published; `messages = {}` lets none be: see
+    /// [typed-topics.md](typed-topics.md).
+    #[serde(default)]
+    #[schemars(with = "BTreeMap<String, String>")]
+    pub messages: Option<BTreeMap<MessageType, SchemaPath>>,
+    /// What to do with a message whose type is not in `messages`: `refuse` it, the default, or `allow` it unchecked.
+    #[serde(default)]
+    #[schemars(with = "UnknownTypesName")]
+    pub unknown_types: Option<UnknownTypes>,
 }
 
 impl NamespaceConfig {
@@ -51,6 +67,8 @@ impl NamespaceConfig {
             overflow: None,
             history: None,
             presence: None,
+            messages: None,
+            unknown_types: None,
         }
     }
 }
@@ -111,7 +129,7 @@ enum ReadName {
 /// Adds what can't take effect: a policy of topics for another stream, a history of nothing, and `latest` with history.
 pub(super) fn check(list: &[NamespaceConfig], problems: &mut Problems) {
     for (at, namespace) in list.iter().enumerate() {
-        let NamespaceConfig { pattern, subscribe, publish, overflow, history, presence } = namespace;
+        let NamespaceConfig { pattern, subscribe, publish, overflow, history, presence, .. } = namespace;
         let key = |name: &str| format!("namespaces[{at}].{name}");
         if !matches!(pattern, StreamPattern::Topic(_)) {
             if *subscribe != SubscribePolicy::Granted {

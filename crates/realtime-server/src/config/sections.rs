@@ -1,12 +1,13 @@
 //! All sections together.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use realtime_adapters::{
     front::{AcceptorConfig, ProxyProtocol},
     jwt::{Issuers, SignedTickets},
     ws::WsConfig,
 };
+use realtime_contract::Contract;
 use realtime_service::Settings;
 use schemars::JsonSchema;
 use secrecy::SecretString;
@@ -21,6 +22,7 @@ use super::{
     limits::LimitsConfig,
     liveness::LivenessConfig,
     log::LogConfig,
+    messages,
     metrics::MetricsConfig,
     namespaces::{self, NamespaceConfig},
     presence::PresenceConfig,
@@ -71,6 +73,10 @@ pub struct Config {
     /// How the users who are on a topic are reported. Which topics have presence, and who may see it, is in
     /// `[[namespaces]]`.
     pub presence: PresenceConfig,
+    /// The directory that the paths in `messages` of a namespace are relative to: that of the config file. No key of the
+    /// config; empty is the current directory.
+    #[serde(skip)]
+    pub schema_dir: PathBuf,
 }
 
 impl Config {
@@ -100,7 +106,9 @@ impl Config {
         self.history.check(&mut problems);
         self.store.check(&mut problems);
         self.presence.check(&mut problems);
-        problems.into_list()
+        let mut problems = problems.into_list();
+        problems.extend(messages::contract(&self.namespaces, &self.schema_dir).err().unwrap_or_default());
+        problems
     }
 
     /// What is usable and may still not be what the operator wants: what `serve` logs as warnings and `check-config`
@@ -124,6 +132,7 @@ impl Config {
         let new = std::mem::replace(self, old.clone());
         self.auth = new.auth;
         self.namespaces = new.namespaces;
+        self.schema_dir = new.schema_dir;
         self.delivery = new.delivery;
         self.liveness = new.liveness;
         self.reconnect = new.reconnect;
@@ -161,6 +170,15 @@ impl Config {
         self.presence.apply(&mut settings);
         settings.namespaces = namespaces::policies(&self.namespaces, self.delivery.overflow);
         problems.none_or(settings)
+    }
+
+    /// The contract that messages must fit, compiled of its files; `None` if no namespace has `messages`. Blocks: it reads
+    /// files.
+    ///
+    /// # Errors
+    /// Every fault of `messages` and of the schema files.
+    pub(crate) fn contract(&self) -> Result<Option<Contract>, ConfigError> {
+        messages::contract(&self.namespaces, &self.schema_dir).map_err(ConfigError::Problems)
     }
 
     /// What signs resume tickets; `None` without `history.resume_secrets`.

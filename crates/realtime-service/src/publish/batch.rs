@@ -10,6 +10,8 @@ use super::{PublishResult, Publisher, backend_key, kept::Kept};
 const MAX_PORTION: u32 = 64;
 /// Approximate frame overhead, in bytes: id, time, type and topic.
 const FRAME_OVERHEAD: u64 = 256;
+/// Bytes of publications after whose check the task yields: the bytes bound the work of a check.
+const CHECKED_PER_YIELD: u64 = 64 * 1024;
 /// Deliveries after which the task yields: a few milliseconds' work.
 const DELIVERIES_PER_YIELD: u64 = 64 * 1024;
 
@@ -56,9 +58,17 @@ pub(super) async fn publish(publisher: &Arc<Publisher>, requests: Vec<PublishReq
     let limits = &publisher.settings.load().limits.clone();
     let mut batch = Batch { publisher, results: Vec::with_capacity(requests.len()), deliveries: 0 };
     let mut portion = Portion::new(limits);
+    let mut checked = 0;
     for request in requests {
         let alone = request.idempotency_key.is_some();
         let refused = publisher.check(&request).err();
+        if publisher.payloads.are_checked() {
+            checked += size_of(&request);
+        }
+        if checked >= CHECKED_PER_YIELD {
+            checked = 0;
+            tokio::task::yield_now().await;
+        }
         if alone || refused.is_some() || !portion.has_room_for(&request) {
             batch.publish(mem::replace(&mut portion, Portion::new(limits)).requests).await;
         }

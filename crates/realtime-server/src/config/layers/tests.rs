@@ -209,7 +209,8 @@ keys = \"one\"
 fn an_unknown_key_of_a_namespace_is_reported_with_the_keys_that_it_can_have() {
     let (_folder, path) = file("[[namespaces]]\npattern = \"all\"\nstray = 1");
     let found = problems(Config::load(Some(&path), [], []));
-    let keys = "the keys here are `history`, `overflow`, `pattern`, `presence`, `publish` and `subscribe`";
+    let keys = "the keys here are `history`, `messages`, `overflow`, `pattern`, `presence`, `publish`, `subscribe` and \
+                `unknown_types`";
     assert_eq!(found, [format!("namespaces[0].stray (line 3): there is no such setting; {keys}")]);
     let (_folder, path) = file("auth.stray = 1");
     let found = problems(Config::load(Some(&path), [], []));

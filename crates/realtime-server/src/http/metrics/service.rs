@@ -106,6 +106,11 @@ impl Collector for Figures {
             ("accepted_connections", "Admitted connections.", m.connections_total),
             ("refused_connections", "Refused connections, whatever the reason.", m.refusals.connections()),
             ("publications", "Messages published on this node.", m.publications_total),
+            (
+                "payloads_refused",
+                "Messages refused because their type or payload does not fit the contract of their streams.",
+                m.payloads_refused_total,
+            ),
             ("envelopes", "Messages delivered on this node, published by any node.", m.envelopes_total),
             ("deliveries", "Messages that connections took into their queues.", m.deliveries_total),
             (
