@@ -71,7 +71,8 @@ impl Client {
         self.send(Input::Start(token)).await
     }
 
-    /// Disconnects. Nothing is delivered afterwards; [`start`](Self::start) continues where it stopped.
+    /// Disconnects. Nothing is delivered afterwards but what already waits in a reader; [`start`](Self::start) continues
+    /// where it stopped.
     ///
     /// # Errors
     /// The client has been closed.

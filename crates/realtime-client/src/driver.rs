@@ -21,8 +21,8 @@ use uuid::Uuid;
 use crate::{
     delivery::{Delivery, Dropped, Subscription, address_of, matches},
     machine::{
-        Command, ConnectionState, Effect, Emission, Event, Failure, LoadReason, State, SubscriptionStatus, Timer,
-        deliverable, failure, step,
+        Command, ConnectionPhase, ConnectionState, Effect, Emission, Event, Failure, LoadReason, State,
+        SubscriptionStatus, Timer, deliverable, failure, step,
     },
     options::{SubscribeOptions, TokenProvider},
     socket::{CLOSE, Connection, Dial, Received, Tls, connection},
@@ -71,6 +71,8 @@ pub(crate) struct Driver {
 #[derive(Default)]
 struct Parts {
     socket: Option<Connection>,
+    /// The attempt whose socket takes no more commands.
+    full: Option<u64>,
     sockets: JoinSet<()>,
     /// Token requests and loads; each returns its event.
     requests: JoinSet<Event>,
@@ -230,6 +232,14 @@ impl Driver {
         for effect in step(&mut self.state, event, now, random()) {
             self.apply(effect);
         }
+        // What a reader has no room for is not kept over a stop.
+        if self.state.connection().phase == ConnectionPhase::Stopped {
+            self.parts.head = None;
+        }
+        // A server that reads nothing any more is given up.
+        if let Some(n) = self.parts.full.take() {
+            self.received(n, Some(Received::Closed(1006, "the server reads nothing".into())));
+        }
     }
 
     fn apply(&mut self, effect: Effect) {
@@ -258,9 +268,8 @@ impl Driver {
             Effect::Send { n, command } => {
                 let text = Value::Object(command).to_string();
                 let socket = self.parts.socket.as_ref().filter(|socket| socket.n == n);
-                // Full: the peer reads nothing any more, and is given up.
                 if let Some(Err(mpsc::error::TrySendError::Full(_))) = socket.map(|socket| socket.out.try_send(text)) {
-                    self.received(n, Some(Received::Closed(1006, "the server reads nothing".into())));
+                    self.parts.full = Some(n);
                 }
             }
             Effect::Drop { .. } => self.parts.socket = None,
