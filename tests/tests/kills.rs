@@ -1,6 +1,9 @@
-//! A server that is killed while messages flow: a client that is not ours, and our TypeScript client, get every message of
-//! a topic, of the user and of a role, in order and none twice; without a data directory every loss has its gap.
+//! A server that is killed while messages flow: a client that is not ours, and our TypeScript and Python clients, get every
+//! message of a topic, of the user and of a role, in order and none twice; without a data directory every loss has its gap.
 #![cfg(unix)]
+
+#[path = "kills/programs.rs"]
+mod programs;
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +13,8 @@ use std::{
     time::Duration,
 };
 
-use realtime_tests::{Client, DEADLINE, Issuer, program, skip};
+use programs::{Program, bundle, folder, node, python};
+use realtime_tests::{Client, DEADLINE, Issuer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::{
@@ -119,14 +123,6 @@ impl Server {
     }
 }
 
-/// The program that follows.
-enum Program {
-    /// Written by hand with the npm package `ws`.
-    Ws,
-    /// Our TypeScript client, bundled in this file. Two of its tokens expire.
-    TypeScript(PathBuf),
-}
-
 /// The client, in a process of its own.
 struct Follower {
     process: Child,
@@ -134,9 +130,10 @@ struct Follower {
 }
 
 impl Follower {
-    async fn connect(node: &Path, program: &Program, server: &Server) -> Self {
+    /// `interpreter`: the program's Node or Python.
+    async fn connect(interpreter: &Path, program: &Program, server: &Server) -> Self {
         let url = format!("ws://127.0.0.1:{}/ws", server.port);
-        let mut command = Command::new(node);
+        let mut command = Command::new(interpreter);
         match program {
             Program::Ws => {
                 let claims = json!({"roles": ["admin"], "grants": ["subscribe:order:*"]});
@@ -146,6 +143,10 @@ impl Follower {
             Program::TypeScript(bundle) => {
                 command.arg(folder().join("typescript.mjs")).arg(bundle).args([&url, Issuer::SECRET])
             }
+            Program::Python(source) => {
+                command.env("PYTHONPATH", source).env("PYTHONDONTWRITEBYTECODE", "1");
+                command.arg(folder().join("python_client.py")).args([&url, Issuer::SECRET])
+            }
         };
         let mut process = command
             .arg("order:1")
@@ -153,7 +154,7 @@ impl Follower {
             .stdout(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .expect("node starts");
+            .expect("it starts");
         let lines = BufReader::new(process.stdout.take().expect("its output")).lines();
         let mut follower = Self { process, lines };
         while follower.next().await["ack"] != 1 {}
@@ -168,19 +169,6 @@ impl Follower {
     async fn cut(&mut self) {
         self.process.stdin.as_mut().expect("its input").write_all(b"cut\n").await.expect("it reads");
     }
-}
-
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("foreign")
-}
-
-fn node(test: &str) -> Option<PathBuf> {
-    let node = program(test, &["node", "nodejs"])?;
-    if folder().join("node_modules/ws").is_dir() {
-        return Some(node);
-    }
-    skip(test, "its packages are not installed; run `npm ci --prefix tests/foreign --ignore-scripts`");
-    None
 }
 
 /// What the client got of each stream: the numbers, with `None` for a gap.
@@ -215,9 +203,9 @@ impl Seen {
 }
 
 /// Publishes, kills and cuts; returns what the client got when it has the last message of each stream.
-async fn story(node: &Path, program: &Program, durable: bool) -> Seen {
+async fn story(interpreter: &Path, program: &Program, durable: bool) -> Seen {
     let mut server = Server::start(durable).await;
-    let mut follower = Follower::connect(node, program, &server).await;
+    let mut follower = Follower::connect(interpreter, program, &server).await;
     let streams = [json!({"topic": "order:1"}), json!({"user": "alice"}), json!({"role": "admin"})];
     let mut seen = Seen::default();
     for n in 1..=MESSAGES {
@@ -230,7 +218,7 @@ async fn story(node: &Path, program: &Program, durable: bool) -> Seen {
         if n % (MESSAGES / CUTS) == 50 {
             follower.cut().await;
         }
-        if n == MESSAGES * 4 / 5 && matches!(program, Program::TypeScript(_)) {
+        if n == MESSAGES * 4 / 5 && !matches!(program, Program::Ws) {
             while seen.expired < 2 {
                 seen.take(follower.next().await);
             }
@@ -271,26 +259,6 @@ fn assert_losses_have_gaps(seen: Seen) {
     }
 }
 
-/// Our TypeScript client in one file, unless its packages are not installed.
-async fn bundle(test: &str, to: &Path) -> Option<Program> {
-    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("../clients/typescript");
-    let esbuild = client.join("node_modules/.bin/esbuild");
-    if !esbuild.exists() {
-        skip(
-            test,
-            "the client's packages are not installed; run `npm ci --prefix clients/typescript --ignore-scripts`",
-        );
-        return None;
-    }
-    let file = to.join("client.mjs");
-    let output = format!("--outfile={}", file.display());
-    let mut command = Command::new(esbuild);
-    command.current_dir(&client).args(["src/index.ts", "--bundle", "--format=esm", "--log-level=error", &output]);
-    let bundled = timeout(DEADLINE, command.kill_on_drop(true).status()).await.expect("bundled in time");
-    assert!(bundled.expect("esbuild starts").success(), "the client can't be bundled");
-    Some(Program::TypeScript(file))
-}
-
 #[tokio::test]
 async fn three_kills_and_ten_cuts_lose_nothing_with_a_data_directory() {
     let Some(node) = node("three_kills_and_ten_cuts_lose_nothing_with_a_data_directory") else { return };
@@ -321,6 +289,24 @@ async fn the_typescript_client_has_a_gap_for_every_loss_without_a_data_directory
     let Some(node) = node(test) else { return };
     let Some(program) = bundle(test, folder.path()).await else { return };
     let seen = timeout(STORY, story(&node, &program, false)).await.expect("a story in time");
+    assert!(seen.odd.iter().any(|line| !line["gap"].is_null()), "three restarts without a disk lose something");
+    assert_losses_have_gaps(seen);
+}
+
+#[tokio::test]
+async fn the_python_client_loses_nothing_in_three_kills_ten_cuts_and_two_expired_tokens() {
+    let test = "the_python_client_loses_nothing_in_three_kills_ten_cuts_and_two_expired_tokens";
+    let Some((python, program)) = python(test) else { return };
+    let seen = timeout(STORY, story(&python, &program, true)).await.expect("a story in time");
+    assert_eq!(seen.expired, 2);
+    assert_complete(seen);
+}
+
+#[tokio::test]
+async fn the_python_client_has_a_gap_for_every_loss_without_a_data_directory() {
+    let test = "the_python_client_has_a_gap_for_every_loss_without_a_data_directory";
+    let Some((python, program)) = python(test) else { return };
+    let seen = timeout(STORY, story(&python, &program, false)).await.expect("a story in time");
     assert!(seen.odd.iter().any(|line| !line["gap"].is_null()), "three restarts without a disk lose something");
     assert_losses_have_gaps(seen);
 }

@@ -33,6 +33,7 @@ pub(crate) const ALL: &[Check] = &[
     generated::CONFIG_DOCS,
     tools::FEATURES,
     clients::TYPESCRIPT,
+    clients::PYTHON,
 ];
 
 /// Runs the named checks, or all of them; returns whether all pass. If `strict`, a skipped part is a failure.

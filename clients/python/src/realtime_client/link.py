@@ -52,6 +52,7 @@ class Link:
         self._room = room
         self._code = 1000
         self._dropped = False
+        self.socket: ClientConnection | None = None
         self._unsent: asyncio.Queue[str] = asyncio.Queue(MAX_UNSENT)
         self.task = asyncio.create_task(self._run(url, protocols, headers))
 
@@ -91,6 +92,7 @@ class Link:
             self._closed(code, reason)
 
     async def _serve(self, socket: ClientConnection) -> tuple[int, str]:
+        self.socket = socket
         writer = asyncio.create_task(self._write(socket))
         try:
             while True:
