@@ -186,7 +186,8 @@ impl OutboundQueue {
         batch: &mut VecDeque<Frame>,
     ) -> Option<Page> {
         let Judged { gap, next } = self.rare.as_mut()?.gates.judge(stream, log, epochs)?;
-        let (mut frames, mut bytes, mut read) = (Vec::new(), 0, next - 1);
+        // Where nothing follows, the top is reached.
+        let (mut frames, mut bytes, mut read) = (Vec::new(), 0, log.top());
         for (at, frame) in log.from(next).enumerate() {
             bytes += frame.text_len();
             if at > 0 && (at >= limits.messages || bytes > limits.bytes) {

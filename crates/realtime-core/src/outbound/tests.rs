@@ -167,6 +167,17 @@ fn a_gauge_finds_room_where_a_history_has_what_waits_and_drops_nothing() {
 }
 
 #[test]
+fn a_message_that_may_be_dropped_takes_the_place_of_the_oldest_such_and_leaves_histories_alone() {
+    let mut queue = OutboundQueue::default();
+    queue.push(frame("t", "b", 1, Overflow::Drop), LIMITS);
+    queue.push(gates::kept(2), LIMITS);
+    queue.push(frame("t", "b", 3, Overflow::Close), LIMITS);
+    assert_eq!(queue.push(frame("t", "b", 4, Overflow::Drop), LIMITS), Verdict::Queued { dropped: 1 });
+    assert!(!queue.has_gate(&gates::stream()));
+    assert_eq!(payloads(&mut queue).0, [2, 3, 4]);
+}
+
+#[test]
 fn only_a_history_that_drops_for_slow_readers_makes_room() {
     let mut queue = OutboundQueue::default();
     for offset in 1..=3 {

@@ -197,6 +197,8 @@ fn the_refusal_of_a_topic_that_is_too_long_names_the_limit() {
     let effects = world.receive(&text);
     assert_eq!(error(&effects).code, ErrorCode::PayloadInvalid);
     assert_eq!(error(&effects).errors, [FieldError::new("topic", "is 21 characters long; limits.topic_chars is 20")]);
+    let longest = world.receive(&text.replace(&"x".repeat(21), &"x".repeat(20)));
+    assert!(matches!(longest[..], [Effect::Run(Run::Subscribe { .. })]), "{longest:?}");
 }
 
 #[test]
@@ -270,6 +272,10 @@ fn a_refresh_by_another_user_or_with_a_bad_token_changes_nothing() {
     assert_eq!(error(&world.verified(Ok(other))).code, ErrorCode::Forbidden);
     world.receive(refresh);
     assert_eq!(error(&world.verified(Err(Refusal::unauthorized("no")))).code, ErrorCode::Unauthorized);
+    world.receive(refresh);
+    let later = Refusal::new(crate::auth::RefusalReason::VerifierUnavailable, "no key").after(500);
+    let refused = world.verified(Err(later));
+    assert_eq!((&error(&refused).code, error(&refused).after_ms), (&ErrorCode::Unavailable, Some(500)));
     assert_eq!(world.session.deadline(), ms(10_000));
     assert!(world.session.may_subscribe(&topic("a")) && !world.session.may_subscribe(&topic("b")));
 }

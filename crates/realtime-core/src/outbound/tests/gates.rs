@@ -173,8 +173,8 @@ fn a_hold_that_expires_leaves_a_gap_up_to_where_each_stream_was_held() {
 #[test]
 fn a_resume_is_acknowledged_once_with_the_position_of_every_stream_that_caught_up() {
     let log = log(3);
-    let mut queue = gated(Gate::held(stream(), after(2)));
-    queue.add_gate(Gate::held(Route::All, after(0)));
+    let mut queue = gated(Gate::held(Route::All, after(0)));
+    queue.add_gate(Gate::held(stream(), after(2)));
     queue.hold();
     assert_eq!(queue.begin_resume(Some(CommandId::Number(7))), Ok(()));
     assert_eq!(queue.begin_resume(Some(CommandId::Number(8))), Err(ResumePending));

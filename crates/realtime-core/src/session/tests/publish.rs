@@ -73,6 +73,13 @@ fn a_log_of_a_publication_names_its_topic_and_never_its_payload() {
 }
 
 #[test]
+fn a_topic_of_the_longest_name_may_be_published_to() {
+    let mut world = world(PublishPolicy::Authenticated, &[]);
+    let longest = world.receive(&PUBLISH.replace("room:1", "room:a-name-of-20-ch"));
+    assert!(matches!(longest[..], [Effect::Run(Run::Publish { .. })]), "{longest:?}");
+}
+
+#[test]
 fn a_message_without_an_id_is_published_without_a_reply() {
     let mut world = world(PublishPolicy::Authenticated, &[]);
     world.receive(r#"{"action":"publish","topic":"room:1","type":"said","payload":1}"#);
