@@ -44,6 +44,7 @@ fn all_listeners_of_a_key_share_one_copy_of_it() {
 fn a_key_is_removed_with_its_last_listener() {
     let mut index = ListenerIndex::new();
     index.insert(&"a", (id(1), 1));
+    assert!(index.contains(&"a", id(1)) && !index.contains(&"a", id(2)) && !index.contains(&"b", id(1)));
     assert!(!index.remove(&"a", id(2)) && !index.remove(&"b", id(1)));
     assert!(index.remove(&"a", id(1)));
     assert!(!index.exists(&"a") && index.keys() == 0 && index.pairs() == 0);

@@ -313,7 +313,6 @@ impl Gates {
             },
         };
         gate.cause = None;
-        gate.start = Start::After(Some(log.epoch()), judged.next - 1);
         Some(judged)
     }
 

@@ -212,3 +212,24 @@ proptest! {
         prop_assert!(table.connections.count() == 0);
     }
 }
+
+#[test]
+fn a_connection_that_has_one_topic_left_needs_no_allocation_again() {
+    let mut topics = ConnectionTopics::new(9);
+    for n in 1..=3 {
+        assert_eq!(topics.add(&topic(n), Origin::Client, || topic(n)), Ok(true));
+    }
+    assert!(topics.remove(&topic(1)) && matches!(topics.held, Held::Many(_)));
+    assert!(topics.remove(&topic(3)) && matches!(topics.held, Held::One(_)));
+    assert!(topics.contains(&topic(2)));
+}
+
+#[test]
+fn attached_connections_are_counted() {
+    let mut table = AttachedTable::new();
+    assert_eq!(table.count(), 0);
+    assert!(table.insert((id(1), 1), 9) && table.insert((id(2), 2), 9));
+    assert_eq!(table.count(), 2);
+    assert!(table.remove(id(1)).is_some());
+    assert_eq!(table.count(), 1);
+}

@@ -73,6 +73,15 @@ fn a_log_of_a_publication_names_its_topic_and_never_its_payload() {
 }
 
 #[test]
+fn an_invalid_message_gets_each_field_that_is_wrong() {
+    let errors = vec![FieldError::new("payload", "is large"), FieldError::new("idempotency_key", "is long")];
+    let mut world = world(PublishPolicy::Authenticated, &[]);
+    world.receive(PUBLISH);
+    let refused = world.published(PublishOutcome::Invalid(errors.clone()));
+    assert_eq!(error(&refused).errors, errors);
+}
+
+#[test]
 fn a_topic_of_the_longest_name_may_be_published_to() {
     let mut world = world(PublishPolicy::Authenticated, &[]);
     let longest = world.receive(&PUBLISH.replace("room:1", "room:a-name-of-20-ch"));
@@ -239,7 +248,10 @@ fn the_client_is_left_out_of_its_own_message_if_it_says_so() {
     assert_eq!((request.except_client, request.to), (None, Route::Topic(topic("room:1")).into()));
     let quiet = ClientPublication { echo: false, ..publication() };
     let (request, _) = quiet.clone().into_request(&user("alice"), Some(&tab)).expect("a request");
-    assert_eq!(request.except_client, Some(tab));
+    assert_eq!((request.except_client, request.idempotency_key), (Some(tab), None));
+    let once = ClientPublication { idempotency_key: Some("k".into()), ..publication() };
+    let (request, _) = once.into_request(&user("alice"), None).expect("a request");
+    assert_eq!(request.idempotency_key.as_deref(), Some("k"), "its length is checked with the message");
     let refused = quiet.into_request(&user("alice"), None).expect_err("no client to leave out");
     assert_eq!(refused.path, "/echo");
 }

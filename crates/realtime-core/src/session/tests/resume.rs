@@ -94,6 +94,24 @@ fn the_limit_of_publications_outlives_the_hold() {
 }
 
 #[test]
+fn a_refresh_gives_the_positions_of_new_roles_and_a_ticket_for_all_streams() {
+    let mut world = World::new(&claims(&[], None));
+    world.receive(r#"{"action":"refresh","id":1,"token":"t2"}"#);
+    world.verified(Ok(claims(&[], None)));
+    let role: Stream = "role:admin".parse().expect("a stream");
+    let streams = std::collections::BTreeMap::from([(role, position())]);
+    let refreshed = Refreshed { roles: Vec::new(), streams: streams.clone(), ticket: Some("t".into()) };
+    let effects = world.handle(Input::Regranted { refreshed, subscriptions: Vec::new(), watched: Vec::new() });
+    let ack = Ack {
+        roles: Some(Vec::new()),
+        streams: Some(streams),
+        resume: Some("t".into()),
+        ..Ack::new(CommandId::Number(1))
+    };
+    assert_eq!(effects, [Effect::Send(Control::Ack(ack))]);
+}
+
+#[test]
 fn the_welcome_of_a_client_with_a_ticket_says_for_how_long_its_streams_stand_still() {
     let said = |world: &World, now| {
         let record = record(&claims(&[], None));
