@@ -25,7 +25,7 @@
 //!
 //! - **Tokens.** The provider is asked before every attempt, and before a token expires; a refused token is replaced
 //!   once. The token travels as a subprotocol, never in the URL.
-//! - **Order.** A message comes once, and in the order of its stream; what is lost is a [`Gap`](machine::Gap) in its place.
+//! - **Order.** A message comes once, and in the order of its stream; what is lost is a [`Gap`] in its place.
 //! - **Publications** wait while there is no connection, in a bounded queue, and are published once.
 //! - **Bounds.** Every queue is bounded. While a reader has no room, the client reads nothing from the server, which then
 //!   applies its own rules for slow clients: read each [`Subscription`] and [`Listener`], or drop it.
