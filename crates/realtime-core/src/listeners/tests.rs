@@ -126,5 +126,7 @@ proptest! {
                 prop_assert_eq!(index.exists(&key), model.contains_key(key));
             }
         }
+        let sizes: BTreeMap<_, _> = index.iter().map(|(key, set)| (*key, set.as_slice().len())).collect();
+        prop_assert_eq!(sizes, model.iter().map(|(key, under)| (*key, under.len())).collect::<BTreeMap<_, _>>());
     }
 }
