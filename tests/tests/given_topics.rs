@@ -124,7 +124,7 @@ async fn to_give_a_topic_twice_changes_nothing_and_sends_nothing() {
     assert_eq!(alice.publication().await["offset"], 1);
 }
 
-/// A ticket names no topic: a topic that was given to one connection ends with it, and the client is told.
+/// A ticket names no topic: a topic that was given to one connection ends with it, and the client is notified.
 #[tokio::test]
 async fn a_topic_that_was_given_to_one_connection_ends_with_it_and_the_client_is_notified() {
     let world = World::with(kept).await;

@@ -2,11 +2,11 @@
 //! of its role, in order and none twice; without a data directory every loss has its gap.
 #![cfg(unix)]
 
+#[path = "kills/server.rs"]
+mod server;
+
 use std::{
     collections::BTreeMap,
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -17,14 +17,13 @@ use std::{
 use rcgen::generate_simple_self_signed;
 use realtime_client::{Client, ClientOptions, ConnectionPhase, Delivery, Listener, TokenProvider};
 use realtime_tests::{DEADLINE, Issuer, World};
-use serde_json::{Value, json};
-use tempfile::TempDir;
+use serde_json::json;
+use server::Server;
 use tokio::{
     io::copy_bidirectional,
     net::{TcpListener as Listening, TcpStream},
-    process::{Child, Command},
     sync::watch,
-    time::{sleep, timeout},
+    time::timeout,
 };
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 
@@ -36,81 +35,6 @@ const CUTS: u64 = 2;
 const STORY: Duration = Duration::from_secs(300);
 /// Longest backoff, and some more.
 const RECONNECT: Duration = Duration::from_secs(45);
-const API_KEY: &str = "an-api-key-of-the-tests";
-
-/// A server in a process of its own, which a story may kill and start again on the same port.
-struct Server {
-    config: PathBuf,
-    data_dir: Option<PathBuf>,
-    port: u16,
-    process: Child,
-    http: reqwest::Client,
-    _folder: TempDir,
-}
-
-impl Server {
-    async fn start(durable: bool) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let port = TcpListener::bind("127.0.0.1:0").and_then(|free| free.local_addr()).expect("a free port").port();
-        let config = folder.path().join("realtime.toml");
-        let namespaces = ["topic:order:*", "user", "role:*"].map(|pattern| {
-            format!("[[namespaces]]\npattern = \"{pattern}\"\nhistory = {{ size = 10000, age = \"1h\", bytes = 16777216 }}\n")
-        });
-        let text = format!(
-            "[server]\nlisten = \"127.0.0.1:{port}\"\n[auth]\nhmac_secret = \"{}\"\n[api]\nkeys = [\"{API_KEY}\"]\n{}",
-            Issuer::SECRET,
-            namespaces.concat()
-        );
-        std::fs::write(&config, text).expect("a file");
-        let data_dir = durable.then(|| folder.path().join("data"));
-        let process = Self::run(&config, data_dir.as_deref());
-        let http = reqwest::Client::builder().no_proxy().timeout(DEADLINE).build().expect("an HTTP client");
-        let server = Self { config, data_dir, port, process, http, _folder: folder };
-        server.ready().await;
-        server
-    }
-
-    fn run(config: &Path, data_dir: Option<&Path>) -> Child {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-server-under-test"));
-        command.arg("serve").arg("--config").arg(config).args(["--log-level", "error"]).env_clear();
-        if let Some(dir) = data_dir {
-            command.arg("--data-dir").arg(dir);
-        }
-        command.stdout(Stdio::null()).kill_on_drop(true).spawn().expect("the server starts")
-    }
-
-    async fn ready(&self) {
-        let ready = async {
-            let url = format!("http://127.0.0.1:{}/readyz", self.port);
-            while !self.http.get(&url).send().await.is_ok_and(|response| response.status().is_success()) {
-                sleep(Duration::from_millis(10)).await;
-            }
-        };
-        timeout(DEADLINE, ready).await.expect("ready in time");
-    }
-
-    /// `kill -9`, and a new start.
-    async fn killed(&mut self) {
-        self.process.kill().await.expect("it ran");
-        self.process = Self::run(&self.config, self.data_dir.as_deref());
-    }
-
-    /// Publishes until the server has stored it. A retry has the same key.
-    async fn publish(&self, to: &Value, n: u64) {
-        let body = json!({"to": to, "type": "news", "payload": n, "idempotency_key": format!("{to} {n}")});
-        let published = async {
-            loop {
-                let request = self.http.post(format!("http://127.0.0.1:{}/api/v1/publish", self.port));
-                match request.bearer_auth(API_KEY).body(body.to_string()).send().await {
-                    Ok(response) if response.status().is_success() => return,
-                    Ok(response) if response.status().as_u16() < 500 => panic!("{:?}", response.text().await),
-                    _ => sleep(Duration::from_millis(10)).await,
-                }
-            }
-        };
-        timeout(DEADLINE, published).await.expect("published in time");
-    }
-}
 
 /// A network between the client and the server, which a story cuts. Returns its port.
 async fn network(server: u16) -> (u16, watch::Sender<u64>) {
@@ -253,7 +177,7 @@ async fn without_a_data_directory_every_loss_has_its_gap() {
 #[tokio::test]
 async fn a_publication_made_offline_is_published_once_when_the_server_is_there() {
     let mut server = Server::start(false).await;
-    server.process.kill().await.expect("it ran");
+    server.stop().await;
     let token = Issuer::hmac().token("alice", &json!({"grants": ["subscribe:order:*", "publish:order:*"]}));
     let options = ClientOptions::new(format!("ws://127.0.0.1:{}/ws", server.port), TokenProvider::fixed(token));
     let client = Client::connect(options).expect("a client");
@@ -261,7 +185,7 @@ async fn a_publication_made_offline_is_published_once_when_the_server_is_there()
     let publisher = client.clone();
     let published = tokio::spawn(async move { publisher.publish("order:7", "note", &json!({"text": "hello"})).await });
     client.state().wait_for(|state| state.phase == ConnectionPhase::Waiting).await.expect("it runs");
-    server.process = Server::run(&server.config, None);
+    server.restart();
     let story = async {
         order.ready().await.expect("subscribed");
         let published = published.await.expect("a task").expect("published");

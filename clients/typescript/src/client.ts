@@ -79,7 +79,7 @@ export class Realtime<M extends Topics = Untyped> {
     return this.#frames.add(handler);
   }
 
-  /** Listens to the messages of a topic or pattern, whoever subscribed to them. */
+  /** Listens to the messages of a topic or pattern, of every subscription. */
   on<const T extends string, K extends TypeOf<M, T>>(pattern: T & Known<M, T>, type: K, handler: (message: MessageOf<M, T, K>) => unknown): Remove;
   on<const T extends string>(pattern: T & Known<M, T>, handler: (message: MessageOf<M, T>) => unknown): Remove;
   on(pattern: string, type: any, handler?: any): Remove {

@@ -1,5 +1,5 @@
-// Carries out the effects of the machine: sockets, timers, the token provider. Events enter one at a time; what the
-// application is told leaves through a queue, after the transition.
+// Carries out the effects of the machine: sockets, timers, the token provider. Events enter one at a time; events for
+// the application leave through a queue, after the transition.
 import { watchDevice } from "./lifecycle.js";
 import { deliverable, step } from "./machine/step.js";
 import type { Effect, Emission, Event, Failure, State, TokenReason } from "./machine/types.js";

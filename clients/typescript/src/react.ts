@@ -1,4 +1,4 @@
-// React hooks. The provider never starts or stops a client: whoever made it does. Subscriptions are counted and linger for
+// React hooks. The provider never starts or stops a client: its owner does. Subscriptions are counted and linger for
 // a second, so that StrictMode, hot reload and a change of the route are one subscription on the wire.
 import { createContext, createElement, useCallback, useContext, useEffect, useRef, useState, useSyncExternalStore, type ReactElement, type ReactNode } from "react";
 import type { ConnectionState, Message, Realtime, Topics, Untyped } from "./index.js";

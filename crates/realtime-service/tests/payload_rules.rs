@@ -91,7 +91,7 @@ async fn every_source_is_checked_once_and_no_delivery_is() {
     let service = world.service();
     service.publish(message("good")).await.expect("published");
     assert!(matches!(service.publish(message("bad")).await, Err(PublishError::Invalid(_))));
-    assert_eq!(rules.checks(), 2, "one check for each, whoever receives it");
+    assert_eq!(rules.checks(), 2, "one check for each, however many receive it");
 
     let results = service.publish_batch(vec![message("good"), message("bad"), keyed("good"), keyed("bad")]).await;
     assert_eq!(results.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true, false]);

@@ -131,7 +131,7 @@ async fn connections_that_were_there_before_the_trace_are_known() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_topic_is_followed_whoever_is_on_it() {
+async fn a_topic_is_followed_for_every_user_on_it() {
     let world = World::new(4).await;
     let trace = begin(&world, &of_topic("order:1"));
     let mut alice = world.client("alice").connect().await;

@@ -229,7 +229,7 @@ impl Config {
         })
     }
 
-    /// A publication for the queue. True if it did not fit and whoever pushed has to see to it.
+    /// A publication for the queue. True if it did not fit and the caller has to handle it.
     fn push(&self, st: &mut State, s: u8, a: u8, b: u8) -> bool {
         if st.gates.iter().any(|g| g.s == s) {
             return false;

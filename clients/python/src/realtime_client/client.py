@@ -207,7 +207,7 @@ class Realtime:
         return _add(self._frames, handler)
 
     def on(self, pattern: str, handler: Handler, *, type: str | None = None) -> Remove:
-        """Listens to the messages of a topic or pattern, whoever subscribed to them.
+        """Listens to the messages of a topic or pattern, of every subscription.
 
         ``*`` is one part of a topic, ``**`` at the end one or more. A message without a topic has the name of its stream
         behind ``@``: ``@user``, ``@role:admin``, ``@all``; ``@`` alone is one that the server kept in no stream.

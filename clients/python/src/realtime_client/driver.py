@@ -1,6 +1,6 @@
 """Carries out the effects of the machine: sockets, timers, the token provider.
 
-Events enter one at a time; what the application is told leaves through a queue, after the transition.
+Events enter one at a time; events for the application leave through a queue, after the transition.
 """
 
 from __future__ import annotations

@@ -73,7 +73,7 @@ function reject(m: Step, ref: number | string, error: Failure): void {
   m.effects.push({ type: "settle", ref, error });
 }
 
-/** The reply to a command of the application; one that is not known, or is late, is nobody's. */
+/** The reply to a command of the application; one that is not known, or is late, is ignored. */
 export function replied(m: Step, id: number, result: any): void {
   const pending = m.state.commands.get(id);
   if (!pending) return;
