@@ -3,7 +3,7 @@
 use super::problems::Problems;
 
 /// Paths of the HTTP side, below which there can be no WebSocket endpoint.
-const TAKEN: [&str; 5] = ["api", "healthz", "readyz", "metrics", "dev"];
+const TAKEN: [&str; 6] = ["api", "healthz", "readyz", "metrics", "console", "dev"];
 
 /// Checks `server.path` and `server.base_path`.
 pub(super) fn check(path: &str, base: &str, problems: &mut Problems) {
@@ -65,7 +65,7 @@ mod tests {
     #[test]
     fn a_path_that_no_request_can_have_is_refused_with_an_example() {
         let paths = ["", "/", "ws", "/ws/", "//ws", "/w s", "/ws?a", "/{id}", "/*", "/a/../b", "/ü", "/%61", "/api/ws"];
-        for path in paths.into_iter().chain(["/healthz", "/metrics", "/dev/token"]) {
+        for path in paths.into_iter().chain(["/healthz", "/metrics", "/console", "/dev/token"]) {
             let found = problems(path, "");
             assert!(
                 found.len() == 1 && found[0].contains("server.path") && found[0].contains("`/ws`"),

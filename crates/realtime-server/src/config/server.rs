@@ -31,6 +31,9 @@ pub struct ServerConfig {
     #[serde(deserialize_with = "optional_socket_address")]
     #[schemars(with = "Option<String>")]
     pub admin_listen: Option<SocketAddr>,
+    /// Whether the page `/console/` is served. It contains no data: it asks for one of `api.keys`, and reads
+    /// `/api/v1` with it.
+    pub console: bool,
     /// The origins that may connect, such as `https://app.example.com`, besides the server's own host. In place of
     /// the first label, `*` stands for exactly one: `https://*.example.com`. In place of the port it stands for any:
     /// `http://localhost:*`. `*` alone admits every origin. A client that sends no `Origin`, or one that equals the
@@ -77,6 +80,7 @@ impl Default for ServerConfig {
             path: "/ws".into(),
             base_path: String::new(),
             admin_listen: None,
+            console: true,
             allowed_origins: Vec::new(),
             client_address_header: None,
             trusted_hops: 1,

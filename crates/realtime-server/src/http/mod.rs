@@ -1,10 +1,11 @@
-//! The routes of the port: `/ws`, the API for backends, health and metrics, and the page for development.
+//! The routes of the port: `/ws`, the API for backends, health and metrics, the console, and the page for development.
 
 mod api;
 pub(crate) mod app;
 pub(crate) mod base_path;
 mod body;
 mod client_address;
+mod console;
 mod error;
 mod exposition;
 mod health;
@@ -46,6 +47,9 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(&server.path, any(websocket))
         .nest("/api/v1", api::router(&app))
         .route("/api/openapi.json", get(document));
+    if server.console {
+        router = router.merge(console::router());
+    }
     if app.dev.is_some() {
         router = router.merge(page::router(&app));
     }
