@@ -149,3 +149,42 @@ async fn every_message_has_an_id_of_its_own_and_the_publishers_timestamp_if_it_g
     assert_eq!(two["timestamp"], "2020-02-29T10:00:00.500Z");
     assert!(one["timestamp"].as_str() > Some("2026-"), "{}", one["timestamp"]);
 }
+
+#[tokio::test]
+async fn a_message_without_history_names_the_stream_by_which_its_recipients_know_it() {
+    let world = World::start().await;
+    let claims = json!({"roles": ["admin"], "grants": ["subscribe:order:*"]});
+    let (mut phone, mut laptop) = (world.connect_with("alice", &claims).await, world.connect("alice").await);
+    let mut bob = world.connect("bob").await;
+    phone.subscribe("order:1").await;
+    let names = |publication: &Value| {
+        assert!(publication.get("offset").is_none() && !publication.to_string().contains("alice"), "{publication}");
+        (publication["topic"].clone(), publication["stream"].clone())
+    };
+
+    world.publish(json!({"user": "alice"}), "notice", json!(1)).await;
+    let (first, second) = (phone.publication().await, laptop.publication().await);
+    assert_eq!(first, second, "each connection of the user has the same text");
+    assert_eq!(names(&first), (Value::Null, json!("user")));
+
+    for (to, named) in [
+        (json!({"role": "admin"}), (Value::Null, json!("role:admin"))),
+        (json!({"topic": "order:1"}), (json!("order:1"), Value::Null)),
+        (json!({"connection": phone.id()}), (Value::Null, Value::Null)),
+        (json!([{"role": "admin"}, {"topic": "order:1"}]), (Value::Null, Value::Null)),
+    ] {
+        world.publish(to.clone(), "notice", json!(2)).await;
+        assert_eq!(names(&phone.publication().await), named, "{to}");
+    }
+    bob.got_nothing().await;
+    world.publish(json!([{"user": "alice"}, {"user": "bob"}]), "notice", json!(3)).await;
+    world.publish(json!("all"), "notice", json!(4)).await;
+    for client in [&mut phone, &mut laptop, &mut bob] {
+        assert_eq!(
+            names(&client.publication().await),
+            (Value::Null, Value::Null),
+            "no one learns who else receives it"
+        );
+        assert_eq!(names(&client.publication().await), (Value::Null, json!("all")));
+    }
+}

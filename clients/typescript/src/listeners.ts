@@ -1,5 +1,5 @@
 // Handlers by pattern. A message without a topic has the name of its stream behind `@`: `@user`, `@role:admin`, `@all`;
-// or `@` alone, if the server kept it in no stream.
+// or `@` alone, if it is of no stream.
 import type { Message } from "./machine/types.js";
 
 export type Handler = (message: any) => unknown;

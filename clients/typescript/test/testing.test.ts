@@ -67,6 +67,20 @@ test("what a restart without a disk and a short history lose has its gap", async
   rt.stop();
 });
 
+test("a listener of a stream without history receives its messages", async () => {
+  const server = new TestServer({ roles: ["staff"], history: { user: 0, all: 0, "role:staff": 0 } });
+  const { rt } = follow(server);
+  const received: unknown[] = [];
+  for (const name of ["@user", "@role:staff", "@all"]) rt.on(name, "news", ({ stream, offset }) => received.push([name, stream, offset]));
+  await phase(rt, "connected");
+  server.publishToUser("alice", "news", 1);
+  server.publishToRole("staff", "news", 1);
+  server.publishToAll("news", 1);
+  await until(() => received.length === 3);
+  assert.deepEqual(received, ["user", "role:staff", "all"].map((stream) => [`@${stream}`, stream, undefined]));
+  rt.stop();
+});
+
 test("a publication is published once over a cut, a call has its result, and a refusal its words", async () => {
   const server = new TestServer({ latency: 1 });
   const { rt } = follow(server);

@@ -137,7 +137,7 @@ impl Client {
 
     /// Listens to the messages and gaps of a topic or pattern, from now on: `*` is one part of a topic, `**` at the end
     /// one or more. What has no topic has the name of its stream behind `@`: `@user`, `@role:admin`, `@all`; `@` alone is
-    /// a message that the server kept in no stream.
+    /// a message of no stream: to this connection alone, or to several routes.
     ///
     /// Unlike a [`Subscription`], a listener may still have messages of a topic that the application left meanwhile.
     ///

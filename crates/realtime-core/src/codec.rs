@@ -307,14 +307,16 @@ pub fn prepare_publication(message: &Message, overflow: Overflow) -> Option<Prep
     Some(prepared.expect("a payload is JSON already"))
 }
 
+/// A publication names its stream by its topic, or by the name of the stream.
 fn shape_of(message: &Message) -> Shape<'_, Payload> {
+    let topic = message.to.topic();
     Shape {
         kind: message.kind.as_str(),
         payload: &message.payload,
         timestamp: message.timestamp,
         id: Some(message.id),
-        topic: message.to.topic(),
-        stream: None,
+        topic,
+        stream: if topic.is_none() { Stream::of_audience(&message.to) } else { None },
     }
 }
 

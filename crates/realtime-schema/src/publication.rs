@@ -34,17 +34,20 @@ impl Publication {
         self.0.as_str()
     }
 
-    fn examples() -> [Value; 2] {
+    fn examples() -> [Value; 3] {
         let Message { id, kind, payload, timestamp, to, .. } = Message::example();
         let live = json!({"type": kind, "payload": payload, "timestamp": timestamp, "id": id, "topic": to.topic()});
         let mut kept = live.clone();
         kept["stream"] = json!(Stream::of_audience(&to));
         kept["offset"] = json!(17);
-        [live, kept]
+        let mut notice = live.clone();
+        notice.as_object_mut().expect("an object").remove("topic");
+        notice["stream"] = json!(Stream::User);
+        [live, notice, kept]
     }
 
     pub(crate) fn example() -> Self {
-        let [_, kept] = Self::examples();
+        let [.., kept] = Self::examples();
         Self::from_text(kept.to_string()).expect("JSON")
     }
 }
@@ -79,7 +82,7 @@ impl JsonSchema for Publication {
                 "offset": {"type": "integer", "minimum": 1, "description": "The position in the stream, with history."},
             },
             "required": ["type", "payload", "timestamp", "id"],
-            "dependentRequired": {"offset": ["stream"], "stream": ["offset"]},
+            "dependentRequired": {"offset": ["stream"]},
             "examples": Self::examples(),
         })
     }

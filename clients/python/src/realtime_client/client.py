@@ -210,7 +210,7 @@ class Realtime:
         """Listens to the messages of a topic or pattern, of every subscription.
 
         ``*`` is one part of a topic, ``**`` at the end one or more. A message without a topic has the name of its stream
-        behind ``@``: ``@user``, ``@role:admin``, ``@all``; ``@`` alone is one that the server kept in no stream.
+        behind ``@``: ``@user``, ``@role:admin``, ``@all``; ``@`` alone is one of no stream.
         """
         if inspect.iscoroutinefunction(handler):
             feed = self._feed()

@@ -1,7 +1,7 @@
 """Handlers by pattern.
 
 A message without a topic has the name of its stream behind ``@``: ``@user``, ``@role:admin``, ``@all``; or ``@`` alone,
-if the server kept it in no stream.
+if it is of no stream.
 """
 
 from __future__ import annotations

@@ -162,8 +162,8 @@ export class TestServer {
 
   #publish(stream: string, type: string, payload: unknown, to: (connection: Connection) => boolean, key = stream): Message {
     const id = `019ab1c2-7b1e-7c3a-9d54-${String(++this.#count).padStart(12, "0")}`;
-    const topic = stream.startsWith("topic:") ? { topic: stream.slice(6) } : {};
-    const message: Message = { type, payload, timestamp: new Date().toISOString(), id, ...topic };
+    const name = stream.startsWith("topic:") ? { topic: stream.slice(6) } : { stream };
+    const message: Message = { type, payload, timestamp: new Date().toISOString(), id, ...name };
     const published = this.#log(stream, key)?.append(message) ?? message;
     for (const connection of this.connections) if (to(connection) && !connection.held.has(stream)) connection.socket.deliver(published);
     return published;

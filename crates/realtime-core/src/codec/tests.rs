@@ -250,7 +250,7 @@ fn a_control_frame_has_type_payload_and_timestamp() {
 }
 
 #[test]
-fn a_payload_is_sent_unchanged_and_the_topic_is_named_only_for_a_single_route() {
+fn a_payload_is_sent_unchanged_and_one_route_is_named_by_its_topic_or_its_stream() {
     let message = |to: realtime_schema::Audience| Message {
         id: MessageId(uuid::Uuid::from_u128(1)),
         to,
@@ -264,8 +264,22 @@ fn a_payload_is_sent_unchanged_and_the_topic_is_named_only_for_a_single_route() 
     assert!(text(&frame).contains(r#""payload":{ "b":1.0,  "a":[1e3] }"#), "{}", text(&frame));
     assert!(text(&frame).contains(r#""topic":"t""#));
     assert_eq!(frame.label().map(|label| label.overflow), Some(Overflow::Drop));
-    let union = realtime_schema::Audience::union(vec![topic, Route::All]).expect("an audience");
-    assert!(!text(&encode_publication(&message(union), Overflow::Close)).contains("topic"));
+    let names = |to: realtime_schema::Audience| {
+        let frame: Value =
+            serde_json::from_str(text(&encode_publication(&message(to), Overflow::Close))).expect("JSON");
+        assert!(frame.get("offset").is_none(), "{frame}");
+        (frame.get("topic").cloned(), frame.get("stream").cloned())
+    };
+    assert_eq!(names(topic.clone().into()), (Some(json!("t")), None));
+    assert_eq!(names(Route::All.into()), (None, Some(json!("all"))));
+    assert_eq!(names(Route::Role("admin".parse().expect("a role")).into()), (None, Some(json!("role:admin"))));
+    let alice = Route::User("alice".parse().expect("a user"));
+    assert_eq!(names(alice.clone().into()), (None, Some(json!("user"))), "without the user's id");
+    let connection = Route::Connection(realtime_schema::ConnectionId(uuid::Uuid::nil()));
+    assert_eq!(names(connection.into()), (None, None));
+    for routes in [vec![topic, Route::All], vec![alice, Route::User("bob".parse().expect("a user"))]] {
+        assert_eq!(names(realtime_schema::Audience::union(routes).expect("an audience")), (None, None));
+    }
 }
 
 #[test]
