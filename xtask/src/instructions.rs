@@ -1,4 +1,4 @@
-//! `cargo xtask instructions`: the instructions of the core's hot path, and which cases grew.
+//! `cargo xtask instructions`: the instructions of the hot path, and which cases grew.
 //!
 //! Instructions rather than time: they are the same on a busy machine as on an idle one. Only valgrind is needed.
 
@@ -19,12 +19,12 @@ use crate::{
     workspace::{Workspace, run as run_command},
 };
 
-/// Where the counts are committed.
-const FILE: &str = "crates/realtime-core/benches/baseline.toml";
+/// The crates with cases. Each has its counts in `benches/baseline.toml`.
+const CRATES: [&str; 2] = ["realtime-core", "realtime-contract"];
 
 /// The bench target, and the function in it whose callees are counted.
 const BENCH: &str = "instructions";
-const COUNTED: &str = "*instructions::measured*";
+const COUNTED: &str = "*counted::measured*";
 
 /// The growth of a case that is a failure, in per cent. Hash seeds and moved branches stay below it.
 const TOLERANCE: f64 = 5.0;
@@ -59,23 +59,22 @@ struct Counted {
 /// Counts each case and compares it with the baseline, or writes the counts as the baseline; returns whether all pass.
 ///
 /// # Errors
-/// The benchmark does not build or run, or the baseline can't be read or written.
+/// A benchmark does not build or run, or a baseline can't be read or written.
 pub(crate) fn run(workspace: &Workspace, bless: bool) -> Result<bool, String> {
-    let file = workspace.root.join(FILE);
-    let in_file = |error: String| format!("{FILE}: {error}; `cargo xtask instructions --bless` writes a new one");
     let made = made()?;
-    let baseline = match bless {
-        true => Baseline { made: made.clone(), instructions: BTreeMap::new() },
-        false => fs::read_to_string(&file)
-            .map_err(|error| in_file(error.to_string()))
-            .and_then(|text| toml::from_str(&text).map_err(|error| in_file(error.to_string())))?,
-    };
+    let mut baselines = Vec::new();
+    for package in CRATES {
+        let baseline = match bless {
+            true => Baseline { made: made.clone(), instructions: BTreeMap::new() },
+            false => Baseline::read(workspace, package)?,
+        };
+        baselines.push((package, baseline));
+    }
+    let foreign = baselines.iter().find(|(_, baseline)| baseline.made.get("target") != made.get("target"));
     let why = if !run_command(Command::new("valgrind").arg("--version")).ok {
         Some("valgrind is not installed (`apt-get install valgrind`)".to_owned())
-    } else if baseline.made.get("target") != made.get("target") {
-        Some(format!("{FILE} is of another target than {}", made["target"]))
     } else {
-        None
+        foreign.map(|(package, _)| format!("{} is of another target than {}", file(package), made["target"]))
     };
     if let Some(why) = why {
         let failure = if report::strict() { ", a failure with CI=true" } else { "" };
@@ -83,27 +82,41 @@ pub(crate) fn run(workspace: &Workspace, bless: bool) -> Result<bool, String> {
         return Ok(!report::strict() && !bless);
     }
 
-    let executable = build(workspace)?;
+    let executables = build(workspace)?;
     let results = workspace.target.join("instructions");
     fs::create_dir_all(&results).map_err(|error| format!("{}: {error}", results.display()))?;
-    let mut counted = Vec::new();
-    for (name, unit) in cases(&executable)? {
-        let instructions = count(&executable, &name, &results)?;
-        counted.push(Counted { name, unit, instructions });
+    let mut passed = true;
+    for (package, mut baseline) in baselines {
+        let executable =
+            executables.get(package).ok_or_else(|| format!("cargo bench names no executable of {package}"))?;
+        let mut counted = Vec::new();
+        for (name, unit) in cases(executable)? {
+            let instructions = count(executable, &name, &results)?;
+            counted.push(Counted { name, unit, instructions });
+        }
+        if bless {
+            baseline.instructions = counted.iter().map(|case| (case.name.clone(), case.instructions)).collect();
+            baseline.write(workspace, package)?;
+            println!("{} cases written to {}", counted.len(), file(package));
+            continue;
+        }
+        if baseline.made != made {
+            println!("NOTE the baseline is of {:?}, this is {made:?}: counts may differ for that alone", baseline.made);
+        }
+        let (table, findings) = baseline.compare(&file(package), &counted);
+        print!("{table}");
+        passed &= findings == 0;
     }
-    if bless {
-        let instructions = counted.iter().map(|case| (case.name.clone(), case.instructions)).collect();
-        let text = toml::to_string(&Baseline { made, instructions }).map_err(|error| in_file(error.to_string()))?;
-        fs::write(&file, format!("{OPENING}\n{text}")).map_err(|error| in_file(error.to_string()))?;
-        println!("{} cases written to {FILE}", counted.len());
-        return Ok(true);
-    }
-    if baseline.made != made {
-        println!("NOTE the baseline is of {:?}, this is {made:?}: counts may differ for that alone", baseline.made);
-    }
-    let (table, findings) = baseline.compare(&counted);
-    print!("{table}");
-    Ok(findings == 0)
+    Ok(passed)
+}
+
+/// Where the counts of a crate are committed.
+fn file(package: &str) -> String {
+    format!("crates/{package}/benches/baseline.toml")
+}
+
+fn in_file(package: &str, error: &dyn std::fmt::Display) -> String {
+    format!("{}: {error}; `cargo xtask instructions --bless` writes a new one", file(package))
 }
 
 /// What the counts on this machine depend on, as `rustc -vV` and the C library say it.
@@ -118,20 +131,25 @@ fn made() -> Result<BTreeMap<String, String>, String> {
     Ok(made.map(|(name, value)| (name.to_owned(), value)).into())
 }
 
-/// Builds the benchmark with the release profile; returns its path.
-fn build(workspace: &Workspace) -> Result<PathBuf, String> {
-    let args = ["bench", "--locked", "--no-run", "--package", "realtime-core", "--bench", BENCH];
-    let mut command = workspace.cargo(&args);
+/// Builds the benchmarks with the release profile; returns their paths by crate. In one go, so that what both use is built
+/// once.
+fn build(workspace: &Workspace) -> Result<BTreeMap<&'static str, PathBuf>, String> {
+    let mut command = workspace.cargo(&["bench", "--locked", "--no-run", "--bench", BENCH]);
+    CRATES.iter().for_each(|package| _ = command.args(["--package", package]));
     command.args(["--message-format", "json-render-diagnostics"]).stderr(Stdio::inherit());
     let output = command.output().map_err(|error| format!("cannot start cargo bench: {error}"))?;
     if !output.status.success() {
-        return Err("the benchmark does not build (see above)".into());
+        return Err("the benchmarks do not build (see above)".into());
     }
-    let executable = Message::parse_stream(output.stdout.as_slice()).find_map(|message| match message {
-        Ok(Message::CompilerArtifact(artifact)) if artifact.target.name == BENCH => artifact.executable,
+    let executables = Message::parse_stream(output.stdout.as_slice()).filter_map(|message| match message {
+        Ok(Message::CompilerArtifact(artifact)) if artifact.target.name == BENCH => {
+            let folder = artifact.manifest_path.parent()?.file_name()?;
+            let package = CRATES.into_iter().find(|package| *package == folder)?;
+            Some((package, PathBuf::from(artifact.executable?)))
+        }
         _ => None,
     });
-    executable.map(PathBuf::from).ok_or_else(|| "cargo bench names no executable".into())
+    Ok(executables.collect())
 }
 
 /// The names of the cases, and what each is counted per.
@@ -168,13 +186,24 @@ fn collected(profile: &str) -> Option<f64> {
 }
 
 impl Baseline {
-    /// A table of every case beside its entry, and how many findings it ends with.
-    fn compare(&self, counted: &[Counted]) -> (String, usize) {
+    fn read(workspace: &Workspace, package: &str) -> Result<Self, String> {
+        let text = fs::read_to_string(workspace.root.join(file(package))).map_err(|error| in_file(package, &error))?;
+        toml::from_str(&text).map_err(|error| in_file(package, &error))
+    }
+
+    fn write(&self, workspace: &Workspace, package: &str) -> Result<(), String> {
+        let text = toml::to_string(self).map_err(|error| in_file(package, &error))?;
+        let path = workspace.root.join(file(package));
+        fs::write(path, format!("{OPENING}\n{text}")).map_err(|error| in_file(package, &error))
+    }
+
+    /// A table of every case beside its entry in `file`, and how many findings it ends with.
+    fn compare(&self, file: &str, counted: &[Counted]) -> (String, usize) {
         let mut table = format!("{:28} {:>12} {:>12} {:>9}  per\n", "case", "instructions", "baseline", "change");
         let mut findings = Vec::new();
         for Counted { name, unit, instructions } in counted {
             let Some(before) = self.instructions.get(name) else {
-                findings.push(format!("`{name}` has no entry in {FILE}"));
+                findings.push(format!("`{name}` has no entry in {file}"));
                 continue;
             };
             let change = (instructions / before - 1.0) * 100.0;
@@ -190,7 +219,7 @@ impl Baseline {
             }
         }
         let gone = self.instructions.keys().filter(|name| counted.iter().all(|case| case.name != **name));
-        findings.extend(gone.map(|name| format!("{FILE} has an entry `{name}`, but there is no such case")));
+        findings.extend(gone.map(|name| format!("{file} has an entry `{name}`, but there is no such case")));
         let remedy = "if this is intended: `cargo xtask instructions --bless`, and say why in the commit";
         table.extend(findings.iter().map(|finding| format!("FAIL {finding}\n     -> {remedy}\n")));
         let _ = writeln!(table, "{} cases, {} findings", counted.len(), findings.len());
@@ -212,7 +241,7 @@ mod tests {
         };
         let written = toml::to_string(&Baseline { made: BTreeMap::new(), instructions }).expect("TOML");
         let baseline: Baseline = toml::from_str(&written).expect("what is written can be read");
-        baseline.compare(&now.iter().map(case).collect::<Vec<_>>())
+        baseline.compare("baseline.toml", &now.iter().map(case).collect::<Vec<_>>())
     }
 
     #[test]

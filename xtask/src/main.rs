@@ -52,7 +52,7 @@ enum Task {
     Docs,
     /// Print the line coverage of realtime-core by its own tests (needs cargo-tarpaulin)
     Coverage,
-    /// Count the instructions of the hot path of realtime-core; fail if a case grew by more than 5 % (needs valgrind)
+    /// Count the instructions of the hot path; fail if a case grew by more than 5 % (needs valgrind)
     ///
     /// The baseline is crates/realtime-core/benches/baseline.toml. Without valgrind nothing is counted: a skip, which
     /// is a failure with CI=true in the environment.

@@ -1,6 +1,7 @@
 //! Measures the server and its peers, from outside and in one run. `cargo xtask bench` builds and starts it.
 
 mod cases;
+mod contract;
 mod figures;
 mod history;
 mod http;
@@ -67,6 +68,9 @@ fn run(options: &Options) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     if options.memory {
         return runtime.block_on(memory::run(options));
+    }
+    if options.contract {
+        return runtime.block_on(contract::run(options));
     }
     if options.idle {
         return runtime.block_on(idle::run(options));

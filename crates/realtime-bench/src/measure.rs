@@ -48,7 +48,8 @@ fn clients(kind: Kind, count: usize) -> Result<Vec<Client>> {
 
 /// Starts the entrant's server, runs the case, and stops the server.
 pub(crate) async fn measure(entrant: &Entrant, options: &Options) -> Result<Figures> {
-    let start = Start { tokens: entrant.kind.tokens(), cores: entrant.cores, history: entrant.history };
+    let start =
+        Start { tokens: entrant.kind.tokens(), cores: entrant.cores, history: entrant.history, ..Start::default() };
     let mut running = entrant.server.start(options, &start).await?;
     let measured = match entrant.kind {
         Kind::Recover => history::recover(&running, options).await,

@@ -30,8 +30,11 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     pub(crate) rounds: Option<usize>,
     /// Instead: what the memory of an idle connection consists of, from the server under valgrind's DHAT.
-    #[arg(long, conflicts_with = "idle")]
+    #[arg(long, conflicts_with_all = ["idle", "contract"])]
     pub(crate) memory: bool,
+    /// Instead: what the check of a payload with its schema costs a publication.
+    #[arg(long, conflicts_with = "idle")]
+    pub(crate) contract: bool,
     /// Instead: what idle connections cost, at each number of them: resident and kernel memory, CPU and time to accept.
     #[arg(long, alias = "hold")]
     pub(crate) idle: bool,

@@ -1,12 +1,8 @@
 //! The cost of the hot path in instructions, which does not depend on the load of the machine.
 //!
-//! `cargo xtask instructions` runs each case under valgrind and compares it with `baseline.toml`. When run
-//! directly, every case runs once and nothing is counted.
-//!
-//! Only the calls of [`measured`] are counted: callgrind collects inside that function only, so that building a registry
-//! of ten thousand costs nothing. The maps hash with a random seed per process, so the work for one key varies a little
-//! between runs; a case that looks up keys looks up thousands of them, or divides one lookup by a thousand listeners.
-//! The remaining difference between two runs is 0.2 % in those cases, and zero in the others.
+//! The maps hash with a random seed per process, so the work for one key varies a little between runs; a case that looks up
+//! keys looks up thousands of them, or divides one lookup by a thousand listeners. The remaining difference between two
+//! runs is 0.2 % in those cases, and zero in the others.
 #![allow(clippy::disallowed_macros, clippy::disallowed_methods)] // A benchmark prints and reads its arguments; the core does not.
 
 use std::{collections::VecDeque, hint::black_box, process::ExitCode, sync::Arc};
@@ -30,14 +26,10 @@ use realtime_schema::{
 };
 use uuid::Uuid;
 
-/// One measurement.
-struct Case {
-    name: &'static str,
-    /// The unit by which its instructions are divided.
-    unit: &'static str,
-    /// Prepares the case, runs its work in [`measured`], and returns the number of units.
-    run: fn() -> usize,
-}
+#[path = "counted/mod.rs"]
+mod counted;
+
+use counted::{Case, ROUNDS, measured};
 
 /// In the order in which a message passes them.
 const CASES: &[Case] = &[
@@ -56,7 +48,6 @@ const CASES: &[Case] = &[
     Case { name: "history/fan-out-to-1000", unit: "listener", run: fan_out_kept },
 ];
 
-const ROUNDS: usize = 100;
 const LISTENERS: usize = 1_000;
 const USERS: usize = 10_000;
 /// Large enough that nothing is dropped: a full queue is not the hot path.
@@ -67,29 +58,8 @@ const KEPT: usize = 1_000;
 const BOUNDS: Bounds = Bounds { entries: KEPT, bytes: 1 << 30 };
 const EPOCH: Epoch = Epoch(0x0123_4567_89ab_cdef);
 
-/// With `CASE`, runs it and prints the number of units; with `--list`, prints one `name unit` per line; without an
-/// argument, runs each case once.
 fn main() -> ExitCode {
-    let argument = std::env::args().nth(1).filter(|argument| argument != "--bench");
-    match argument.as_deref() {
-        None => CASES.iter().for_each(|case| _ = (case.run)()),
-        Some("--list") => CASES.iter().for_each(|case| println!("{} {}", case.name, case.unit)),
-        Some(name) => match CASES.iter().find(|case| case.name == name) {
-            Some(case) => println!("{}", (case.run)()),
-            None => {
-                eprintln!("unknown case `{name}`; --list prints all cases");
-                return ExitCode::FAILURE;
-            }
-        },
-    }
-    ExitCode::SUCCESS
-}
-
-/// The only function whose instructions are counted, its callees included. `cargo xtask instructions` uses its name.
-#[inline(never)]
-fn measured(work: &mut dyn FnMut()) {
-    work();
-    black_box(());
+    counted::main(CASES)
 }
 
 /// Measures [`ROUNDS`] runs of `work`, after one run that is not counted.

@@ -8,7 +8,7 @@ mod nchan;
 mod node;
 mod process;
 mod protocol;
-mod realtime;
+pub(crate) mod realtime;
 mod redis;
 
 pub(crate) use process::{History, ONE_CORE, Running, Start};

@@ -55,11 +55,13 @@ pub(crate) struct Start {
     pub(crate) tokens: tokens::Kind,
     /// What it is to keep, if it can.
     pub(crate) history: History,
+    /// Whether the messages of some topics have a schema.
+    pub(crate) contract: bool,
 }
 
 impl Default for Start {
     fn default() -> Self {
-        Self { cores: ONE_CORE, tokens: tokens::Kind::Hs256, history: History::Off }
+        Self { cores: ONE_CORE, tokens: tokens::Kind::Hs256, history: History::Off, contract: false }
     }
 }
 

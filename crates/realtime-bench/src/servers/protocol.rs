@@ -137,7 +137,7 @@ impl Server {
 
 const NATS_HELLO: &str = "CONNECT {\"verbose\":false}\r\n";
 
-fn post(path: &str, head: &str, body: &str) -> String {
+pub(super) fn post(path: &str, head: &str, body: &str) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: bench\r\n{head}Content-Length: {}\r\n\r\n{body}", body.len())
 }
 

@@ -5,7 +5,7 @@ use std::{fs, net::SocketAddr, path::Path};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use super::{History, Start, process::pinned};
+use super::{History, Start, process::pinned, protocol::post};
 use crate::{
     options::{Options, Result},
     wire::{Client, Target},
@@ -38,9 +38,11 @@ pub(super) fn command(options: &Options, start: &Start, folder: &Path, address: 
         .env("REALTIME_API__MAX_BODY_BYTES", LARGEST_BATCH)
         .env("REALTIME_LIMITS__CONNECTIONS", MOST_CONNECTIONS)
         .env("REALTIME_LIMITS__CONNECTIONS_PER_ADDRESS", MOST_CONNECTIONS);
-    if let Some(messages) = start.history.messages() {
+    let config = start.history.messages().map(namespaces).or_else(|| start.contract.then(contract));
+    if let Some(config) = config {
         let path = folder.join("realtime.toml");
-        fs::write(&path, namespaces(messages))?;
+        fs::write(&path, config)?;
+        fs::write(folder.join("order.json"), ORDER)?;
         command.arg("--config").arg(path);
     }
     if let History::Durable(_) = start.history {
@@ -57,6 +59,17 @@ fn namespaces(messages: usize) -> String {
          history = {{ size = {messages}, age = \"1h\", bytes = {gib} }}\n",
         4 * gib
     )
+}
+
+/// The schema of the messages of a topic with a contract.
+const ORDER: &str = include_str!("../../../realtime-contract/benches/order.json");
+
+/// Some patterns with message types; the last is for [`crate::contract`].
+fn contract() -> String {
+    let patterns = ["user", "role:*", "all", "topic:chat:**", "topic:cart:*", "topic:stock:*", "topic:order:*"];
+    let namespace =
+        |pattern| format!("[[namespaces]]\npattern = \"{pattern}\"\nmessages = {{ bench = \"order.json\" }}\n");
+    patterns.map(namespace).concat()
 }
 
 /// The path that a subscriber requests, with the ticket of its last connection.
@@ -85,6 +98,16 @@ pub(super) const ACK: &str = r#""ack""#;
 pub(super) fn batch(messages: &[(Target, String)]) -> String {
     let publications: Vec<_> = messages.iter().map(|(target, text)| publication(target, text)).collect();
     json!({"publications": publications}).to_string()
+}
+
+/// A request that publishes `payload` to `topic`: one publication, or a batch of `count`.
+pub(crate) fn publish_json(topic: &str, payload: &Value, count: usize) -> String {
+    let one = json!({"to": {"topic": topic}, "type": "bench", "payload": payload});
+    let (path, body) = match count {
+        1 => ("/api/v1/publish", one.to_string()),
+        _ => ("/api/v1/publish/batch", json!({"publications": vec![one; count]}).to_string()),
+    };
+    post(path, KEY_HEADER, &body)
 }
 
 /// The body of a publication.
