@@ -1,107 +1,97 @@
 // The client that an application uses.
-import { Driver, messageOf, RealtimeError, systemClock } from "./driver.js";
-import type { Outgoing, SocketConstructor, TokenProvider } from "./driver.js";
-import { Deferred, Handle, Handlers } from "./handle.js";
-import { Listeners } from "./listeners.js";
+import { drive, messageOf, RealtimeError, systemClock } from "./driver.js";
+import type { Driver, SocketConstructor, TokenProvider } from "./driver.js";
+import { add, deferred, Handle, type Handler, type Remove } from "./handle.js";
+import { addressOf, matches } from "./listeners.js";
+import { failure } from "./machine/context.js";
 import { deliverable, initial } from "./machine/step.js";
-import { failure } from "./machine/out.js";
-import type { Command, ConnectionState, Emission, Gap, Position, SubscriptionStatus } from "./machine/types.js";
+import type { Command, ConnectionState, Emission, Gap, Message, Position, State, Subscription as Subscribed } from "./machine/types.js";
 import type { HistoryOptions, HistoryPage, Options, Published, PublishOptions, Session, SubscribeOptions, Subscription } from "./options.js";
 import type { Known, MessageOf, PayloadOf, Topics, TypeOf, Untyped } from "./topics.js";
 
-type Remove = () => void;
-
 export class Realtime<M extends Topics = Untyped> {
+  readonly #state: State;
   readonly #driver: Driver;
-  readonly #listeners = new Listeners();
-  readonly #states = new Handlers<ConnectionState>();
-  readonly #gaps = new Handlers<Gap>();
-  readonly #errors = new Handlers<Error>();
-  readonly #frames = new Handlers<{ type: string; payload: any }>();
-  readonly #handles = new Map<string, Set<Handle>>();
-  readonly #results = new Map<unknown, Deferred<any>>();
-  #ref = 0;
+  readonly #handlers = { state: new Set<Handler>(), gap: new Set<Handler>(), error: new Set<Handler>(), frame: new Set<Handler>(), message: new Set<Handler>() };
 
-  constructor(options: Options) {
-    const { session, clock = systemClock, WebSocket = (globalThis as any).WebSocket } = options;
+  constructor({ url, token, client, maxOffline = 100, session, clock = systemClock, WebSocket = (globalThis as any).WebSocket }: Options) {
     if (!WebSocket) throw new TypeError("there is no WebSocket here: give the class of the package `ws` as the option `WebSocket`");
-    const state = initial({
-      client: options.client ?? session?.client ?? randomName(),
+    this.#state = initial({
+      client: client ?? session?.client ?? randomName(),
       // The server remembers the ids of a `client` for a while: a page that is loaded again must not count from 1.
-      firstId: Math.max(1, Math.floor(clock.now()) * 1_000),
-      maxOffline: options.maxOffline ?? 100,
+      nextId: Math.floor(clock.now()) * 1_000 + 1,
+      maxOffline,
       maxOfflineBytes: 262_144,
     });
     if (session) {
-      Object.assign(state, { ticket: session.ticket, user: session.user, welcomes: 1, positions: new Map(Object.entries(session.positions)) });
+      const { ticket, user, positions } = session;
+      Object.assign(this.#state, { ticket, user, welcomes: 1, positions: new Map(Object.entries(positions)) });
     }
-    this.#driver = new Driver(state, options.token, new URL(options.url).href, WebSocket as SocketConstructor, clock, (outgoing) => this.#deliver(outgoing));
+    this.#driver = drive(this.#state, new URL(url).href, WebSocket as SocketConstructor, clock, (emission) => this.#deliver(emission));
+    this.#driver.token = token;
   }
 
   /** Connects, and stays connected until `stop`. A token or provider given here is used from now on. */
   start(token?: TokenProvider): this {
     if (token !== undefined) this.#driver.token = token;
-    this.#driver.send({ type: "start" });
+    this.#driver.send("start");
     return this;
   }
 
   /** Disconnects. Nothing is delivered afterwards; `start` continues where it stopped. */
   stop(): void {
-    this.#driver.send({ type: "stop" });
+    this.#driver.send("stop");
   }
 
   /** Asks for a new token now, for example after the user gained a role. */
   refresh(): void {
-    this.#driver.send({ type: "refresh" });
+    this.#driver.send("refresh");
   }
 
   get state(): ConnectionState {
-    return this.#driver.state.shown;
+    return this.#state.shown;
   }
 
   /** Each `on…` returns its own remover. */
   onState(handler: (state: ConnectionState) => unknown): Remove {
-    return this.#states.add(handler);
+    return add(this.#handlers.state, handler);
   }
 
   /** Messages that this client can no longer receive, in their place between the messages. */
   onGap(handler: (gap: Gap) => unknown): Remove {
-    return this.#gaps.add(handler);
+    return add(this.#handlers.gap, handler);
   }
 
   /** Errors of handlers, and of what no call waits for. Without a handler they go to `reportError` or the console. */
   onError(handler: (error: Error) => unknown): Remove {
-    return this.#errors.add(handler);
+    return add(this.#handlers.error, handler);
   }
 
   /** Control frames of an entry point of its own, such as `presence`. */
   onFrame(handler: (frame: { type: string; payload: any }) => unknown): Remove {
-    return this.#frames.add(handler);
+    return add(this.#handlers.frame, handler);
   }
 
   /** Listens to the messages of a topic or pattern, of every subscription. */
   on<const T extends string, K extends TypeOf<M, T>>(pattern: T & Known<M, T>, type: K, handler: (message: MessageOf<M, T, K>) => unknown): Remove;
   on<const T extends string>(pattern: T & Known<M, T>, handler: (message: MessageOf<M, T>) => unknown): Remove;
-  on(pattern: string, type: any, handler?: any): Remove {
-    return this.#listeners.add(pattern, handler && type, handler ?? type);
+  on(pattern: string, ...rest: any[]): Remove {
+    const handler: Handler = rest.pop();
+    const [type] = rest;
+    return add(this.#handlers.message, (message: Message) => {
+      if ((type === undefined || type === message.type) && matches(pattern, addressOf(message))) return handler(message);
+      return undefined;
+    });
   }
 
   /** Counted: two subscribers of a topic are one on the wire, with the options of the first. */
   subscribe<const T extends string>(topic: T & Known<M, T>, options: SubscribeOptions = {}): Subscription {
-    const handle = new Handle(topic, options, (left) => this.#leave(left));
-    const handles = this.#handles.get(topic) ?? new Set();
-    this.#handles.set(topic, handles.add(handle));
-    this.#driver.send({ type: "subscribe", topic, since: options.since, load: !!options.getState });
+    const handle = new Handle(topic, options, (left) => {
+      left.reject(failure("unsubscribed", "unsubscribe() was called"));
+      this.#driver.send("unsubscribe", topic, left);
+    });
+    this.#driver.send("subscribe", topic, handle, options.since, !!options.getState);
     return handle;
-  }
-
-  #leave(handle: Handle): void {
-    const { topic } = handle;
-    const handles = this.#handles.get(topic);
-    handles?.delete(handle);
-    if (!handles?.size) this.#handles.delete(topic);
-    handle.reject(failure("unsubscribed", "unsubscribe() was called"));
-    this.#driver.send({ type: "unsubscribe", topic });
   }
 
   /** Published once, however often the connection is lost meanwhile. Waits for a connection, in a bounded queue. */
@@ -127,75 +117,55 @@ export class Realtime<M extends Topics = Untyped> {
 
   /** Any command of docs/protocol.md. Resolves with the payload of its `ack`. */
   command(command: Command): Promise<any> {
-    const ref = ++this.#ref;
-    const result = new Deferred<any>();
-    this.#results.set(ref, result);
-    this.#driver.send({ type: "command", ref, command });
+    const result = deferred<any>();
+    this.#driver.send("command", result, command, JSON.stringify(command).length);
     return result.promise;
   }
 
   /** Give it to the next page as the option `session`: that one continues where this one stopped. */
   session(): Session {
-    const { options, ticket, user, positions } = this.#driver.state;
-    const own = { client: options.client, positions: Object.fromEntries(positions) };
-    return Object.assign(own, ticket && { ticket }, user && { user });
+    const { client, ticket, user, positions } = this.#state;
+    return { client, positions: Object.fromEntries(positions), ...(ticket && { ticket }), ...(user && { user }) };
   }
 
-  #deliver(outgoing: Outgoing): void {
-    if ("kind" in outgoing) return this.#emit(outgoing);
-    if (outgoing.type === "load") return void this.#load(outgoing.topic, outgoing.generation, outgoing.reason);
-    const result = this.#results.get(outgoing.ref);
-    this.#results.delete(outgoing.ref);
-    if (outgoing.error) result?.reject(new RealtimeError(outgoing.error));
-    else result?.resolve(outgoing.result);
-  }
-
-  #emit(emission: Emission): void {
-    switch (emission.kind) {
-      case "message": return this.#run(this.#listeners.of(emission.message), emission.message, emission);
-      case "gap": return this.#run(this.#gaps.all, emission.gap, emission);
-      case "frame": return this.#run(this.#frames.all, emission, emission);
-      case "error": return this.report(new RealtimeError(emission.error));
-      case "subscription": return this.#subscription(emission.topic, emission.generation, emission.status);
-      case "state": {
-        const { phase, reason } = emission.state;
-        if (phase === "stopped") {
-          for (const handle of this.#all()) handle.reject(failure("stopped", reason?.message ?? ""));
+  #deliver(emission: Emission): void {
+    const [kind, value, sub] = emission;
+    switch (kind) {
+      case "settle": return value.error ? value.ref.reject(new RealtimeError(value.error)) : value.ref.resolve(value.result);
+      case "load": return void this.#load(sub as Subscribed, value);
+      case "error": return this.report(new RealtimeError(value));
+      case "status":
+        for (const handle of [...(sub as Subscribed).handles] as Handle[]) {
+          if (handle.state.phase === value.phase) continue;
+          handle.state = value;
+          if (value.phase === "live") handle.resolve(value);
+          if (value.phase === "ended") handle.reject(value.error);
+          this.#run(handle.handlers, value, emission);
         }
-        return this.#run(this.#states.all, emission.state, emission);
-      }
+        return;
+      case "state":
+        if (value.phase === "stopped") {
+          const error = failure("stopped", value.reason?.message ?? "");
+          for (const { handles } of this.#state.subscriptions.values()) for (const handle of handles as Set<Handle>) handle.stop(error);
+        }
     }
+    this.#run(this.#handlers[kind], value, emission);
   }
 
-  #all(): Handle[] {
-    return [...this.#handles.values()].flatMap((handles) => [...handles]);
-  }
-
-  #subscription(topic: string, generation: number, status: SubscriptionStatus): void {
-    if (this.#driver.state.subscriptions.get(topic)?.generation !== generation) return;
-    for (const handle of this.#handles.get(topic) ?? []) {
-      if (handle.state.phase === status.phase) continue;
-      handle.state = status;
-      if (status.phase === "live") handle.resolve(status);
-      if (status.phase === "ended") handle.reject(status.error);
-      this.#run(handle.handlers.all, status);
-    }
-  }
-
-  async #load(topic: string, generation: number, reason: "first" | "gap"): Promise<void> {
-    const getState = [...(this.#handles.get(topic) ?? [])].find((handle) => handle.options.getState)?.options.getState;
+  async #load(sub: Subscribed, reason: "first" | "gap"): Promise<void> {
+    const { load, topic } = sub;
     try {
-      const position = (await getState?.({ topic, reason })) ?? null;
-      this.#driver.send({ type: "loaded", topic, generation, position });
+      const { getState } = ([...sub.handles] as Handle[]).find(({ options }) => options.getState)?.options ?? {};
+      this.#driver.send("loaded", sub, load, (await getState?.({ topic, reason })) ?? null);
     } catch (error) {
-      this.#driver.send({ type: "loadFailed", topic, generation, message: messageOf(error) });
+      this.#driver.send("loaded", sub, load, null, messageOf(error));
     }
   }
 
   /** Each handler for itself: one that throws, or rejects, ends nothing. */
-  #run<T>(handlers: ((value: T) => unknown)[], value: T, emission?: Emission): void {
-    for (const handler of handlers) {
-      if (emission && !deliverable(this.#driver.state, emission)) return;
+  #run(handlers: Set<Handler>, value: unknown, emission: Emission): void {
+    for (const handler of [...handlers]) {
+      if (!deliverable(this.#state, emission)) return;
       try {
         const returned: any = handler(value);
         returned?.then?.(undefined, (error: unknown) => this.report(error));
@@ -207,7 +177,7 @@ export class Realtime<M extends Topics = Untyped> {
 
   /** Hands an error to `onError`, as that of a handler. */
   report(error: unknown): void {
-    const handlers = this.#errors.all;
+    const handlers = [...this.#handlers.error];
     const fallback = (globalThis as any).reportError ?? console.error;
     const reported = error instanceof Error ? error : new Error(String(error));
     if (!handlers.length) fallback(reported);

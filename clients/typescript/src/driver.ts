@@ -1,8 +1,8 @@
-// Carries out the effects of the machine: sockets, timers, the token provider. Events enter one at a time; events for
-// the application leave through a queue, after the transition.
+// Carries out the effects of the machine: sockets, timers, the token provider. Events enter one at a time; what is for
+// the application leaves through a queue, after the transition.
 import { watchDevice } from "./lifecycle.js";
-import { deliverable, step } from "./machine/step.js";
-import type { Effect, Emission, Event, Failure, State, TokenReason } from "./machine/types.js";
+import { deliverable, step, type Event } from "./machine/step.js";
+import type { Actions, Emission, Failure, State, TokenReason } from "./machine/types.js";
 
 export type TokenProvider = string | null | ((context: { reason: TokenReason }) => string | null | Promise<string | null>);
 
@@ -37,130 +37,100 @@ export const systemClock: Clock = {
 /** A close handshake that takes longer is not waited for. */
 const CLOSE_DEADLINE = 2_000;
 
-export type Outgoing = Emission | (Effect & { type: "settle" | "load" });
+export interface Driver {
+  /** Asked from now on. */
+  token: TokenProvider;
+  send(...event: Event): void;
+}
 
-export class Driver {
-  readonly #inbox: Event[] = [];
-  readonly #outbox: Outgoing[] = [];
-  readonly #timers = new Map<string, unknown>();
-  #stepping = false;
-  #draining = false;
-  #socket: Socket | undefined;
-  #unwatch: (() => void) | undefined;
+export function drive(state: State, url: string, WebSocket: SocketConstructor, clock: Clock, deliver: (emission: Emission) => void): Driver {
+  const inbox: Event[] = [];
+  const outbox: Emission[] = [];
+  const timers = new Map<string, unknown>();
+  let stepping = false;
+  let draining = false;
+  let socket: Socket | undefined;
+  let unwatch: (() => void) | undefined;
 
-  constructor(
-    readonly state: State,
-    public token: TokenProvider,
-    readonly url: string,
-    readonly WebSocket: SocketConstructor,
-    readonly clock: Clock,
-    readonly deliver: (outgoing: Outgoing) => void,
-  ) {}
+  const actions: Actions = {
+    async askToken(request, reason) {
+      try {
+        // In a later turn, so that a provider in the application's code never runs inside a transition.
+        await undefined;
+        const { token } = driver;
+        send("token", request, await (typeof token === "function" ? token({ reason }) : token));
+      } catch (error) {
+        send("token", request, undefined, messageOf(error));
+      }
+    },
+    dial(n, protocols, query) {
+      const address = new URL(url);
+      for (const name in query) address.searchParams.set(name, query[name] as string);
+      try {
+        socket = new WebSocket(address.href, protocols);
+      } catch (error) {
+        return send("closed", n, 1006, messageOf(error));
+      }
+      socket.onmessage = ({ data }) => send("frame", n, String(data));
+      socket.onclose = ({ code, reason }) => {
+        socket = undefined;
+        send("closed", n, code, reason);
+      };
+      // The close that follows has all that is known; without a listener `ws` would throw.
+      socket.onerror = () => {};
+    },
+    send(_n, command) {
+      // A socket that is closing has its close event still to come.
+      if (socket?.readyState === 1) socket.send(JSON.stringify(command));
+    },
+    drop() {
+      const old = socket;
+      if (!old) return;
+      socket = undefined;
+      const timer = clock.setTimeout(() => { old.onclose = null; old.terminate?.(); }, CLOSE_DEADLINE);
+      old.onmessage = null;
+      old.onclose = () => clock.clearTimeout(timer);
+      old.close(1000);
+    },
+    arm(timer, key, ms) {
+      actions.disarm(timer);
+      timers.set(timer, clock.setTimeout(() => send("timer", timer, key), ms));
+    },
+    disarm(timer) {
+      clock.clearTimeout(timers.get(timer));
+      timers.delete(timer);
+    },
+  };
 
-  send(event: Event): void {
-    this.#inbox.push(event);
-    if (this.#stepping) return;
-    this.#stepping = true;
+  function send(...event: Event): void {
+    inbox.push(event);
+    if (stepping) return;
+    stepping = true;
     try {
-      for (let next; (next = this.#inbox.shift()); ) {
-        for (const effect of step(this.state, next, this.clock.now(), this.clock.random())) this.#run(effect);
+      for (let next; (next = inbox.shift()); ) {
+        for (const effect of step(state, next, clock.now(), clock.random())) {
+          const [kind, ...rest] = effect;
+          if (kind in actions) (actions[kind as keyof Actions] as (...rest: unknown[]) => void)(...rest);
+          else outbox.push(effect as Emission);
+        }
       }
     } finally {
-      this.#stepping = false;
+      stepping = false;
     }
-    this.#watch();
-    this.#drain();
+    if ((state.phase === "stopped") === !!unwatch) unwatch = unwatch ? void unwatch() : watchDevice(send);
+    drain();
   }
 
-  /** Emissions, in their order; a handler that sends events finds the state as it is. */
-  #drain(): void {
-    if (this.#draining) return;
-    this.#draining = true;
-    for (let next; (next = this.#outbox.shift()); ) {
-      if ("type" in next || deliverable(this.state, next)) this.deliver(next);
-    }
-    this.#draining = false;
+  /** In their order; a handler that sends events finds the state as it is. */
+  function drain(): void {
+    if (draining) return;
+    draining = true;
+    for (let next; (next = outbox.shift()); ) if (deliverable(state, next)) deliver(next);
+    draining = false;
   }
 
-  #watch(): void {
-    const runs = this.state.phase !== "stopped";
-    if (runs && !this.#unwatch) this.#unwatch = watchDevice((type) => this.send({ type }));
-    if (runs || !this.#unwatch) return;
-    this.#unwatch();
-    this.#unwatch = undefined;
-  }
-
-  #run(effect: Effect): void {
-    switch (effect.type) {
-      case "emit": this.#outbox.push(effect.emission); break;
-      case "settle": case "load": this.#outbox.push(effect); break;
-      case "send": this.#write(JSON.stringify(effect.command)); break;
-      case "dial": this.#dial(effect.n, effect.protocols, effect.query); break;
-      case "drop": this.#drop(effect.code); break;
-      case "disarm": this.#disarm(effect.timer); break;
-      case "askToken": void this.#ask(effect.request, effect.reason); break;
-      case "arm": {
-        const { timer, key } = effect;
-        this.#disarm(timer);
-        this.#timers.set(timer, this.clock.setTimeout(() => { this.#timers.delete(timer); this.send({ type: "timer", timer, key }); }, effect.ms));
-      }
-    }
-  }
-
-  #disarm(timer: string): void {
-    this.clock.clearTimeout(this.#timers.get(timer));
-    this.#timers.delete(timer);
-  }
-
-  async #ask(request: number, reason: TokenReason): Promise<void> {
-    try {
-      // In a later turn, so that a provider in the application's code never runs inside a transition.
-      const token = await Promise.resolve().then(() => (typeof this.token === "function" ? this.token({ reason }) : this.token));
-      this.send({ type: "token", request, token });
-    } catch (error) {
-      this.send({ type: "tokenFailed", request, message: messageOf(error) });
-    }
-  }
-
-  #dial(n: number, protocols: string[], query: Record<string, string>): void {
-    const url = new URL(this.url);
-    for (const [name, value] of Object.entries(query)) url.searchParams.set(name, value);
-    let socket: Socket;
-    try {
-      socket = new this.WebSocket(url.href, protocols);
-    } catch (error) {
-      this.send({ type: "closed", n, code: 1006, reason: messageOf(error) });
-      return;
-    }
-    this.#socket = socket;
-    socket.onmessage = ({ data }) => this.send({ type: "frame", n, text: String(data) });
-    socket.onclose = ({ code, reason }) => {
-      this.#socket = undefined;
-      this.send({ type: "closed", n, code, reason: String(reason ?? "") });
-    };
-    // The close that follows has all that is known; without a listener `ws` would throw.
-    socket.onerror = () => {};
-  }
-
-  #write(text: string): void {
-    // A socket that is closing has its close event still to come.
-    if (this.#socket?.readyState === 1) this.#socket.send(text);
-  }
-
-  #drop(code: number): void {
-    const socket = this.#socket;
-    if (!socket) return;
-    this.#socket = undefined;
-    const ended = (): void => this.clock.clearTimeout(timer);
-    const timer = this.clock.setTimeout(() => { socket.onclose = null; socket.terminate?.(); }, CLOSE_DEADLINE);
-    socket.onmessage = null;
-    socket.onclose = ended;
-    try {
-      socket.close(code);
-    } catch {
-      ended();
-    }
-  }
+  const driver: Driver = { token: null, send };
+  return driver;
 }
 
 export function messageOf(error: unknown): string {

@@ -3,57 +3,65 @@ import { RealtimeError } from "./driver.js";
 import type { Failure, SubscriptionStatus } from "./machine/types.js";
 import type { Ready, Subscription, SubscribeOptions } from "./options.js";
 
-export class Handlers<T> {
-  all: ((value: T) => unknown)[] = [];
+export type Handler<T = any> = (value: T) => unknown;
+export type Remove = () => void;
 
-  /** Returns its own remover. */
-  add(handler: (value: T) => unknown): () => void {
-    const own = (value: T): unknown => handler(value);
-    this.all = [...this.all, own];
-    return () => { this.all = this.all.filter((other) => other !== own); };
-  }
+/** Adds a handler; returns its own remover. */
+export function add<T>(handlers: Set<Handler<T>>, handler: Handler<T>): Remove {
+  const own: Handler<T> = (value) => handler(value);
+  handlers.add(own);
+  return () => void handlers.delete(own);
+}
+
+export interface Deferred<T> {
+  promise: Promise<T>;
+  resolve(value: T): void;
+  reject(error: unknown): void;
 }
 
 /** A rejection that no one awaits is no error of the process. */
-export class Deferred<T> {
-  resolve!: (value: T) => void;
-  reject!: (error: unknown) => void;
-  readonly promise = new Promise<T>((resolve, reject) => { this.resolve = resolve; this.reject = reject; });
-
-  constructor() {
-    this.promise.catch(() => {});
-  }
+export function deferred<T>(): Deferred<T> {
+  const own = {} as Deferred<T>;
+  own.promise = new Promise((resolve, reject) => Object.assign(own, { resolve, reject }));
+  own.promise.catch(() => {});
+  return own;
 }
 
 export class Handle implements Subscription {
-  readonly handlers = new Handlers<SubscriptionStatus>();
+  readonly handlers = new Set<Handler<SubscriptionStatus>>();
   state: SubscriptionStatus = { phase: "pending" };
-  #ready = new Deferred<Ready>();
-  #leave: ((handle: Handle) => void) | undefined;
+  #ready = deferred<Ready>();
+  #leave: (() => void) | undefined;
 
   constructor(readonly topic: string, readonly options: SubscribeOptions, leave: (handle: Handle) => void) {
-    this.#leave = leave;
+    this.#leave = () => leave(this);
   }
 
   get ready(): Promise<Ready> {
     return this.#ready.promise;
   }
 
-  onState(handler: (state: SubscriptionStatus) => unknown): () => void {
-    return this.handlers.add(handler);
+  onState(handler: Handler<SubscriptionStatus>): Remove {
+    return add(this.handlers, handler);
   }
 
   unsubscribe(): void {
     const leave = this.#leave;
     this.#leave = undefined;
-    leave?.(this);
+    leave?.();
   }
 
   /** The next `ready` is another promise: the subscription may come to life again. */
   reject(failure: Failure): void {
     this.#ready.reject(new RealtimeError(failure));
-    this.#ready = new Deferred();
+    this.#ready = deferred();
     if (!this.#leave) this.#ready.reject(new RealtimeError(failure));
+  }
+
+  /** The client has stopped: what was live is not, until it starts again. */
+  stop(error: Failure): void {
+    if (this.state.phase === "live") this.state = { phase: "pending" };
+    this.reject(error);
   }
 
   resolve(ready: Ready): void {

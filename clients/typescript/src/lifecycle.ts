@@ -3,16 +3,16 @@
 
 export type Signal = "wake" | "online" | "offline" | "hide";
 
-export function watchDevice(signal: (signal: Signal) => void, target: any = globalThis): () => void {
-  const document = target.document;
-  const pairs: [any, string, (event: any) => void][] = [
-    [target, "online", () => signal("online")],
-    [target, "offline", () => signal("offline")],
-    [target, "pageshow", () => signal("wake")],
-    [target, "pagehide", (event) => { if (event.persisted) signal("hide"); }],
-    [document, "resume", () => signal("wake")],
-    [document, "visibilitychange", () => { if (document.visibilityState === "visible") signal("wake"); }],
-  ];
-  for (const [on, name, listener] of pairs) on?.addEventListener?.(name, listener);
-  return () => { for (const [on, name, listener] of pairs) on?.removeEventListener?.(name, listener); };
+/** Returns the way to stop. */
+export function watchDevice(signal: (signal: Signal) => void): () => void {
+  const { document } = globalThis as any;
+  const watching = new AbortController();
+  const on = (target: any, name: string, listener: (event: any) => void): void => target?.addEventListener?.(name, listener, { signal: watching.signal });
+  on(globalThis, "online", () => signal("online"));
+  on(globalThis, "offline", () => signal("offline"));
+  on(globalThis, "pageshow", () => signal("wake"));
+  on(globalThis, "pagehide", ({ persisted }) => { if (persisted) signal("hide"); });
+  on(document, "resume", () => signal("wake"));
+  on(document, "visibilitychange", () => { if (document.visibilityState === "visible") signal("wake"); });
+  return () => watching.abort();
 }

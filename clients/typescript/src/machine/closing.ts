@@ -1,6 +1,6 @@
 // What a close code advises, and how long to wait before the next attempt: docs/protocol.md, "Close codes" and
 // "Reconnecting".
-import type { Step } from "./types.js";
+import { random, s } from "./context.js";
 
 /** Between two attempts, whatever the reason. */
 export const FLOOR = 100;
@@ -13,12 +13,11 @@ export function advice(code: number): "stop" | "retry" | "token" {
 }
 
 /** Full jitter from the first retry; what `closing` asks for goes first. */
-export function backoff(m: Step): number {
-  const { closing, welcome, tries } = m.state;
-  if (closing && (closing.after_ms > 0 || closing.spread_ms > 0)) {
-    return Math.max(FLOOR, closing.after_ms + m.random * closing.spread_ms);
-  }
-  const { min_ms, max_ms, spread_ms } = welcome;
-  const most = Math.min(max_ms, (min_ms + spread_ms) * 2 ** Math.min(tries, 30));
-  return Math.max(FLOOR, min_ms + m.random * Math.max(0, most - min_ms));
+export function backoff(): number {
+  const { after_ms = 0, spread_ms: spread = 0 } = s.closing ?? {};
+  const { min_ms, max_ms, spread_ms } = s.welcome;
+  const [from, range] = after_ms + spread > 0
+    ? [after_ms, spread]
+    : [min_ms, Math.min(max_ms, (min_ms + spread_ms) * 2 ** Math.min(s.tries, 30)) - min_ms];
+  return Math.max(FLOOR, from + random * Math.max(0, range));
 }

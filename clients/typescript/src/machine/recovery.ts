@@ -1,49 +1,33 @@
 // Positions: where each stream stands, how it continues after a reconnect, and what is lost. The four rules of
 // docs/protocol.md, "History and recovery".
-import { show, watch } from "./connection.js";
 import { flush } from "./commands.js";
-import { emit, open, sendOwn } from "./out.js";
-import { acked, pump, reload } from "./subscriptions.js";
-import { arm, disarm } from "./timers.js";
+import { show, watch } from "./connection.js";
+import { emit, open, s, sendOwn } from "./context.js";
+import { acked, ask, pump, reload, unask, wired } from "./subscriptions.js";
+import { disarm, pause } from "./timers.js";
 import { expires } from "./token.js";
-import type { Gap, Message, Position, Step, Subscription } from "./types.js";
+import type { Failure, Gap, Message, Position, Subscription } from "./types.js";
 
 const TOPIC = "topic:";
 
-export function topicOf(stream: string | undefined): string | undefined {
-  return stream?.startsWith(TOPIC) ? stream.slice(TOPIC.length) : undefined;
-}
-
-/** The position of a topic, under the name of its stream. */
+/** The stream of a topic. */
 export function streamOf(topic: string): string {
   return TOPIC + topic;
 }
 
-function same(a: Position, b: Position): boolean {
-  return a.epoch === b.epoch && a.offset === b.offset;
+function isTopic(stream: string): boolean {
+  return stream.startsWith(TOPIC);
 }
 
-function number(value: unknown, otherwise: number): number {
-  return typeof value === "number" ? value : otherwise;
-}
-
-export function welcome(m: Step, p: any): void {
-  const s = m.state;
+export function welcome(p: any): void {
   if (s.phase !== "dialing") return;
-  disarm(m, "dial");
+  disarm("dial");
   s.phase = "resuming";
   s.refusals = s.notBefore = 0;
-  s.refused = s.reason = undefined;
+  s.refused = undefined;
   s.complete = true;
   s.welcomes += 1;
-  const { min_ms, max_ms, spread_ms, burst } = { ...p.reconnect, ...p.limits };
-  s.welcome = {
-    min_ms: number(min_ms, 250),
-    max_ms: number(max_ms, 30_000),
-    spread_ms: number(spread_ms, 1_000),
-    ping_ms: number(p.ping_ms, 25_000),
-    burst: number(burst, 100),
-  };
+  s.welcome = { ...s.welcome, ...p.reconnect, ...p.limits, ping_ms: p.ping_ms ?? s.welcome.ping_ms };
   // What another user received is no one else's to continue.
   if (s.user !== undefined && s.user !== p.user) {
     s.positions.clear();
@@ -51,159 +35,139 @@ export function welcome(m: Step, p: any): void {
   }
   s.user = p.user;
   s.ticket = p.resume;
-  streamsOf(m, p);
-  watch(m);
-  expires(m, p.token_expires_in_ms);
-  if (!resume(m, p.resumed === true)) caughtUp(m);
-  pump(m);
-  flush(m);
+  streamsOf(p);
+  watch();
+  expires(p.token_expires_in_ms);
+  resume();
+  pump();
+  flush();
 }
 
 /** The streams that this connection receives without a command. */
-function streamsOf(m: Step, p: any): void {
-  const s = m.state;
-  const streams = new Map<string, Position>(Object.entries(p.streams ?? {}));
-  s.held = [];
-  for (const [stream, at] of streams) {
+function streamsOf({ streams = {}, roles = [], resumed }: any): void {
+  s.held = resumed ? [] : undefined;
+  for (const [stream, at] of Object.entries<Position>(streams)) {
     const own = s.positions.get(stream);
     if (!own) s.positions.set(stream, at);
-    else if (p.resumed === true) s.held.push(stream);
-    else if (!same(own, at)) jump(m, stream, at);
+    else if (s.held) s.held.push(stream);
+    else if (own.epoch !== at.epoch || own.offset !== at.offset) jump(stream, at);
   }
-  for (const stream of [...s.positions.keys()]) {
-    if (topicOf(stream) !== undefined || streams.has(stream)) continue;
-    const lostRole = stream.startsWith("role:") && !(p.roles ?? []).includes(stream.slice(5));
-    if (!lostRole) lose(m, { stream, reason: "no_history" });
+  for (const stream of s.positions.keys()) {
+    if (isTopic(stream) || Object.hasOwn(streams, stream)) continue;
+    const lostRole = stream.startsWith("role:") && !roles.includes(stream.slice(5));
+    if (!lostRole) lose({ stream, reason: "no_history" });
     s.positions.delete(stream);
   }
 }
 
-/** Sends all positions in one command; returns whether there is anything to continue. */
-function resume(m: Step, held: boolean): boolean {
-  const s = m.state;
-  const since = new Map<string, Position>();
-  const topics: Subscription[] = [];
-  for (const [stream, position] of s.positions) {
-    const topic = topicOf(stream);
-    const sub = topic === undefined ? undefined : s.subscriptions.get(topic);
-    if (topic === undefined ? !s.held.includes(stream) : sub ? sub.phase !== "queued" : !s.given.has(topic)) continue;
-    since.set(stream, position);
-    if (sub) topics.push(sub);
+/** Sends all positions in one command, if there is anything to continue. */
+export function resume(): void {
+  const since: [string, Position][] = [];
+  const subs: Subscription[] = [];
+  for (const at of s.positions) {
+    const [stream] = at;
+    const sub = s.subscriptions.get(stream);
+    if (!isTopic(stream) ? !s.held?.includes(stream) : sub ? sub.phase !== "queued" : !s.given.has(stream)) continue;
+    since.push(at);
+    if (sub) subs.push(sub);
   }
-  if (!held && since.size === 0) return false;
-  s.resume = sendOwn(m, { action: "resume", since: Object.fromEntries(since) });
-  for (const sub of topics) {
-    sub.phase = "asking";
-    sub.command = s.resume;
-    sub.recovered = 0;
-  }
-  return true;
+  if (!s.held && !since.length) return caughtUp();
+  s.resume = sendOwn("resume", { since: Object.fromEntries(since) });
+  for (const sub of subs) ask(sub, s.resume);
 }
 
-/** The reply to `resume`: every stream has caught up. */
-export function resumed(m: Step, id: number, streams: Record<string, Position> = {}): void {
-  const s = m.state;
-  if (s.resume !== id) return;
+/** The reply to `resume`: every stream has caught up. Refused, it is sent again, or each topic for itself. */
+export function resumeReplied(id: number, _sub: unknown, p: any, error?: Failure): void {
   s.resume = 0;
-  keepAll(m, streams);
-  for (const sub of s.subscriptions.values()) {
-    if (sub.command === id) acked(m, sub, new Map(Object.entries(streams)).get(streamOf(sub.topic)));
+  const subs = [...s.subscriptions.values()].filter(({ command }) => command === id);
+  if (error) {
+    pause(error);
+    subs.forEach(unask);
+    if (error.retry) return;
+    s.complete = false;
+  } else {
+    const streams = keepAll(p.streams);
+    for (const sub of subs) acked(sub, streams.get(sub.stream));
   }
-  caughtUp(m);
+  caughtUp();
 }
 
-/** The server refused to resume: again after a pause, or each topic for itself. */
-export function resumeRefused(m: Step, retry: boolean, after: number): void {
-  const s = m.state;
-  for (const sub of s.subscriptions.values()) {
-    if (sub.command === s.resume) { sub.phase = "queued"; sub.command = 0; }
-  }
-  s.resume = 0;
-  arm(m, "pace", after);
-  if (retry) return;
-  s.complete = false;
-  caughtUp(m);
+/** The pause after a refusal is over. */
+export function paceExpired(): void {
+  if (s.phase === "resuming" && !s.resume) resume();
+  pump();
 }
 
-/** The pause is over. */
-export function resumeAgain(m: Step): void {
-  if (m.state.phase === "resuming" && !m.state.resume && !resume(m, m.state.held.length > 0)) caughtUp(m);
-}
-
-function caughtUp(m: Step): void {
-  m.state.phase = "live";
-  show(m);
+function caughtUp(): void {
+  s.phase = "live";
+  show("connected", undefined, undefined, s.welcomes > 1 ? s.complete : undefined);
 }
 
 /** Keeps a position that the server names, unless messages after it have come already. */
-export function keep(m: Step, stream: string, at: Position, seen = 0): void {
-  const own = m.state.positions.get(stream);
+export function keep(stream: string, at: Position, seen = 0): void {
+  const own = s.positions.get(stream);
   const known = own?.epoch === at.epoch ? own.offset : own ? 0 : seen;
-  m.state.positions.set(stream, { epoch: at.epoch, offset: Math.max(at.offset, known) });
+  s.positions.set(stream, { epoch: at.epoch, offset: Math.max(at.offset, known) });
 }
 
-export function keepAll(m: Step, streams: Record<string, Position> = {}): void {
-  for (const [stream, at] of Object.entries(streams)) keep(m, stream, at);
+export function keepAll(streams: Record<string, Position> = {}): Map<string, Position> {
+  const all = new Map(Object.entries(streams));
+  for (const [stream, at] of all) keep(stream, at);
+  return all;
 }
 
 /** The stream continues elsewhere than where this client stood. */
-function jump(m: Step, stream: string, position: Position): void {
-  lose(m, { stream, to: position.offset, position, reason: "not_resumed" });
-  m.state.positions.set(stream, position);
+function jump(stream: string, position: Position): void {
+  gap({ stream, to: position.offset, position, reason: "not_resumed" });
 }
 
-export function gap(m: Step, p: Gap): void {
-  lose(m, p);
-  if (p.stream === undefined) return;
-  if (p.position) m.state.positions.set(p.stream, p.position);
-  else m.state.positions.delete(p.stream);
+export function gap(p: Gap): void {
+  lose(p);
+  if (p.position) s.positions.set(p.stream as string, p.position);
+  else s.positions.delete(p.stream as string);
 }
 
 /** Emits a gap in its place between the messages. */
-function lose(m: Step, p: Gap): void {
-  const s = m.state;
+function lose(p: Gap): void {
   s.complete = false;
-  const topic = topicOf(p.stream);
-  const sub = topic === undefined ? undefined : s.subscriptions.get(topic);
-  if (sub && !receives(sub) && !s.given.has(sub.topic)) return;
-  const previous = s.positions.get(p.stream ?? "");
-  const full: Gap = previous ? { ...p, previous } : p;
-  emit(m, { kind: "gap", gap: full, topic, generation: sub?.generation ?? 0 });
-  if (sub?.load) reload(m, sub, "gap");
+  const stream = p.stream as string;
+  const sub = s.subscriptions.get(stream);
+  if (!receives(stream, sub)) return;
+  const previous = s.positions.get(stream);
+  emit("gap", previous ? { ...p, previous } : p, s.given.has(stream) ? undefined : sub);
+  if (sub?.loads) reload(sub, "gap");
 }
 
-/** Whether messages of its topic are for this subscription. */
-function receives(sub: Subscription): boolean {
-  return sub.count > 0 && !sub.leaving && (sub.phase === "asking" || sub.phase === "live");
+/** Whether messages of a stream are for the application. */
+function receives(stream: string, sub: Subscription | undefined): boolean {
+  return !sub || s.given.has(stream) || (sub.handles.size > 0 && !sub.leaving && wired(sub));
 }
 
 /** A message: the position moves first, the handler runs later. */
-export function publication(m: Step, message: Message): void {
-  const s = m.state;
+export function publication(message: Message): void {
   const { topic, stream, offset } = message;
-  const sub = topic === undefined ? undefined : s.subscriptions.get(topic);
-  const mine = !sub || receives(sub);
-  if (sub && !mine && (sub.leaving || sub.phase === "ended" || sub.phase === "loading") && !s.given.has(sub.topic)) return;
-  if (stream !== undefined && typeof offset === "number") {
+  const key = topic === undefined ? "" : streamOf(topic);
+  const sub = s.subscriptions.get(key);
+  const mine = receives(key, sub);
+  if (!mine && sub && (sub.leaving || sub.phase === "ended" || sub.phase === "loading")) return;
+  if (stream !== undefined && offset !== undefined) {
     const own = s.positions.get(stream);
     if (own && offset <= own.offset) return;
     if (own) s.positions.set(stream, { epoch: own.epoch, offset });
     else if (sub) sub.seen = offset;
   }
   if (sub?.phase === "asking") sub.recovered += 1;
-  if (!mine && !s.given.has(sub.topic)) return;
-  emit(m, { kind: "message", message, topic, generation: sub?.generation ?? 0 });
+  if (mine) emit("message", message, s.given.has(key) ? undefined : sub);
 }
 
 /** The backend gave a topic. */
-export function subscribed(m: Step, topic: string, at: Position | undefined): void {
-  const s = m.state;
-  s.given.add(topic);
-  if (!at) return;
+export function subscribed(topic: string, at: Position | undefined): void {
   const stream = streamOf(topic);
+  s.given.add(stream);
+  if (!at) return;
   const own = s.positions.get(stream);
-  if (!own) return keep(m, stream, at);
+  if (!own) return keep(stream, at);
   // A `resume` in flight names the position: what is missing comes, or its gap.
-  if (s.resume || !open(m) || (own.epoch === at.epoch && own.offset >= at.offset)) return;
-  jump(m, stream, at);
+  if (s.resume || !open() || (own.epoch === at.epoch && own.offset >= at.offset)) return;
+  jump(stream, at);
 }

@@ -1,5 +1,6 @@
-// Timers, one of each kind. The driver runs them; the machine knows when each is due, and judges a late one with care.
-import type { Step, Timer } from "./types.js";
+// Timers. The driver runs them; the machine knows when each is due, and judges a late one with care.
+import { effect, fresh, now, s } from "./context.js";
+import type { Failure, Timer } from "./types.js";
 
 /** A timer above 2^31 - 1 ms would expire at once; a day is far below. */
 const LONGEST = 24 * 3_600_000;
@@ -7,27 +8,38 @@ const LONGEST = 24 * 3_600_000;
 const GRACE = 1_000;
 /** Timers that declare something dead. */
 const JUDGES: readonly Timer[] = ["token", "dial", "idle", "command"];
+/** Before a refused command is sent again, if the server says no time. */
+export const PAUSE = 1_000;
 
-export function arm(m: Step, timer: Timer, after: number, graced = false): void {
-  const key = m.state.nextKey++;
+/** One timer of each kind; or one for each subject: a stream, or the id of a command. */
+export function arm(kind: Timer, after: number, subject: string | number = "", graced = false): void {
+  const id = kind + subject;
+  const key = fresh();
   const ms = Math.ceil(after);
-  m.state.timers.set(timer, { key, due: m.now + ms, clamped: ms > LONGEST, graced });
-  m.effects.push({ type: "arm", timer, key, ms: Math.min(ms, LONGEST) });
+  s.timers.set(id, { kind, subject, key, due: now + ms, graced });
+  effect("arm", id, key, Math.min(ms, LONGEST));
 }
 
-export function disarm(m: Step, ...timers: Timer[]): void {
-  for (const timer of timers) {
-    if (m.state.timers.delete(timer)) m.effects.push({ type: "disarm", timer });
+/** After a refusal: as long as the server says. */
+export function pause(error: Failure, kind: Timer = "pace", subject?: string): void {
+  arm(kind, error.after_ms ?? PAUSE, subject);
+}
+
+export function disarm(id: string): void {
+  if (s.timers.delete(id)) effect("disarm", id);
+}
+
+/** The timer that expired, if it is to be acted on now. */
+export function expired(id: string, key: number): { kind: Timer; subject: any } | undefined {
+  const armed = s.timers.get(id);
+  if (armed?.key !== key) return undefined;
+  const { kind, subject, due, graced } = armed;
+  const late = now - due;
+  if (late < 0) arm(kind, -late, subject);
+  else if (JUDGES.includes(kind) && late >= GRACE && !graced) arm(kind, GRACE, subject, true);
+  else {
+    s.timers.delete(id);
+    return armed;
   }
-}
-
-/** Whether the timer that expired is to be acted on now. */
-export function expired(m: Step, timer: Timer, key: number): boolean {
-  const armed = m.state.timers.get(timer);
-  if (armed?.key !== key) return false;
-  const late = m.now - armed.due;
-  if (armed.clamped && late < 0) arm(m, timer, -late);
-  else if (JUDGES.includes(timer) && late >= GRACE && !armed.graced) arm(m, timer, GRACE, true);
-  else return m.state.timers.delete(timer);
-  return false;
+  return undefined;
 }

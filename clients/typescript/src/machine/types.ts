@@ -1,5 +1,5 @@
-// The data of the machine: its state, what goes in (events) and what comes out (effects). Plain data only: no class, no
-// promise, no clock. Times are milliseconds; `now` is a clock that the driver reads.
+// The data of the machine: its state, and what comes out (effects); `step.ts` has what goes in (events). Plain data only:
+// no class, no promise, no clock. Times are milliseconds; `now` is a clock that the driver reads.
 
 /** A place in a stream: the epoch of its history, and the offset of the last message. */
 export interface Position { epoch: string; offset: number }
@@ -14,6 +14,8 @@ export interface Failure {
   errors?: { path: string; message: string }[];
 }
 
+export interface Reason { code: number | string; message: string }
+
 /** What an application sees of the connection. */
 export interface ConnectionState {
   /** `connected`: every stream has caught up. `waiting`: until `retryAt`, or until the network is back. */
@@ -21,11 +23,11 @@ export interface ConnectionState {
   /** Since when, by the client's clock. */
   since: number;
   /** When the next attempt begins, if a time is set for it. */
-  retryAt?: number;
+  retryAt?: number | undefined;
   /** Why the client waits or has stopped. */
-  reason?: { code: number | string; message: string };
+  reason?: Reason | undefined;
   /** While connected again: whether each stream with history continued without a gap. */
-  resumed?: boolean;
+  resumed?: boolean | undefined;
 }
 
 /** A publication, as the server sent it. */
@@ -52,14 +54,32 @@ export interface Gap {
   reason: string;
 }
 
-/** What the driver hands to the application, in this order. `generation` says which subscription it is for; 0: none. */
-export type Emission =
-  | { kind: "state"; state: ConnectionState }
-  | { kind: "message"; message: Message; topic: string | undefined; generation: number }
-  | { kind: "gap"; gap: Gap; topic: string | undefined; generation: number }
-  | { kind: "subscription"; topic: string; generation: number; status: SubscriptionStatus }
-  | { kind: "frame"; type: string; payload: any }
-  | { kind: "error"; error: Failure };
+/** What the application gets. `load`: a subscription's state is to be loaded, and why. `settle`: a command has ended. */
+export interface Emissions {
+  state: ConnectionState;
+  message: Message;
+  gap: Gap;
+  status: SubscriptionStatus;
+  frame: { type: string; payload: any };
+  error: Failure;
+  load: "first" | "gap";
+  settle: { ref: any; error?: Failure | undefined; result?: any };
+}
+
+/** In this order. `generation` says which subscription of the topic it is for. */
+export type Emission = { [K in keyof Emissions]: [kind: K, value: Emissions[K], sub?: Subscription, generation?: number] }[keyof Emissions];
+
+/** What the driver does at once. `n` is the attempt; a timer has a name, and a key that its expiry brings back. */
+export interface Actions {
+  askToken(request: number, reason: TokenReason): void;
+  dial(n: number, protocols: string[], query: Record<string, string>): void;
+  send(n: number, command: Command): void;
+  drop(n: number): void;
+  arm(timer: string, key: number, ms: number): void;
+  disarm(timer: string): void;
+}
+
+export type Effect = Emission | { [K in keyof Actions]: [type: K, ...rest: Parameters<Actions[K]>] }[keyof Actions];
 
 /** `live`: the server said so. `recovered` messages were missed and came. `ended`: by the server, or refused. */
 export type SubscriptionStatus =
@@ -75,103 +95,72 @@ export type TokenReason = "connect" | "expiring" | "refused";
 /** A command as it is sent, without its `id`. */
 export interface Command { action: string; [field: string]: unknown }
 
-export type Event =
-  | { type: "start" | "stop" | "wake" | "online" | "offline" | "hide" | "refresh" }
-  | { type: "token"; request: number; token: unknown }
-  | { type: "tokenFailed"; request: number; message: string }
-  | { type: "frame"; n: number; text: string }
-  | { type: "closed"; n: number; code: number; reason: string }
-  | { type: "timer"; timer: Timer; key: number }
-  | { type: "subscribe"; topic: string; since?: Position | undefined; load?: boolean | undefined }
-  | { type: "unsubscribe"; topic: string }
-  | { type: "loaded"; topic: string; generation: number; position: Position | null }
-  | { type: "loadFailed"; topic: string; generation: number; message: string }
-  | { type: "command"; ref: number | string; command: Command };
-
-export type Effect =
-  | { type: "askToken"; request: number; reason: TokenReason }
-  | { type: "dial"; n: number; protocols: string[]; query: Record<string, string> }
-  | { type: "send"; n: number; command: Command & { id?: number } }
-  | { type: "drop"; n: number; code: number }
-  | { type: "arm"; timer: Timer; key: number; ms: number }
-  | { type: "disarm"; timer: Timer }
-  | { type: "settle"; ref: number | string; result?: any; error?: Failure }
-  | { type: "load"; topic: string; generation: number; reason: "first" | "gap" }
-  | { type: "emit"; emission: Emission };
-
 export interface Subscription {
   topic: string;
-  /** Subscribers in the application. At 0 it lingers, then the wire follows. */
-  count: number;
-  /** Rises each time that the count rises from 0. */
+  stream: string;
+  /** Subscribers in the application, each by something of its own. Without any it lingers, then the wire follows. */
+  handles: Set<any>;
+  /** Another one each time that the first subscriber comes. */
   generation: number;
   phase: "loading" | "queued" | "asking" | "live" | "ended";
-  /** The application loads its state first. */
-  load: boolean;
-  /** Loads since it was last live, and when the next begins; 0: it has begun. */
-  loads: number;
-  loadAt: number;
-  loadReason: "first" | "gap";
+  /** The application loads its state first; why; the number of the load that runs, 0: none; loads since it was live. */
+  loads: boolean;
+  reason: "first" | "gap";
+  load: number;
+  loaded: number;
   /** The command in flight, `subscribe` or `resume`; 0: none. */
   command: number;
   /** The `unsubscribe` in flight: until its reply, messages are of an older generation. 0: none. */
   leaving: number;
-  lingerUntil: number;
   /** The last offset before the position is known. */
   seen: number;
   /** Messages since `since` was sent. */
   recovered: number;
-  error?: Failure;
 }
 
 /** A command of the application. */
 export interface Pending {
-  ref: number | string;
+  ref: unknown;
   command: Command;
-  /** The attempt on whose connection it was sent; 0: not sent. */
-  sent: number;
-  due: number;
+  sent: boolean;
   bytes: number;
   tries: number;
 }
 
 export interface Options {
   client: string;
-  firstId: number;
+  /** The id of the next command. */
+  nextId: number;
   maxOffline: number;
   maxOfflineBytes: number;
 }
 
-export interface State {
-  options: Options;
+export interface State extends Options {
   phase: "stopped" | "waiting" | "token" | "dialing" | "resuming" | "live";
   shown: ConnectionState;
-  reason: { code: number | string; message: string } | undefined;
-  retryAt: number | undefined;
   /** The attempt. It rises and never repeats: what belongs to another is dropped. */
   n: number;
-  nextId: number;
-  nextKey: number;
-  generation: number;
-  timers: Map<Timer, { key: number; due: number; clamped: boolean; graced: boolean }>;
+  /** The last number that was given to an attempt, a token request, a timer or a subscription. */
+  last: number;
+  /** By kind and subject. */
+  timers: Map<string, { kind: Timer; subject: string | number; key: number; due: number; graced: boolean }>;
   /** Failed attempts since the connection was last stable. */
   tries: number;
   attemptedAt: number;
   /** No attempt before it, whatever happens: the server asked for it. */
   notBefore: number;
-  closing: { code: number; reason: string; reconnect?: boolean; after_ms: number; spread_ms: number } | undefined;
+  closing?: { code: number; reason: string; reconnect?: boolean; after_ms?: number; spread_ms?: number } | undefined;
   /** The token request that is pending; 0: none. */
   request: number;
-  nextRequest: number;
-  token: string | undefined;
-  refused: string | undefined;
-  waitedWithRefused: boolean;
+  token?: string;
+  /** The token that was refused, until it was waited with. */
+  refused?: string | undefined;
   /** Refusals of a token in a row. */
   refusals: number;
   expiresAt: number;
   refreshAt: number;
-  user: string | undefined;
-  ticket: string | undefined;
+  user?: string;
+  ticket?: string | undefined;
   welcome: { min_ms: number; max_ms: number; spread_ms: number; ping_ms: number; burst: number };
   /** Connections so far. */
   welcomes: number;
@@ -179,20 +168,18 @@ export interface State {
   complete: boolean;
   /** The command `resume` in flight; 0: none. */
   resume: number;
-  /** The server's streams that wait for `resume`. */
-  held: string[];
-  heardAt: number;
+  /** The server's streams that wait for `resume`, if it accepted the ticket. */
+  held?: string[] | undefined;
+  receivedAt: number;
   /** The ping that waits for any frame; 0: none. */
   probe: number;
   positions: Map<string, Position>;
+  /** By stream. */
   subscriptions: Map<string, Subscription>;
-  /** Topics that the backend gave. */
+  /** Streams of topics that the backend gave. */
   given: Set<string>;
   /** The machine's own commands in flight, by id. */
-  sent: Map<number, { action: string; topic?: string }>;
+  sent: Map<number, { action: string; sub: Subscription | undefined }>;
   /** The application's commands, by id, in their order. */
   commands: Map<number, Pending>;
 }
-
-/** One step: the state, the time, one random number of [0, 1), and the effects so far. */
-export interface Step { state: State; now: number; random: number; effects: Effect[] }

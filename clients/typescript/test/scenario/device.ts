@@ -8,17 +8,16 @@ export class Device {
   install(): () => void {
     const target = globalThis as any;
     const part = (on: string) => ({
-      addEventListener: (name: string, listener: (event: unknown) => void) => void this.listeners.push({ on, name, listener }),
-      removeEventListener: (name: string, listener: (event: unknown) => void) => {
-        const at = this.listeners.findIndex((one) => one.on === on && one.name === name && one.listener === listener);
-        if (at >= 0) this.listeners.splice(at, 1);
+      addEventListener: (name: string, listener: (event: unknown) => void, { signal }: { signal: AbortSignal }) => {
+        const one = { on, name, listener };
+        this.listeners.push(one);
+        signal.addEventListener("abort", () => this.listeners.splice(this.listeners.indexOf(one), 1));
       },
     });
     Object.assign(target, part("window"));
     target.document = Object.assign(part("document"), { visibilityState: "visible" });
     return () => {
       delete target.addEventListener;
-      delete target.removeEventListener;
       delete target.document;
     };
   }

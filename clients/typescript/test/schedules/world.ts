@@ -1,7 +1,7 @@
 // One random schedule: a client's machine, a model of the server, and a network with latency, cuts and closes.
 import assert from "node:assert/strict";
-import { deliverable, initial, step } from "../../src/machine/step.js";
-import type { Effect, Emission, Event, State } from "../../src/machine/types.js";
+import { deliverable, initial, step, type Event } from "../../src/machine/step.js";
+import type { Actions, Effect, Emission, State } from "../../src/machine/types.js";
 import { VirtualClock } from "../scenario/clock.js";
 import { Oracle } from "./oracle.js";
 import { Random } from "./random.js";
@@ -18,7 +18,7 @@ export class World {
   readonly counts = new Map<string, number>();
   readonly #links: Link[] = [];
   readonly #timers = new Map<string, number>();
-  readonly #outbox: (Emission | (Effect & { type: "settle" | "load" }))[] = [];
+  readonly #outbox: Emission[] = [];
   readonly #settled: number[] = [];
   readonly #counted = new Map<string, number>();
   #draining = false;
@@ -34,18 +34,18 @@ export class World {
     this.clock.fraction = () => this.random.next();
     this.server = new ModelServer(this.random, () => this.clock.now());
     this.oracle = new Oracle(this.server.logs);
-    this.state = initial({ client: "tab-1", firstId: 1, maxOffline: 20, maxOfflineBytes: 262_144 });
+    this.state = initial({ client: "tab-1", nextId: 1, maxOffline: 20, maxOfflineBytes: 262_144 });
   }
 
   run(steps: number): void {
-    this.#event({ type: "start" });
+    this.#event("start");
     this.#stopped = false;
     for (let i = 0; i < steps; i++) {
       this.#act();
       this.#advance(this.random.pick([0, 1, 5, 20, 100, 500, 3_000]));
     }
     this.#settle();
-    this.#event({ type: "stop" });
+    this.#event("stop");
     this.#atStop();
   }
 
@@ -79,14 +79,14 @@ export class World {
         }
         break;
       case "kill": if (random.chance(0.5)) server.kill(random.chance(0.5)); break;
-      case "device": this.#event({ type: random.pick(["wake", "online", "offline", "hide"] as const) }); break;
+      case "device": this.#event(random.pick(["wake", "online", "offline", "hide"] as const)); break;
       case "send": this.#send(); break;
       case "stop":
         if (random.chance(0.7)) break;
-        this.#event({ type: "stop" });
+        this.#event("stop");
         this.#atStop();
         this.#advance(random.below(3_000));
-        this.#event({ type: "start" });
+        this.#event("start");
         this.#stopped = false;
         break;
       case "role": server.staff = random.chance(0.5); break;
@@ -97,15 +97,16 @@ export class World {
         break;
       }
       case "forget": if (live[0]?.topics.has("plain")) server.forget(live[0]); break;
-      case "refresh": this.#event({ type: "refresh" }); break;
+      case "refresh": this.#event("refresh"); break;
     }
     server.tick();
   }
 
   #subscribe(topic: string): void {
-    this.#counted.set(topic, (this.#counted.get(topic) ?? 0) + 1);
+    const count = (this.#counted.get(topic) ?? 0) + 1;
+    this.#counted.set(topic, count);
     this.oracle.subscribed.add(topic);
-    this.#event({ type: "subscribe", topic });
+    this.#event("subscribe", topic, count);
   }
 
   #unsubscribe(topic: string): void {
@@ -113,12 +114,13 @@ export class World {
     if (count === 0) return;
     this.#counted.set(topic, count - 1);
     if (count === 1) this.oracle.unsubscribed(topic);
-    this.#event({ type: "unsubscribe", topic });
+    this.#event("unsubscribe", topic, count);
   }
 
   #send(): void {
     const n = ++this.#published;
-    this.#event({ type: "command", ref: n, command: { action: "publish", topic: "long", type: "note", payload: n, idempotency_key: `k${n}` } });
+    const command = { action: "publish", topic: "long", type: "note", payload: n, idempotency_key: `k${n}` };
+    this.#event("command", n, command, JSON.stringify(command).length);
   }
 
   #advance(ms: number): void {
@@ -127,35 +129,34 @@ export class World {
     this.clock.time = until;
   }
 
-  #event(event: Event): void {
+  #event(...event: Event): void {
     for (const effect of step(this.state, event, this.clock.now(), this.clock.random())) this.#run(effect);
     this.#drain();
     if (!this.#draining && this.state.phase !== "stopped") this.oracle.positions(this.state);
   }
 
+  readonly #actions: Actions = {
+    askToken: (request) => this.#token(request),
+    dial: (n, protocols, query) => this.#dial(n, protocols, query),
+    send: (n, command) => this.#write(n, command),
+    drop: (n) => {
+      const link = this.#links.find((one) => one.n === n);
+      if (link) { link.dropped = true; this.#end(link); }
+    },
+    arm: (timer, key, ms) => {
+      this.clock.clearTimeout(this.#timers.get(timer));
+      this.#timers.set(timer, this.clock.setTimeout(() => { this.#timers.delete(timer); this.#event("timer", timer, key); }, ms));
+    },
+    disarm: (timer) => {
+      this.clock.clearTimeout(this.#timers.get(timer));
+      this.#timers.delete(timer);
+    },
+  };
+
   #run(effect: Effect): void {
-    switch (effect.type) {
-      case "askToken": return this.#token(effect.request);
-      case "dial": return this.#dial(effect.n, effect.protocols, effect.query);
-      case "send": return this.#write(effect.n, effect.command);
-      case "drop": {
-        const link = this.#links.find(({ n }) => n === effect.n);
-        if (link) { link.dropped = true; this.#end(link); }
-        return;
-      }
-      case "arm": {
-        const { timer, key } = effect;
-        this.clock.clearTimeout(this.#timers.get(timer));
-        this.#timers.set(timer, this.clock.setTimeout(() => { this.#timers.delete(timer); this.#event({ type: "timer", timer, key }); }, effect.ms));
-        return;
-      }
-      case "disarm":
-        this.clock.clearTimeout(this.#timers.get(effect.timer));
-        this.#timers.delete(effect.timer);
-        return;
-      case "emit": this.#outbox.push(effect.emission); return;
-      default: this.#outbox.push(effect);
-    }
+    const [kind, ...rest] = effect;
+    if (kind in this.#actions) (this.#actions[kind as keyof Actions] as (...rest: unknown[]) => void)(...rest);
+    else this.#outbox.push(effect as Emission);
   }
 
   #drain(): void {
@@ -165,26 +166,28 @@ export class World {
     this.#draining = false;
   }
 
-  #deliver(next: Emission | (Effect & { type: "settle" | "load" })): void {
-    if (!("kind" in next)) {
-      if (next.type === "settle") {
-        this.#settled.push(next.ref as number);
+  #deliver(next: Emission): void {
+    if (!deliverable(this.state, next)) return;
+    const [kind, value, sub] = next;
+    if (this.#stopped) assert.ok(kind === "state" || kind === "settle", `a ${kind} after stop`);
+    switch (kind) {
+      case "settle": {
+        this.#settled.push(value.ref as number);
         const awake = this.clock.now() - this.#sleptAt > 11_000;
-        assert.ok(!awake || next.error?.code !== "timeout", "a publication without a reply");
+        return assert.ok(!awake || value.error?.code !== "timeout", "a publication without a reply");
       }
-    } else if (deliverable(this.state, next)) {
-      if (this.#stopped) assert.ok(next.kind === "state", `a ${next.kind} after stop`);
-      if (next.kind === "message") {
-        this.oracle.message(next.message);
+      case "message": {
+        this.oracle.message(value);
         // A handler that leaves, or that leaves and comes back.
-        if (next.topic !== undefined && this.random.chance(0.03)) { this.#unsubscribe(next.topic); if (this.random.chance(0.5)) this.#subscribe(next.topic); }
-      } else if (next.kind === "gap") {
-        this.oracle.gap(next.gap);
-      } else if (next.kind === "subscription" && next.status.phase === "live" && this.oracle.subscribed.has(next.topic)) {
-        if (this.state.subscriptions.get(next.topic)?.generation === next.generation) this.oracle.live(next.topic, next.status.position);
-      } else if (next.kind === "state") {
-        this.#count(next.state.resumed === undefined ? next.state.phase : `resumed ${next.state.resumed}`);
+        const { topic } = value;
+        if (topic !== undefined && this.random.chance(0.03)) { this.#unsubscribe(topic); if (this.random.chance(0.5)) this.#subscribe(topic); }
+        return;
       }
+      case "gap": return this.oracle.gap(value);
+      case "status":
+        if (sub && value.phase === "live" && this.oracle.subscribed.has(sub.topic)) this.oracle.live(sub.topic, value.position);
+        return;
+      case "state": this.#count(value.resumed === undefined ? value.phase : `resumed ${value.resumed}`);
     }
   }
 
@@ -195,8 +198,8 @@ export class World {
     const delay = kind === 1 ? 15_000 : random.pick([0, 10, 300]);
     const text = `t${++this.#asked}@${this.clock.now() + validity}`;
     this.clock.setTimeout(() => {
-      if (kind === 2) this.#event({ type: "tokenFailed", request, message: "no network" });
-      else this.#event({ type: "token", request, token: text });
+      if (kind === 2) this.#event("token", request, undefined, "no network");
+      else this.#event("token", request, text);
     }, delay);
   }
 
@@ -216,7 +219,7 @@ export class World {
       if (fails) return this.#cut(link, 1006);
       link.connection = {
         token, user: "alice", topics: new Set(), held: new Map(), holdUntil: 0, roles: [], closed: false,
-        out: (frame) => this.#toClient(link, () => this.#event({ type: "frame", n, text: JSON.stringify(frame) })),
+        out: (frame) => this.#toClient(link, () => this.#event("frame", n, JSON.stringify(frame))),
         close: (code, closing) => {
           if (closing && this.random.chance(0.8)) link.connection?.out({ type: "closing", payload: closing });
           this.#toClient(link, () => this.#cut(link, code));
@@ -253,9 +256,9 @@ export class World {
     this.#end(link);
     if (link.dropped) return;
     this.clock.setTimeout(() => {
-      this.#event({ type: "closed", n: link.n, code, reason: "" });
+      this.#event("closed", link.n, code, "");
       // A network that changes says so at the same moment.
-      if (this.random.chance(0.2)) this.#event({ type: "online" });
+      if (this.random.chance(0.2)) this.#event("online");
     }, this.random.below(50));
   }
 
@@ -264,13 +267,13 @@ export class World {
     this.#calm = true;
     for (let i = 0; i < 60; i++) {
       this.server.tick();
-      if (this.state.phase === "stopped") { this.#event({ type: "start" }); this.#stopped = false; }
-      if (this.state.phase === "waiting" && this.state.retryAt === undefined) this.#event({ type: "wake" });
+      if (this.state.phase === "stopped") { this.#event("start"); this.#stopped = false; }
+      if (this.state.phase === "waiting" && this.state.shown.retryAt === undefined) this.#event("wake");
       this.#advance(3_000);
     }
     assert.equal(this.state.phase, "live", "not connected in the end");
     for (const [topic, count] of this.#counted) {
-      assert.equal(this.state.subscriptions.get(topic)?.phase ?? "none", count > 0 ? "live" : "none", topic);
+      assert.equal(this.state.subscriptions.get(`topic:${topic}`)?.phase ?? "none", count > 0 ? "live" : "none", topic);
     }
     const followed = [...this.oracle.subscribed].filter((topic) => topic !== "plain").map((topic) => `topic:${topic}`);
     const own = OWN.filter((stream) => stream !== "role:staff" || [...this.server.connections][0]?.roles.includes("staff"));
