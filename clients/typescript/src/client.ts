@@ -1,51 +1,45 @@
 // The client that an application uses.
-import { drive, messageOf, RealtimeError, systemClock } from "./driver.js";
-import type { Driver, SocketConstructor, TokenProvider } from "./driver.js";
+import { drive, later, RealtimeError, systemClock } from "./driver.js";
+import type { Send, SocketConstructor, TokenProvider } from "./driver.js";
 import { add, deferred, Handle, type Handler, type Remove } from "./handle.js";
 import { addressOf, matches } from "./listeners.js";
 import { failure } from "./machine/context.js";
 import { deliverable, initial } from "./machine/step.js";
-import type { Command, ConnectionState, Emission, Gap, Message, Position, State, Subscription as Subscribed } from "./machine/types.js";
-import type { HistoryOptions, HistoryPage, Options, Published, PublishOptions, Session, SubscribeOptions, Subscription } from "./options.js";
+import type { Command, ConnectionState, Emission, Gap, Message, Position, Session, State, Stream, TokenReason } from "./machine/types.js";
+import type { HistoryOptions, HistoryPage, Options, Published, PublishOptions, SubscribeOptions, Subscription } from "./options.js";
 import type { Known, MessageOf, PayloadOf, Topics, TypeOf, Untyped } from "./topics.js";
 
 export class Realtime<M extends Topics = Untyped> {
   readonly #state: State;
-  readonly #driver: Driver;
+  readonly #send: Send;
+  #token: TokenProvider;
   readonly #handlers = { state: new Set<Handler>(), gap: new Set<Handler>(), error: new Set<Handler>(), frame: new Set<Handler>(), message: new Set<Handler>() };
 
   constructor({ url, token, client, maxOffline = 100, session, clock = systemClock, WebSocket = (globalThis as any).WebSocket }: Options) {
-    if (!WebSocket) throw new TypeError("there is no WebSocket here: give the class of the package `ws` as the option `WebSocket`");
-    this.#state = initial({
-      client: client ?? session?.client ?? randomName(),
-      // The server remembers the ids of a `client` for a while: a page that is loaded again must not count from 1.
-      nextId: Math.floor(clock.now()) * 1_000 + 1,
-      maxOffline,
-      maxOfflineBytes: 262_144,
-    });
-    if (session) {
-      const { ticket, user, positions } = session;
-      Object.assign(this.#state, { ticket, user, welcomes: 1, positions: new Map(Object.entries(positions)) });
-    }
-    this.#driver = drive(this.#state, new URL(url).href, WebSocket as SocketConstructor, clock, (emission) => this.#deliver(emission));
-    this.#driver.token = token;
+    if (!WebSocket) throw new TypeError("no WebSocket here: give the class of the package `ws` as the option `WebSocket`");
+    // The server remembers the ids of a `client` for a while: a page that is loaded again must not count from 1.
+    const nextId = Math.floor(clock.now()) * 1_000 + 1;
+    this.#state = initial({ client: client ?? session?.client ?? randomName(), nextId, maxOffline, maxOfflineBytes: 262_144 }, session);
+    this.#token = token;
+    const ask = (reason: TokenReason): any => (typeof this.#token === "function" ? this.#token({ reason }) : this.#token);
+    this.#send = drive(this.#state, new URL(url).href, WebSocket as SocketConstructor, clock, ask, (emission) => this.#deliver(emission));
   }
 
   /** Connects, and stays connected until `stop`. A token or provider given here is used from now on. */
   start(token?: TokenProvider): this {
-    if (token !== undefined) this.#driver.token = token;
-    this.#driver.send("start");
+    if (token !== undefined) this.#token = token;
+    this.#send("start");
     return this;
   }
 
   /** Disconnects. Nothing is delivered afterwards; `start` continues where it stopped. */
   stop(): void {
-    this.#driver.send("stop");
+    this.#send("stop");
   }
 
   /** Asks for a new token now, for example after the user gained a role. */
   refresh(): void {
-    this.#driver.send("refresh");
+    this.#send("refresh");
   }
 
   get state(): ConnectionState {
@@ -87,10 +81,10 @@ export class Realtime<M extends Topics = Untyped> {
   /** Counted: two subscribers of a topic are one on the wire, with the options of the first. */
   subscribe<const T extends string>(topic: T & Known<M, T>, options: SubscribeOptions = {}): Subscription {
     const handle = new Handle(topic, options, (left) => {
-      left.reject(failure("unsubscribed", "unsubscribe() was called"));
-      this.#driver.send("unsubscribe", topic, left);
+      left.fail(failure("unsubscribed", "unsubscribe() was called"));
+      this.#send("unsubscribe", topic, left);
     });
-    this.#driver.send("subscribe", topic, handle, options.since, !!options.getState);
+    this.#send("subscribe", topic, handle, options.since, !!options.getState);
     return handle;
   }
 
@@ -118,48 +112,41 @@ export class Realtime<M extends Topics = Untyped> {
   /** Any command of docs/protocol.md. Resolves with the payload of its `ack`. */
   command(command: Command): Promise<any> {
     const result = deferred<any>();
-    this.#driver.send("command", result, command, JSON.stringify(command).length);
+    this.#send("command", result, command, JSON.stringify(command).length);
     return result.promise;
   }
 
   /** Give it to the next page as the option `session`: that one continues where this one stopped. */
   session(): Session {
-    const { client, ticket, user, positions } = this.#state;
+    const { client, ticket, user, streams } = this.#state;
+    const positions = [...streams.values()].flatMap(({ name, at }) => (at ? [[name, at]] : []));
     return { client, positions: Object.fromEntries(positions), ...(ticket && { ticket }), ...(user && { user }) };
   }
 
   #deliver(emission: Emission): void {
-    const [kind, value, sub] = emission;
+    const [kind, value, stream] = emission;
     switch (kind) {
       case "settle": return value.error ? value.ref.reject(new RealtimeError(value.error)) : value.ref.resolve(value.result);
-      case "load": return void this.#load(sub as Subscribed, value);
+      case "load": {
+        const { load, topic, handles } = stream as Stream & { topic: string };
+        const { getState } = ([...handles] as Handle[]).find(({ options }) => options.getState)?.options ?? {};
+        return void later(() => getState?.({ topic, reason: value }), (position = null, failed?) => this.#send("loaded", stream as Stream, load, position, failed));
+      }
       case "error": return this.report(new RealtimeError(value));
       case "status":
-        for (const handle of [...(sub as Subscribed).handles] as Handle[]) {
+        for (const handle of [...(stream as Stream).handles] as Handle[]) {
           if (handle.state.phase === value.phase) continue;
-          handle.state = value;
-          if (value.phase === "live") handle.resolve(value);
-          if (value.phase === "ended") handle.reject(value.error);
+          handle.update(value);
           this.#run(handle.handlers, value, emission);
         }
         return;
       case "state":
         if (value.phase === "stopped") {
           const error = failure("stopped", value.reason?.message ?? "");
-          for (const { handles } of this.#state.subscriptions.values()) for (const handle of handles as Set<Handle>) handle.stop(error);
+          for (const { handles } of this.#state.streams.values()) for (const handle of handles as Set<Handle>) handle.stop(error);
         }
     }
     this.#run(this.#handlers[kind], value, emission);
-  }
-
-  async #load(sub: Subscribed, reason: "first" | "gap"): Promise<void> {
-    const { load, topic } = sub;
-    try {
-      const { getState } = ([...sub.handles] as Handle[]).find(({ options }) => options.getState)?.options ?? {};
-      this.#driver.send("loaded", sub, load, (await getState?.({ topic, reason })) ?? null);
-    } catch (error) {
-      this.#driver.send("loaded", sub, load, null, messageOf(error));
-    }
   }
 
   /** Each handler for itself: one that throws, or rejects, ends nothing. */
@@ -193,7 +180,7 @@ export class Realtime<M extends Topics = Untyped> {
 
 /** 128 random bits. `crypto.randomUUID` is missing on pages without TLS. */
 function randomName(): string {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => (byte + 256).toString(16).slice(1)).join("");
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
 }
 
 /** A client that has been started. */

@@ -1,6 +1,7 @@
 // Carries out the effects of the machine: sockets, timers, the token provider. Events enter one at a time; what is for
 // the application leaves through a queue, after the transition.
 import { watchDevice } from "./lifecycle.js";
+import { STOPPED } from "./machine/phases.js";
 import { deliverable, step, type Event } from "./machine/step.js";
 import type { Actions, Emission, Failure, State, TokenReason } from "./machine/types.js";
 
@@ -37,31 +38,22 @@ export const systemClock: Clock = {
 /** A close handshake that takes longer is not waited for. */
 const CLOSE_DEADLINE = 2_000;
 
-export interface Driver {
-  /** Asked from now on. */
-  token: TokenProvider;
-  send(...event: Event): void;
-}
+/** How events get in. */
+export type Send = (...event: Event) => void;
 
-export function drive(state: State, url: string, WebSocket: SocketConstructor, clock: Clock, deliver: (emission: Emission) => void): Driver {
+/** `ask`: the token provider. `deliver`: what is for the application. */
+export function drive(state: State, url: string, WebSocket: SocketConstructor, clock: Clock, ask: (reason: TokenReason) => string | null | Promise<string | null>, deliver: (emission: Emission) => void): Send {
   const inbox: Event[] = [];
   const outbox: Emission[] = [];
-  const timers = new Map<string, unknown>();
+  const timers = new Map<unknown, unknown>();
   let stepping = false;
   let draining = false;
   let socket: Socket | undefined;
   let unwatch: (() => void) | undefined;
 
   const actions: Actions = {
-    async askToken(request, reason) {
-      try {
-        // In a later turn, so that a provider in the application's code never runs inside a transition.
-        await undefined;
-        const { token } = driver;
-        send("token", request, await (typeof token === "function" ? token({ reason }) : token));
-      } catch (error) {
-        send("token", request, undefined, messageOf(error));
-      }
+    askToken(request, reason) {
+      void later(() => ask(reason), (token, failed) => send("token", request, token, failed));
     },
     dial(n, protocols, query) {
       const address = new URL(url);
@@ -117,7 +109,7 @@ export function drive(state: State, url: string, WebSocket: SocketConstructor, c
     } finally {
       stepping = false;
     }
-    if ((state.phase === "stopped") === !!unwatch) unwatch = unwatch ? void unwatch() : watchDevice(send);
+    if ((state.phase === STOPPED) === !!unwatch) unwatch = unwatch ? void unwatch() : watchDevice(send);
     drain();
   }
 
@@ -129,12 +121,21 @@ export function drive(state: State, url: string, WebSocket: SocketConstructor, c
     draining = false;
   }
 
-  const driver: Driver = { token: null, send };
-  return driver;
+  return send;
 }
 
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+export function messageOf(error: any): string {
+  return String(error?.message ?? error);
+}
+
+/** Runs a function of the application in a later turn, never inside a transition; then `done`, with why it failed. */
+export async function later<T>(run: () => T | Promise<T>, done: (value?: T, failed?: string) => void): Promise<void> {
+  try {
+    await undefined;
+    done(await run());
+  } catch (error) {
+    done(undefined, messageOf(error));
+  }
 }
 
 /** An error of the server or of the client; `code` is one of docs/protocol.md, "Error codes", or the client's own. */

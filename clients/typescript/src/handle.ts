@@ -51,20 +51,23 @@ export class Handle implements Subscription {
     leave?.();
   }
 
+  update(status: SubscriptionStatus): void {
+    this.state = status;
+    if (status.phase === "live") this.#ready.resolve(status);
+    if (status.phase === "ended") this.fail(status.error);
+  }
+
   /** The next `ready` is another promise: the subscription may come to life again. */
-  reject(failure: Failure): void {
-    this.#ready.reject(new RealtimeError(failure));
+  fail(failure: Failure): void {
+    const error = new RealtimeError(failure);
+    this.#ready.reject(error);
     this.#ready = deferred();
-    if (!this.#leave) this.#ready.reject(new RealtimeError(failure));
+    if (!this.#leave) this.#ready.reject(error);
   }
 
   /** The client has stopped: what was live is not, until it starts again. */
-  stop(error: Failure): void {
+  stop(failure: Failure): void {
     if (this.state.phase === "live") this.state = { phase: "pending" };
-    this.reject(error);
-  }
-
-  resolve(ready: Ready): void {
-    this.#ready.resolve(ready);
+    this.fail(failure);
   }
 }

@@ -5,14 +5,14 @@ export type Signal = "wake" | "online" | "offline" | "hide";
 
 /** Returns the way to stop. */
 export function watchDevice(signal: (signal: Signal) => void): () => void {
-  const { document } = globalThis as any;
+  const window = globalThis as any;
   const watching = new AbortController();
-  const on = (target: any, name: string, listener: (event: any) => void): void => target?.addEventListener?.(name, listener, { signal: watching.signal });
-  on(globalThis, "online", () => signal("online"));
-  on(globalThis, "offline", () => signal("offline"));
-  on(globalThis, "pageshow", () => signal("wake"));
-  on(globalThis, "pagehide", ({ persisted }) => { if (persisted) signal("hide"); });
-  on(document, "resume", () => signal("wake"));
-  on(document, "visibilitychange", () => { if (document.visibilityState === "visible") signal("wake"); });
+  const receive = ({ type, persisted }: any): void => {
+    if (type === "online" || type === "offline") signal(type);
+    else if (type === "pagehide") persisted && signal("hide");
+    else if (type !== "visibilitychange" || window.document.visibilityState === "visible") signal("wake");
+  };
+  // Events of the document pass the window first.
+  for (const type of ["online", "offline", "pageshow", "pagehide", "resume", "visibilitychange"]) window.addEventListener?.(type, receive, { capture: true, signal: watching.signal });
   return () => watching.abort();
 }

@@ -1,14 +1,6 @@
 // What an application gives to the client, and what it gets back.
 import type { Clock, TokenProvider } from "./driver.js";
-import type { Message, Position, SubscriptionStatus } from "./machine/types.js";
-
-/** What a client needs to continue after a reload of the page; keep it where only this tab reads it. */
-export interface Session {
-  client: string;
-  ticket?: string;
-  user?: string;
-  positions: Record<string, Position>;
-}
+import type { Message, Position, Session, SubscriptionStatus } from "./machine/types.js";
 
 export interface Options {
   /** The server's `/ws`. */

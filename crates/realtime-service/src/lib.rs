@@ -35,7 +35,6 @@
 mod admission;
 mod authorization;
 mod builder;
-mod busiest;
 mod closes;
 mod connection;
 mod connections;

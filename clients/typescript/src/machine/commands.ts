@@ -1,6 +1,7 @@
 // Commands of the application. `publish` waits while there is no connection and is sent again until its reply has
 // come, always with the same id and key; every other command is sent once.
 import { effect, emit, failure, open, s } from "./context.js";
+import { STOPPED } from "./phases.js";
 import { arm, disarm, pause } from "./timers.js";
 import type { Command, Failure, Pending } from "./types.js";
 
@@ -18,12 +19,12 @@ export function command(ref: unknown, body: Command, bytes: number): void {
   const alike = [...s.commands.values()].filter((other) => publishes(other.command) === publishes(body));
   const queued = alike.reduce((sum, other) => sum + other.bytes, bytes);
   let error;
-  if (s.phase === "stopped") error = failure("stopped", "the client has stopped; call start()");
-  else if (alike.length >= s.maxOffline || queued > s.maxOfflineBytes) error = failure("limit_exceeded", `${alike.length} commands wait for their replies already (maxOffline, maxOfflineBytes)`, true);
+  if (s.phase === STOPPED) error = failure("stopped", "call start()");
+  else if (alike.length >= s.maxOffline || queued > s.maxOfflineBytes) error = failure("limit_exceeded", "too many commands wait for a reply (maxOffline)", true);
   if (error) return emit("settle", { ref, error });
   const id = s.nextId++;
   s.commands.set(id, { ref, command: body, sent: false, bytes, tries: 0 });
-  if (!publishes(body)) arm("command", DEADLINE, id);
+  if (!publishes(body)) arm(commandExpired, DEADLINE, id);
   flush();
 }
 
@@ -33,17 +34,17 @@ export function flush(): void {
   const busy = new Set<unknown>();
   for (const [id, pending] of s.commands) {
     const { command: body } = pending;
-    const waits = publishes(body) && (busy.has(body["topic"]) || s.timers.has("publish"));
+    const waits = publishes(body) && (busy.has(body["topic"]) || s.timers.has(flush));
     if (publishes(body)) busy.add(body["topic"]);
     if (waits || pending.sent) continue;
     pending.sent = true;
-    if (publishes(body)) arm("command", DEADLINE, id);
+    if (publishes(body)) arm(commandExpired, DEADLINE, id);
     effect("send", s.n, { ...body, id });
   }
 }
 
 export function commandExpired(id: number): void {
-  const message = s.commands.get(id)?.sent ? "no reply within 10 s; it may have been carried out" : "no connection within 10 s; it was not sent";
+  const message = s.commands.get(id)?.sent ? "no reply in 10 s; it may have been carried out" : "no connection in 10 s; it was not sent";
   settle(id, failure("timeout", message, true));
   flush();
 }
@@ -52,14 +53,14 @@ function settle(id: number, error?: Failure, result?: unknown): void {
   const pending = s.commands.get(id);
   if (!pending) return;
   s.commands.delete(id);
-  disarm(`command${id}`);
+  disarm(id);
   emit("settle", { ref: pending.ref, error, result });
 }
 
 /** It is sent again later, with all the time that it needs. */
 function hold(id: number, pending: Pending): void {
   pending.sent = false;
-  disarm(`command${id}`);
+  disarm(id);
 }
 
 /** The reply to a command of the application; one to a command that is not known is late, and ignored. */
@@ -67,7 +68,7 @@ export function commandReplied(id: number, result: unknown, error?: Failure): vo
   const pending = s.commands.get(id);
   if (pending && error?.retry && publishes(pending.command) && ++pending.tries < TRIES) {
     hold(id, pending);
-    pause(error, "publish");
+    pause(error, flush);
   } else {
     settle(id, error, result);
   }
@@ -79,7 +80,7 @@ export function interrupt(): void {
   for (const [id, pending] of s.commands) {
     if (!pending.sent) continue;
     if (publishes(pending.command)) hold(id, pending);
-    else settle(id, failure("disconnected", "the connection was lost before the reply; it may have been carried out", true));
+    else settle(id, failure("disconnected", "the connection was lost; it may have been carried out", true));
   }
 }
 

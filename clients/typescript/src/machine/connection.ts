@@ -2,6 +2,7 @@
 import { advice, backoff, FLOOR } from "./closing.js";
 import { interrupt, rejectAll } from "./commands.js";
 import { effect, emit, failure, fresh, now, open, random, s, sendOwn } from "./context.js";
+import { ASKING, DIALING, LIVE, STOPPED, WAITING } from "./phases.js";
 import { detach, load } from "./subscriptions.js";
 import { arm, disarm } from "./timers.js";
 import { askToken, refresh } from "./token.js";
@@ -27,21 +28,21 @@ export function show(phase: ConnectionState["phase"], reason?: Reason, retryAt?:
 }
 
 export function start(): void {
-  if (s.phase !== "stopped") return;
+  if (s.phase !== STOPPED) return;
   s.shown = { phase: "stopped", since: now };
   s.tries = s.refusals = 0;
   s.refused = undefined;
-  for (const stream of s.subscriptions.keys()) load(stream);
+  for (const name of s.streams.keys()) load(name);
   soon();
 }
 
 /** Ends everything until `start`. */
 export function halt(code: number | string, message: string): void {
-  if (s.phase === "stopped") return;
+  if (s.phase === STOPPED) return;
   leave();
-  s.phase = "stopped";
+  s.phase = STOPPED;
   rejectAll(failure("stopped", message));
-  for (const id of s.timers.keys()) disarm(id);
+  for (const timer of s.timers.keys()) disarm(timer);
   show("stopped", { code, message });
 }
 
@@ -54,9 +55,9 @@ export function soon(floor = FLOOR): void {
 
 /** Without a time: until the device gives a signal. */
 function wait(reason: Reason | undefined, ms?: number): void {
-  s.phase = "waiting";
-  disarm("retry");
-  if (ms !== undefined) arm("retry", ms);
+  s.phase = WAITING;
+  disarm(attempt);
+  if (ms !== undefined) arm(attempt, ms);
   show("waiting", reason, ms && now + ms);
 }
 
@@ -67,31 +68,32 @@ export function retry(code: number | string, message: string): void {
 }
 
 export function attempt(): void {
-  disarm("retry");
-  s.phase = "token";
+  disarm(attempt);
+  s.phase = ASKING;
   s.attemptedAt = now;
   show("connecting");
   askToken(s.refusals ? "refused" : "connect");
 }
 
 export function dial(token: string): void {
-  s.phase = "dialing";
+  s.phase = DIALING;
   s.token = token;
   s.attemptedAt = now;
   s.closing = undefined;
-  arm("dial", HANDSHAKE);
+  arm(dialExpired, HANDSHAKE);
   effect("dial", s.n, ["realtime.v1", `bearer.${token}`], { client: s.client, ping: "text", ...(s.ticket && { resume: s.ticket }) });
 }
 
 /** Ends this attempt: nothing of it counts any more. */
 export function leave(dropped = true): void {
-  if (dropped && (s.phase === "dialing" || open())) effect("drop", s.n);
+  if (s.phase === LIVE && now - s.shown.since >= STABLE) s.tries = 0;
+  if (dropped && s.phase >= DIALING) effect("drop", s.n);
   s.n = fresh();
-  s.phase = "waiting";
+  s.phase = WAITING;
   s.request = s.resume = 0;
   s.sent.clear();
   // The others, those with a subject, are of the application's commands and subscriptions.
-  for (const [id, { subject }] of s.timers) if (subject === "") disarm(id);
+  for (const [timer, { run }] of s.timers) if (timer === run) disarm(run);
   detach();
   interrupt();
 }
@@ -110,7 +112,7 @@ export function lost(code: number, message: string, dropped = false): void {
     s.notBefore = now + (closing?.after_ms ?? 0);
     retry(code, message);
   } else if (s.refusals++) {
-    halt(code, `${message}; a second token was refused too: sign in again, then call start()`);
+    halt(code, `${message}; the next token was refused too: sign in, then call start()`);
   } else {
     s.refused = s.token;
     wait({ code, message }, FLOOR + random * 400);
@@ -124,13 +126,12 @@ function abandon(message: string): void {
 }
 
 export function dialExpired(): void {
-  abandon("no welcome within 10 s");
+  abandon("no welcome in 10 s");
 }
 
 /** `welcome` has come: the connection is watched from now on. */
 export function watch(): void {
-  arm("stable", STABLE);
-  arm("idle", silence());
+  arm(idleExpired, silence());
 }
 
 /** The longest silence of a living server. */
@@ -140,16 +141,16 @@ function silence(): number {
 
 /** Dead is what was asked and did not reply, never what a timer says. */
 export function idleExpired(): void {
-  if (s.probe) return abandon("the server did not reply to a ping");
+  if (s.probe) return abandon("no reply to a ping");
   const left = silence() - Math.max(0, now - s.receivedAt);
-  if (left > 0) arm("idle", left);
+  if (left > 0) arm(idleExpired, left);
   else probe();
 }
 
 function probe(): void {
   if (s.probe) return;
-  s.probe = sendOwn("ping");
-  arm("idle", PROBE);
+  s.probe = sendOwn("ping", () => {});
+  arm(idleExpired, PROBE);
 }
 
 /** Any frame is a sign of life. */
@@ -157,12 +158,12 @@ export function received(): void {
   s.receivedAt = now;
   if (!s.probe) return;
   s.probe = 0;
-  arm("idle", silence());
+  arm(idleExpired, silence());
 }
 
 /** The page is visible again, or the machine woke up. Several such signals cause one check. */
 export function wake(): void {
-  if (s.phase === "waiting") {
+  if (s.phase === WAITING) {
     const { retryAt } = s.shown;
     if (retryAt === undefined) soon();
     else if (retryAt > s.attemptedAt + WAKE_FLOOR) soon(WAKE_FLOOR);
@@ -172,27 +173,27 @@ export function wake(): void {
     leave();
     soon();
   } else {
-    if (now >= s.refreshAt) refresh();
+    if (now >= (s.timers.get(refresh)?.due ?? Infinity)) refresh();
     if (now - s.receivedAt >= SILENT) probe();
   }
 }
 
 export function online(): void {
-  if (s.phase === "waiting") soon();
+  if (s.phase === WAITING) soon();
   else wake();
 }
 
 /** The device says that it has no network. It may be wrong: a live connection is asked. */
 export function offline(): void {
   if (open()) return probe();
-  if (s.phase !== "dialing" && s.phase !== "token") return;
+  if (s.phase < ASKING) return;
   leave();
-  wait({ code: "offline", message: "the device has no network" }, s.welcome.max_ms);
+  wait({ code: "offline", message: "no network" }, s.welcome.max_ms);
 }
 
 /** The page goes into the back/forward cache: its socket would be closed there. */
 export function hide(): void {
-  if (s.phase === "stopped") return;
+  if (s.phase === STOPPED) return;
   leave();
   wait({ code: "hidden", message: "the page is in the back/forward cache" });
 }

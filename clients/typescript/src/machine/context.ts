@@ -1,7 +1,8 @@
 // The step in progress: its state, its time, its random number and its effects. `step` sets them at its beginning, so
 // that no function of the machine has to hand them on. A step runs to its end without any code of the application, so
 // it is never entered twice.
-import type { Effect, Emission, Failure, State, Subscription } from "./types.js";
+import { RESUMING } from "./phases.js";
+import type { Effect, Emission, Failure, Replied, State, Stream } from "./types.js";
 
 export let s: State;
 export let now: number;
@@ -20,9 +21,9 @@ export function effect(...one: Effect): void {
   effects.push(one);
 }
 
-/** Something for the application; with a subscription, only as long as that one is wanted. */
-export function emit<K extends Emission[0]>(kind: K, value: Extract<Emission, [K, ...unknown[]]>[1], sub?: Subscription): void {
-  effects.push([kind, value, sub, sub?.generation] as Emission);
+/** Something for the application; with a generation, as long as that subscription is wanted. */
+export function emit<K extends Emission[0]>(kind: K, value: Extract<Emission, [K, ...unknown[]]>[1], stream?: Stream, generation = stream?.generation): void {
+  effects.push([kind, value, stream, generation] as Emission);
 }
 
 export function failure(code: string, message: string, retry = false): Failure {
@@ -36,13 +37,13 @@ export function fresh(): number {
 
 /** Whether the server reads commands. */
 export function open(): boolean {
-  return s.phase === "resuming" || s.phase === "live";
+  return s.phase >= RESUMING;
 }
 
 /** Sends a command of the machine itself; returns its id. Ids rise over the client's life, never per connection. */
-export function sendOwn(action: string, fields: object = {}, sub?: Subscription): number {
+export function sendOwn(action: string, replied: Replied, fields: object = {}, stream?: Stream): number {
   const id = s.nextId++;
-  s.sent.set(id, { action, sub });
+  s.sent.set(id, { replied, stream });
   effect("send", s.n, { action, ...fields, id });
   return id;
 }

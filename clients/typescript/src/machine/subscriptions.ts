@@ -1,9 +1,10 @@
-// Subscriptions: what the application wants, counted, and how it gets onto each connection. They are kept by the names
-// of their streams.
+// Subscriptions: what the application wants, counted, and how it gets onto each connection.
 import { emit, failure, fresh, open, s, sendOwn } from "./context.js";
-import { keep, streamOf } from "./recovery.js";
+import { ENDED, IDLE, LOADING, PENDING, QUEUED, SUBSCRIBED } from "./phases.js";
+import { keep, paceExpired } from "./recovery.js";
+import { streamOf, TOPIC } from "./streams.js";
 import { arm, pause, PAUSE } from "./timers.js";
-import type { Failure, Position, Subscription } from "./types.js";
+import type { Failure, Position, Stream } from "./types.js";
 
 /** The wire follows the last subscriber after this time: a page that changes its view subscribes again. */
 const LINGER = 1_000;
@@ -11,184 +12,185 @@ const LINGER = 1_000;
 const WINDOW = 32;
 const LONGEST_LOAD_PAUSE = 30_000;
 
-function emitLive(sub: Subscription): void {
-  const position = s.positions.get(sub.stream);
-  emit("status", { phase: "live", recovered: sub.recovered, ...(position && { position }) }, sub);
+function emitLive(one: Stream): void {
+  emit("status", { phase: "live", recovered: one.recovered, ...(one.at && { position: one.at }) }, one);
+}
+
+function emitPending(one: Stream): void {
+  emit("status", { phase: "pending" }, one);
 }
 
 /** Whether the server has it, or is asked for it. */
-export function wired({ phase }: Subscription): boolean {
-  return phase === "live" || phase === "asking";
+export function wired({ phase }: Stream): boolean {
+  return phase >= PENDING;
 }
 
 /** `handle` stands for one subscriber; the machine only counts them. */
 export function subscribe(topic: string, handle: unknown, since?: Position, loads = false): void {
-  const stream = streamOf(topic);
-  let sub = s.subscriptions.get(stream);
-  if (!sub) {
-    sub = { topic, stream, handles: new Set(), generation: 0, phase: "queued", loads, loaded: 0, load: 0, reason: "first", command: 0, leaving: 0, seen: 0, recovered: 0 };
-    s.subscriptions.set(stream, sub);
-  }
-  const first = !sub.handles.size || sub.phase === "ended";
-  sub.handles.add(handle);
+  const one = streamOf(TOPIC + topic);
+  const first = !one.handles.size || one.phase === ENDED;
+  one.handles.add(handle);
   if (first) {
-    sub.generation = fresh();
-    sub.recovered = 0;
+    one.generation = fresh();
+    one.recovered = 0;
   }
   // It lingered, or has other subscribers: nothing changes on the wire.
-  if (sub.phase === "live" && !sub.leaving) return emitLive(sub);
-  if (!first || (sub.phase === "asking" && !sub.leaving)) return;
-  sub.phase = "queued";
-  sub.loads = loads;
-  sub.loaded = 0;
-  if (since) s.positions.set(stream, since);
-  if (loads) reload(sub, "first");
+  if (one.phase === SUBSCRIBED && !one.leaving) return emitLive(one);
+  if (!first || (one.phase === PENDING && !one.leaving)) return;
+  one.phase = QUEUED;
+  one.loads = loads;
+  one.loaded = 0;
+  if (since) one.at = since;
+  if (loads) reload(one, "first");
   else pump();
 }
 
 export function unsubscribe(topic: string, handle: unknown): void {
-  const sub = s.subscriptions.get(streamOf(topic));
-  if (!sub?.handles.delete(handle) || sub.handles.size) return;
-  if (wired(sub)) arm("linger", LINGER, sub.stream);
-  else if (!sub.leaving) forget(sub);
+  const one = streamOf(TOPIC + topic);
+  if (!one.handles.delete(handle) || one.handles.size) return;
+  if (wired(one)) arm(lingerExpired, LINGER, one.name);
+  else if (!one.leaving) forget(one);
 }
 
-function forget(sub: Subscription): void {
-  sub.phase = "ended";
-  s.subscriptions.delete(sub.stream);
-  if (!s.given.has(sub.stream)) s.positions.delete(sub.stream);
+/** It is not subscribed any more. What was given stays. */
+export function forget(one: Stream): void {
+  one.phase = IDLE;
+  one.generation = 0;
+  if (one.given) return;
+  one.at = undefined;
+  s.streams.delete(one.name);
 }
 
-export function lingerExpired(stream: string): void {
-  const sub = s.subscriptions.get(stream);
-  if (!sub || sub.handles.size) return;
+export function lingerExpired(name: string): void {
+  const one = s.streams.get(name);
+  if (!one || one.handles.size || one.phase === IDLE) return;
   // While an older `unsubscribe` is in flight, a later one waits.
-  if (sub.leaving) arm("linger", LINGER, stream);
-  else if (s.given.has(stream)) forget(sub);
-  else leaveTopic(sub);
+  if (one.leaving) arm(lingerExpired, LINGER, name);
+  else if (one.given) forget(one);
+  else leaveTopic(one);
 }
 
-function leaveTopic(sub: Subscription): void {
-  sub.leaving = sendOwn("unsubscribe", { topic: sub.topic }, sub);
-  sub.phase = "queued";
-  sub.command = 0;
-  s.positions.delete(sub.stream);
+function leaveTopic(one: Stream): void {
+  one.leaving = sendOwn("unsubscribe", unsubscribeReplied, { topic: one.topic }, one);
+  one.at = undefined;
+  unask(one);
 }
 
 /** It is asked for by this command. */
-export function ask(sub: Subscription, command: number): void {
-  sub.phase = "asking";
-  sub.command = command;
-  sub.recovered = sub.seen = 0;
+export function ask(one: Stream, command: number): void {
+  one.phase = PENDING;
+  one.command = command;
+  one.recovered = one.seen = 0;
+}
+
+/** It is to be asked for again. */
+export function unask(one: Stream): void {
+  one.phase = QUEUED;
+  one.command = 0;
 }
 
 /** Sends what is wanted and not asked for yet, in the order in which it was wanted. */
 export function pump(): void {
-  if (!open() || s.timers.has("pace")) return;
+  if (!open() || s.timers.has(paceExpired)) return;
   let free = Math.max(1, Math.min(WINDOW, Math.floor(s.welcome.burst / 2)));
-  for (const { action } of s.sent.values()) if (action === "subscribe") free -= 1;
-  for (const sub of s.subscriptions.values()) {
-    if (sub.phase !== "queued" || !sub.handles.size || free-- <= 0) continue;
-    ask(sub, sendOwn("subscribe", { topic: sub.topic, since: s.positions.get(sub.stream) }, sub));
+  for (const { replied } of s.sent.values()) if (replied === subscribeReplied) free -= 1;
+  for (const one of s.streams.values()) {
+    const { topic, at: since, phase, handles } = one;
+    if (phase === QUEUED && handles.size && free-- > 0) ask(one, sendOwn("subscribe", subscribeReplied, { topic, since }, one));
   }
 }
 
 /** The reply to a `subscribe`, unless it belongs to an older one. */
-export function subscribeReplied(id: number, sub: Subscription, p: any, error?: Failure): void {
+export function subscribeReplied(id: number, one: Stream, p: any, error?: Failure): void {
   if (error?.retry) pause(error);
-  if (sub.command === id) {
-    if (!error) acked(sub, p.position);
-    else if (error.retry) unask(sub);
-    else end(sub, error);
+  if (one.command === id) {
+    if (!error) acked(one, p.position);
+    else if (error.retry) unask(one);
+    else end(one, error);
   }
   pump();
 }
 
-/** It is to be asked for again. */
-export function unask(sub: Subscription): void {
-  sub.phase = "queued";
-  sub.command = 0;
+export function acked(one: Stream, position: Position | undefined): void {
+  one.phase = SUBSCRIBED;
+  one.command = one.loaded = 0;
+  if (position) keep(one, position, one.seen);
+  else one.at = undefined;
+  emitLive(one);
 }
 
-export function acked(sub: Subscription, position: Position | undefined): void {
-  sub.phase = "live";
-  sub.command = sub.loaded = 0;
-  if (position) keep(sub.stream, position, sub.seen);
-  else s.positions.delete(sub.stream);
-  emitLive(sub);
+function end(one: Stream, error: Failure): void {
+  one.phase = ENDED;
+  one.command = 0;
+  one.at = undefined;
+  emit("status", { phase: "ended", error }, one);
+  if (!one.handles.size) forget(one);
 }
 
-function end(sub: Subscription, error: Failure): void {
-  sub.phase = "ended";
-  sub.command = 0;
-  s.positions.delete(sub.stream);
-  emit("status", { phase: "ended", error }, sub);
-  if (!sub.handles.size) s.subscriptions.delete(sub.stream);
-}
-
-export function unsubscribeReplied(id: number, sub: Subscription, _p: unknown, error?: Failure): void {
-  if (sub.leaving !== id) return;
-  sub.leaving = 0;
+export function unsubscribeReplied(id: number, one: Stream, _p: unknown, error?: Failure): void {
+  if (one.leaving !== id) return;
+  one.leaving = 0;
   // Wanted again meanwhile; or with a later `subscribe` on the wire, whose timer sends another `unsubscribe`.
-  if (sub.handles.size || sub.phase !== "queued") return;
-  if (!error?.retry) return forget(sub);
+  if (one.handles.size || one.phase !== QUEUED) return;
+  if (!error?.retry) return forget(one);
   pause(error);
-  pause(error, "linger", sub.stream);
+  pause(error, lingerExpired, one.name);
 }
 
 /** The server ended a subscription. */
 export function unsubscribed(topic: string, reason: string): void {
-  const stream = streamOf(topic);
-  const sub = s.subscriptions.get(stream);
-  s.given.delete(stream);
-  // Without a subscription here, and while streams resume, the backend may still give it again: the position stays.
-  if (!sub && !s.resume) s.positions.delete(stream);
+  const one = streamOf(TOPIC + topic);
+  one.given = false;
   // A `subscribe` in flight comes after it, and has its own reply.
-  if (!sub || sub.leaving || !(sub.phase === "live" || (sub.phase === "asking" && sub.command === s.resume))) return;
-  end(sub, failure(reason, `the server ended the subscription to ${topic}: ${reason}`));
+  if (!one.leaving && (one.phase === SUBSCRIBED || (one.phase === PENDING && one.command === s.resume))) {
+    end(one, failure(reason, `the server ended ${topic}: ${reason}`));
+  } else if (one.phase === IDLE && !(one.at && s.resume)) {
+    // While streams resume, the backend may still give it again: the position stays.
+    forget(one);
+  }
 }
 
 /** The connection is gone. */
 export function detach(): void {
-  for (const sub of s.subscriptions.values()) {
-    if (sub.phase === "live") emit("status", { phase: "pending" }, sub);
-    if (wired(sub)) sub.phase = "queued";
-    sub.command = sub.leaving = 0;
-    if (!sub.handles.size) forget(sub);
+  for (const one of s.streams.values()) {
+    if (one.phase === SUBSCRIBED) emitPending(one);
+    if (wired(one)) one.phase = QUEUED;
+    one.command = one.leaving = 0;
+    if (!one.at) one.given = false;
+    if (!one.handles.size && (one.phase !== IDLE || !one.at)) forget(one);
   }
-  for (const stream of s.given) if (!s.positions.has(stream)) s.given.delete(stream);
 }
 
 /** The application loads its state again: the wire waits, and continues from where the state was read. */
-export function reload(sub: Subscription, reason: "first" | "gap"): void {
-  if (wired(sub)) {
-    leaveTopic(sub);
-    emit("status", { phase: "pending" }, sub);
+export function reload(one: Stream, reason: "first" | "gap"): void {
+  if (wired(one)) {
+    leaveTopic(one);
+    emitPending(one);
   }
-  sub.phase = "loading";
-  sub.reason = reason;
-  sub.load = 0;
-  if (sub.loaded) arm("load", Math.min(LONGEST_LOAD_PAUSE, PAUSE * 2 ** (sub.loaded - 1)), sub.stream);
-  else load(sub.stream);
+  one.phase = LOADING;
+  one.reason = reason;
+  one.load = 0;
+  if (one.loaded) arm(load, Math.min(LONGEST_LOAD_PAUSE, PAUSE * 2 ** (one.loaded - 1)), one.name);
+  else load(one.name);
 }
 
 /** Begins to load, if that is what the subscription waits for. */
-export function load(stream: string): void {
-  const sub = s.subscriptions.get(stream);
-  if (sub?.phase !== "loading") return;
-  sub.loaded += 1;
-  sub.load = fresh();
-  emit("load", sub.reason, sub);
+export function load(name: string): void {
+  const one = s.streams.get(name);
+  if (one?.phase !== LOADING) return;
+  one.loaded += 1;
+  one.load = fresh();
+  emit("load", one.reason, one);
 }
 
 /** The end of a load, by its number. */
-export function loaded(sub: Subscription, load: number, position: Position | null, failed?: string): void {
-  if (sub.phase !== "loading" || sub.load !== load) return;
+export function loaded(one: Stream, load: number, position: Position | null, failed?: string): void {
+  if (one.phase !== LOADING || one.load !== load) return;
   if (failed !== undefined) {
     emit("error", failure("load_failed", failed, true));
-    return reload(sub, sub.reason);
+    return reload(one, one.reason);
   }
-  sub.phase = "queued";
-  if (position) s.positions.set(sub.stream, position);
+  one.phase = QUEUED;
+  if (position) one.at = position;
   pump();
 }

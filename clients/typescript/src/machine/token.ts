@@ -1,6 +1,7 @@
 // The token, before each attempt and before it expires: one request at a time, with a deadline.
 import { dial, halt, leave, retry, soon } from "./connection.js";
 import { effect, emit, failure, fresh, now, open, random, s, sendOwn } from "./context.js";
+import { ASKING } from "./phases.js";
 import { keepAll } from "./recovery.js";
 import { arm, disarm } from "./timers.js";
 import type { Failure, TokenReason } from "./types.js";
@@ -11,54 +12,52 @@ const AGAIN = 10_000;
 
 export function askToken(reason: TokenReason): void {
   s.request = fresh();
-  arm("token", DEADLINE);
+  arm(tokenExpired, DEADLINE);
   effect("askToken", s.request, reason);
 }
 
 /** What the provider returned, or why it failed. */
 export function token(token: unknown, failed?: string): void {
   s.request = 0;
-  disarm("token");
-  if (token === null) return halt("signed_out", "the token provider returned null: no user is signed in; call start() after the sign-in");
+  disarm(tokenExpired);
+  if (token === null) return halt("signed_out", "the token is null: sign in, then call start()");
   // An empty token must never become an anonymous connection.
-  if (typeof token !== "string" || !token) failed ??= "the token provider returned no token; return a text, or null if no user is signed in";
-  if (s.phase === "token") {
+  if (typeof token !== "string" || !token) failed ??= "the token is no text; without a user, return null";
+  if (s.phase === ASKING) {
     if (failed !== undefined) {
       retry("token_failed", failed);
     } else if (token === s.refused) {
       // Once; the next attempt uses it.
       s.refused = undefined;
-      retry("token_refused", "the token provider returned the token that was refused");
+      retry("token_refused", "the token is the one that was refused");
     } else {
       dial(token as string);
     }
   } else if (failed !== undefined) {
     emit("error", failure("token_failed", failed, true));
-    arm("refresh", AGAIN);
+    arm(refresh, AGAIN);
   } else {
     s.token = token as string;
-    sendOwn("refresh", { token });
+    sendOwn("refresh", refreshReplied, { token });
   }
 }
 
 export function tokenExpired(): void {
-  token(undefined, "the token provider took longer than 10 s");
+  token(undefined, "no token in 10 s");
 }
 
 /** When the token of this connection expires: a new one is asked for at 80 % of that time, give or take 10 %. */
 export function expires(ms = Infinity): void {
   s.expiresAt = now + ms;
-  s.refreshAt = now + ms * 0.8 * (0.9 + 0.2 * random);
-  if (ms < Infinity) arm("refresh", s.refreshAt - now);
-  else disarm("refresh");
+  disarm(refresh);
+  if (ms < Infinity) arm(refresh, ms * 0.8 * (0.9 + 0.2 * random));
 }
 
 /** Asks for a new token for the live connection, unless one is being asked for. */
 export function refresh(): void {
   if (!open()) return;
-  disarm("refresh");
-  s.refreshAt = Infinity;
-  const pending = [...s.sent.values()].some(({ action }) => action === "refresh");
+  disarm(refresh);
+  const pending = [...s.sent.values()].some(({ replied }) => replied === refreshReplied);
   if (!s.request && !pending) askToken("expiring");
 }
 
@@ -74,6 +73,6 @@ export function refreshReplied(_id: number, _sub: unknown, p: any, error?: Failu
   } else {
     // The connection has its old token still.
     if (error.code !== "unavailable") s.refused = s.token;
-    arm("refresh", AGAIN);
+    arm(refresh, AGAIN);
   }
 }

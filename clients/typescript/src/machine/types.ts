@@ -1,6 +1,8 @@
 // The data of the machine: its state, and what comes out (effects); `step.ts` has what goes in (events). Plain data only:
 // no class, no promise, no clock. Times are milliseconds; `now` is a clock that the driver reads.
 
+import type { Phase, StreamPhase } from "./phases.js";
+
 /** A place in a stream: the epoch of its history, and the offset of the last message. */
 export interface Position { epoch: string; offset: number }
 
@@ -66,17 +68,17 @@ export interface Emissions {
   settle: { ref: any; error?: Failure | undefined; result?: any };
 }
 
-/** In this order. `generation` says which subscription of the topic it is for. */
-export type Emission = { [K in keyof Emissions]: [kind: K, value: Emissions[K], sub?: Subscription, generation?: number] }[keyof Emissions];
+/** In this order. `generation`: it is for this subscription of the topic alone. */
+export type Emission = { [K in keyof Emissions]: [kind: K, value: Emissions[K], stream?: Stream, generation?: number] }[keyof Emissions];
 
-/** What the driver does at once. `n` is the attempt; a timer has a name, and a key that its expiry brings back. */
+/** What the driver does at once. `n` is the attempt; a timer has an identity, and a key that its expiry brings back. */
 export interface Actions {
   askToken(request: number, reason: TokenReason): void;
   dial(n: number, protocols: string[], query: Record<string, string>): void;
   send(n: number, command: Command): void;
   drop(n: number): void;
-  arm(timer: string, key: number, ms: number): void;
-  disarm(timer: string): void;
+  arm(timer: unknown, key: number, ms: number): void;
+  disarm(timer: unknown): void;
 }
 
 export type Effect = Emission | { [K in keyof Actions]: [type: K, ...rest: Parameters<Actions[K]>] }[keyof Actions];
@@ -87,22 +89,26 @@ export type SubscriptionStatus =
   | { phase: "live"; position?: Position; recovered: number }
   | { phase: "ended"; error: Failure };
 
-export type Timer = "token" | "dial" | "retry" | "stable" | "idle" | "refresh" | "linger" | "command" | "pace" | "publish" | "load";
-
 /** Why a token is asked for. */
 export type TokenReason = "connect" | "expiring" | "refused";
 
 /** A command as it is sent, without its `id`. */
 export interface Command { action: string; [field: string]: unknown }
 
-export interface Subscription {
-  topic: string;
-  stream: string;
+/** Everything about one stream: its position, whether it comes without a command, and who subscribes to its topic. */
+export interface Stream {
+  name: string;
+  /** Of a stream that is not of a topic (`user`, `all`, `role:NAME`): undefined. */
+  topic: string | undefined;
+  /** The last position that the client has. */
+  at: Position | undefined;
+  /** The server's own stream, or a topic that the backend gave. */
+  given: boolean;
   /** Subscribers in the application, each by something of its own. Without any it lingers, then the wire follows. */
   handles: Set<any>;
-  /** Another one each time that the first subscriber comes. */
+  /** Another one each time that the first subscriber comes; 0: never subscribed. */
   generation: number;
-  phase: "loading" | "queued" | "asking" | "live" | "ended";
+  phase: StreamPhase;
   /** The application loads its state first; why; the number of the load that runs, 0: none; loads since it was live. */
   loads: boolean;
   reason: "first" | "gap";
@@ -117,6 +123,9 @@ export interface Subscription {
   /** Messages since `since` was sent. */
   recovered: number;
 }
+
+/** The reply to a command of the machine: its id and stream, the payload of the `ack`, or the error. */
+export type Replied = (id: number, stream: any, p: any, error?: Failure) => void;
 
 /** A command of the application. */
 export interface Pending {
@@ -135,15 +144,23 @@ export interface Options {
   maxOfflineBytes: number;
 }
 
+/** What a client needs to continue after a reload of the page; keep it where only this tab reads it. */
+export interface Session {
+  client: string;
+  ticket?: string;
+  user?: string;
+  positions: Record<string, Position>;
+}
+
 export interface State extends Options {
-  phase: "stopped" | "waiting" | "token" | "dialing" | "resuming" | "live";
+  phase: Phase;
   shown: ConnectionState;
   /** The attempt. It rises and never repeats: what belongs to another is dropped. */
   n: number;
   /** The last number that was given to an attempt, a token request, a timer or a subscription. */
   last: number;
-  /** By kind and subject. */
-  timers: Map<string, { kind: Timer; subject: string | number; key: number; due: number; graced: boolean }>;
+  /** By subject, or by what runs. */
+  timers: Map<unknown, { run: (subject: any) => void; key: number; due: number; graced: boolean }>;
   /** Failed attempts since the connection was last stable. */
   tries: number;
   attemptedAt: number;
@@ -158,7 +175,6 @@ export interface State extends Options {
   /** Refusals of a token in a row. */
   refusals: number;
   expiresAt: number;
-  refreshAt: number;
   user?: string;
   ticket?: string | undefined;
   welcome: { min_ms: number; max_ms: number; spread_ms: number; ping_ms: number; burst: number };
@@ -169,17 +185,14 @@ export interface State extends Options {
   /** The command `resume` in flight; 0: none. */
   resume: number;
   /** The server's streams that wait for `resume`, if it accepted the ticket. */
-  held?: string[] | undefined;
+  held?: Stream[] | undefined;
   receivedAt: number;
   /** The ping that waits for any frame; 0: none. */
   probe: number;
-  positions: Map<string, Position>;
-  /** By stream. */
-  subscriptions: Map<string, Subscription>;
-  /** Streams of topics that the backend gave. */
-  given: Set<string>;
+  /** By name. */
+  streams: Map<string, Stream>;
   /** The machine's own commands in flight, by id. */
-  sent: Map<number, { action: string; sub: Subscription | undefined }>;
+  sent: Map<number, { replied: Replied; stream: Stream | undefined }>;
   /** The application's commands, by id, in their order. */
   commands: Map<number, Pending>;
 }

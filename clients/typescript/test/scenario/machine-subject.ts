@@ -11,7 +11,7 @@ export class MachineSubject extends Subject {
   readonly #n = new Map<number, number>();
   readonly #dropped = new Set<number>();
   readonly #requests: number[] = [];
-  readonly #timers = new Map<string, number>();
+  readonly #timers = new Map<unknown, number>();
   readonly #outbox: Emission[] = [];
   /** By its name: a topic, and what stands for the subscriber. */
   readonly #handles = new Map<string, { topic: string }>();
@@ -70,11 +70,11 @@ export class MachineSubject extends Subject {
     this.#draining = false;
   }
 
-  #emit([kind, value, sub]: Emission): void {
+  #emit([kind, value, stream]: Emission): void {
     switch (kind) {
       case "settle": return this.record("settle", { ref: value.ref, ...(value.error ? { error: value.error } : { result: value.result }) });
-      case "load": return this.record("load", { topic: sub?.topic, reason: value });
-      case "status": return this.record("subscription", { topic: sub?.topic, ...value });
+      case "load": return this.record("load", { topic: stream?.topic, reason: value });
+      case "status": return this.record("subscription", { topic: stream?.topic, ...value });
       case "frame": return;
       default: return this.record(kind, value);
     }
@@ -109,8 +109,8 @@ export class MachineSubject extends Subject {
   }
 
   #loaded(topic: string, position: Position | null, failed?: string): void {
-    const sub = this.state.subscriptions.get(`topic:${topic}`);
-    if (sub) this.#event("loaded", sub, sub.load, position, failed);
+    const stream = this.state.streams.get(`topic:${topic}`);
+    if (stream) this.#event("loaded", stream, stream.load, position, failed);
   }
 
   token(answer: Json): void {

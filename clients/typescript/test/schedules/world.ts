@@ -1,5 +1,6 @@
 // One random schedule: a client's machine, a model of the server, and a network with latency, cuts and closes.
 import assert from "node:assert/strict";
+import { IDLE, LIVE, STOPPED, SUBSCRIBED, WAITING } from "../../src/machine/phases.js";
 import { deliverable, initial, step, type Event } from "../../src/machine/step.js";
 import type { Actions, Effect, Emission, State } from "../../src/machine/types.js";
 import { VirtualClock } from "../scenario/clock.js";
@@ -17,7 +18,7 @@ export class World {
   readonly state: State;
   readonly counts = new Map<string, number>();
   readonly #links: Link[] = [];
-  readonly #timers = new Map<string, number>();
+  readonly #timers = new Map<unknown, number>();
   readonly #outbox: Emission[] = [];
   readonly #settled: number[] = [];
   readonly #counted = new Map<string, number>();
@@ -132,7 +133,7 @@ export class World {
   #event(...event: Event): void {
     for (const effect of step(this.state, event, this.clock.now(), this.clock.random())) this.#run(effect);
     this.#drain();
-    if (!this.#draining && this.state.phase !== "stopped") this.oracle.positions(this.state);
+    if (!this.#draining && this.state.phase !== STOPPED) this.oracle.positions(this.state);
   }
 
   readonly #actions: Actions = {
@@ -168,7 +169,7 @@ export class World {
 
   #deliver(next: Emission): void {
     if (!deliverable(this.state, next)) return;
-    const [kind, value, sub] = next;
+    const [kind, value, stream] = next;
     if (this.#stopped) assert.ok(kind === "state" || kind === "settle", `a ${kind} after stop`);
     switch (kind) {
       case "settle": {
@@ -185,7 +186,7 @@ export class World {
       }
       case "gap": return this.oracle.gap(value);
       case "status":
-        if (sub && value.phase === "live" && this.oracle.subscribed.has(sub.topic)) this.oracle.live(sub.topic, value.position);
+        if (value.phase === "live" && this.oracle.subscribed.has(stream?.topic ?? "")) this.oracle.live(stream?.topic as string, value.position);
         return;
       case "state": this.#count(value.resumed === undefined ? value.phase : `resumed ${value.resumed}`);
     }
@@ -267,13 +268,13 @@ export class World {
     this.#calm = true;
     for (let i = 0; i < 60; i++) {
       this.server.tick();
-      if (this.state.phase === "stopped") { this.#event("start"); this.#stopped = false; }
-      if (this.state.phase === "waiting" && this.state.shown.retryAt === undefined) this.#event("wake");
+      if (this.state.phase === STOPPED) { this.#event("start"); this.#stopped = false; }
+      if (this.state.phase === WAITING && this.state.shown.retryAt === undefined) this.#event("wake");
       this.#advance(3_000);
     }
-    assert.equal(this.state.phase, "live", "not connected in the end");
+    assert.equal(this.state.phase, LIVE, "not connected in the end");
     for (const [topic, count] of this.#counted) {
-      assert.equal(this.state.subscriptions.get(`topic:${topic}`)?.phase ?? "none", count > 0 ? "live" : "none", topic);
+      assert.equal(this.state.streams.get(`topic:${topic}`)?.phase ?? IDLE, count > 0 ? SUBSCRIBED : IDLE, topic);
     }
     const followed = [...this.oracle.subscribed].filter((topic) => topic !== "plain").map((topic) => `topic:${topic}`);
     const own = OWN.filter((stream) => stream !== "role:staff" || [...this.server.connections][0]?.roles.includes("staff"));
@@ -287,7 +288,7 @@ export class World {
 
   #atStop(): void {
     this.#stopped = true;
-    assert.equal(this.#timers.size, 0, `timers after stop: ${[...this.#timers.keys()]}`);
+    assert.equal(this.#timers.size, 0, `timers after stop`);
     assert.equal(this.#links.filter(({ open }) => open).length, 0, "a socket after stop");
   }
 }

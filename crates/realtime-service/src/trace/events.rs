@@ -1,7 +1,6 @@
 //! What the parts of a node report, and which traces it is for. While nothing is traced each report is one look at a
 //! counter.
 
-use realtime_core::topic::covers;
 use realtime_schema::{
     CloseCode, Connection, ConnectionId, ErrorReply, Gap, Origin, Receipt, Route, Stream, Subscription, Topic,
     TraceEvent, TraceEventKind, UnsubscribedReason,
@@ -9,17 +8,14 @@ use realtime_schema::{
 use tokio::time::Instant;
 
 use super::{Target, Traces, Watch};
-use crate::recent::{Note, TracedMessage};
+use crate::recent::Note;
 
 impl Traces {
     /// A message was published by this node, and is in the queues of its recipients. It is looked at once, however many
     /// they are.
-    pub(crate) fn published(&self, note: &Note, message: &TracedMessage, receipt: &Receipt) {
-        let Note { to, except_client, .. } = note;
+    pub(crate) fn published(&self, note: &Note, receipt: &Receipt) {
+        let Note { to, except_client, kind, .. } = note;
         self.each(|watch| {
-            if watch.kind.as_ref().is_some_and(|wanted| *wanted != message.kind) {
-                return None;
-            }
             let connections = match &watch.target {
                 Target::Topic(topic) => {
                     let is_named = |route: &Route| matches!(route, Route::Topic(named) if named == topic);
@@ -28,19 +24,11 @@ impl Traces {
                     }
                     None
                 }
-                Target::Streams(patterns) => {
-                    let is_covered = |route: &Route| patterns.iter().any(|pattern| covers(pattern, route));
-                    if !to.routes().iter().any(is_covered) {
-                        return None;
-                    }
-                    None
-                }
                 Target::User(user) => Some(watch.with_view(|view| view.recipients(user, to, except_client.as_ref()))?),
             };
             Some(TraceEvent {
                 message: Some(receipt.id),
-                kind: Some(message.kind.clone()),
-                payload: watch.payloads.then(|| message.payload.clone()),
+                kind: kind.clone(),
                 to: Some(to.clone()),
                 except_client: except_client.clone(),
                 delivered: Some(receipt.delivered),

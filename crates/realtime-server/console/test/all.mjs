@@ -1,3 +1,0 @@
-import "./json.mjs";
-import "./text.mjs";
-import "./figures.mjs";
