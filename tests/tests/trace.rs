@@ -74,6 +74,36 @@ async fn each_event_arrives_as_it_happens_and_the_response_ends_by_itself() {
 }
 
 #[tokio::test]
+async fn the_messages_of_streams_are_shown_with_their_payloads_on_request() {
+    let world = World::start().await;
+    let request = json!({"streams": ["topic:order:*", "role:admin"], "type": "news", "payloads": true, "seconds": 2});
+    let mut lines = Lines::begin(&world, &request).await;
+    let mut alice = world.connect_granted("alice", "order:*").await;
+    alice.subscribe("order:1").await;
+    for (to, kind) in [
+        (json!({"topic": "order:1"}), "other-type"),
+        (json!({"topic": "other"}), "news"),
+        (json!({"user": "alice"}), "news"),
+        (json!("all"), "news"),
+        (json!({"topic": "order:1"}), "news"),
+        (json!({"role": "admin"}), "news"),
+        (json!([{"user": "bob"}, {"topic": "order:2"}]), "news"),
+    ] {
+        world.publish(to.clone(), kind, json!({"for": to})).await;
+    }
+    for (to, delivered) in [
+        (json!({"topic": "order:1"}), 1),
+        (json!({"role": "admin"}), 0),
+        (json!([{"user": "bob"}, {"topic": "order:2"}]), 0),
+    ] {
+        let published = lines.expect("published").await;
+        assert_eq!(published["payload"], json!({"for": to}), "{published}");
+        assert_eq!((&published["to"], &published["delivered"]), (&to, &json!(delivered)), "{published}");
+    }
+    lines.expect_end("time").await;
+}
+
+#[tokio::test]
 async fn only_a_backend_may_trace_and_a_bad_request_says_what_to_give() {
     let world = World::with(|config| config.limits.trace_time = realtime_server::Span::secs(30)).await;
     let body = json!({"user": "alice"}).to_string();
@@ -83,7 +113,10 @@ async fn only_a_backend_may_trace_and_a_bad_request_says_what_to_give() {
         answer.refused("unauthorized");
     }
     for (body, path, what) in [
-        (json!({}), "/user", "a user or a topic"),
+        (json!({}), "/user", "a user, a topic or streams"),
+        (json!({"user": "alice", "streams": ["all"]}), "/streams", "one of them"),
+        (json!({"streams": ["order:*"]}), "/streams/0", "topic:order:*"),
+        (json!({"streams": vec!["all"; 9]}), "/streams", "at most 8"),
         (json!({"user": "alice", "topic": "order:1"}), "/topic", "one of them"),
         (json!({"user": ""}), "/user", ""),
         (json!({"user": "alice", "seconds": 31}), "/seconds", "limits.trace_time"),

@@ -34,6 +34,7 @@ pub(crate) const ALL: &[Check] = &[
     tools::FEATURES,
     clients::TYPESCRIPT,
     clients::PYTHON,
+    clients::CONSOLE,
 ];
 
 /// Runs the named checks, or all of them; returns whether all pass. If `strict`, a skipped part is a failure.

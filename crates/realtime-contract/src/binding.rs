@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use realtime_core::topic::matches;
+use realtime_core::topic::covers;
 use realtime_schema::{MessageType, Route, StreamPattern};
 use serde::{Deserialize, Serialize};
 
@@ -56,14 +56,7 @@ impl Binding {
 
     /// Whether the binding is one of the stream that `route` names. A single connection is no stream.
     pub fn covers(&self, route: &Route) -> bool {
-        match (&self.pattern, route) {
-            (StreamPattern::All, Route::All)
-            | (StreamPattern::User, Route::User(_))
-            | (StreamPattern::AnyRole, Route::Role(_)) => true,
-            (StreamPattern::Role(expected), Route::Role(role)) => expected == role,
-            (StreamPattern::Topic(pattern), Route::Topic(topic)) => matches(pattern, topic, None),
-            _ => false,
-        }
+        covers(&self.pattern, route)
     }
 }
 

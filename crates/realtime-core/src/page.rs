@@ -8,7 +8,9 @@ use std::collections::BinaryHeap;
 /// use realtime_core::page::PageBuilder;
 ///
 /// let mut page = PageBuilder::new(Some(2), 3);
-/// [7, 1, 5, 2, 4, 9].into_iter().for_each(|item| page.offer(item));
+/// for item in [7, 1, 5, 2, 4, 9] {
+///     page.offer(item);
+/// }
 /// assert_eq!(page.finish(), [4, 5, 7]);
 /// ```
 #[derive(Clone, Debug)]
@@ -25,17 +27,30 @@ impl<T: Ord> PageBuilder<T> {
         Self { after, limit, kept: BinaryHeap::new() }
     }
 
-    /// Keeps `item` if it belongs on the page as far as it is known yet. Each item may be offered once.
-    pub fn offer(&mut self, item: T) {
+    /// Keeps `item` if it belongs on the page as far as it is known yet; false if not. Each item may be offered once.
+    pub fn offer(&mut self, item: T) -> bool {
         if self.after.as_ref().is_some_and(|after| item <= *after) {
-            return;
+            return false;
         }
         if self.kept.len() < self.limit {
             self.kept.push(item);
-        } else if let Some(mut largest) = self.kept.peek_mut()
+            return true;
+        }
+        if let Some(mut largest) = self.kept.peek_mut()
             && item < *largest
         {
             *largest = item;
+            return true;
+        }
+        false
+    }
+
+    /// Offers items that are in order and come after the cursor: no more of them than the page may need.
+    pub fn offer_sorted(&mut self, items: impl IntoIterator<Item = T>) {
+        for item in items {
+            if !self.offer(item) {
+                return;
+            }
         }
     }
 
@@ -68,8 +83,16 @@ mod tests {
                 // In an order that has nothing to do with the list's.
                 let mut shuffled: Vec<u16> = now.iter().copied().collect();
                 shuffled.sort_by_key(|item| item.wrapping_mul(40_503));
-                shuffled.into_iter().for_each(|item| page.offer(item));
+                for item in shuffled {
+                    page.offer(item);
+                }
                 let page = page.finish();
+                let mut sorted = PageBuilder::new(after, limit);
+                for half in [0, 1] {
+                    let later = now.iter().copied().filter(|item| after.is_none_or(|after| *item > after));
+                    sorted.offer_sorted(later.filter(|item| item % 2 == half));
+                }
+                prop_assert_eq!(&page, &sorted.finish());
                 let later = now.into_iter().filter(|item| after.is_none_or(|after| *item > after));
                 let expected: Vec<u16> = later.take(limit).collect();
                 prop_assert_eq!(&page, &expected);

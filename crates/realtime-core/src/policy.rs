@@ -5,7 +5,10 @@ use std::time::Duration;
 use realtime_schema::{Audience, Route, StreamPattern, Topic, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::{presence::PresencePolicy, topic::matches};
+use crate::{
+    presence::PresencePolicy,
+    topic::{covers, matches},
+};
 
 /// What to do when a connection's queue is full.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -124,14 +127,7 @@ impl Namespace {
     }
 
     fn covers(&self, route: &Route) -> bool {
-        match (&self.pattern, route) {
-            (StreamPattern::All, Route::All)
-            | (StreamPattern::User, Route::User(_))
-            | (StreamPattern::AnyRole, Route::Role(_)) => true,
-            (StreamPattern::Role(expected), Route::Role(role)) => expected == role,
-            (StreamPattern::Topic(_), Route::Topic(topic)) => self.covers_topic(topic),
-            _ => false,
-        }
+        covers(&self.pattern, route)
     }
 }
 

@@ -1,7 +1,11 @@
 //! Tables of connections. [`Registry`] is complete, for one thread; its parts, [`ConnectionTable`] and a
 //! [`ListenerIndex`] for users and one for roles, can be kept behind separate locks by a caller that needs many threads.
 
-use std::sync::Arc;
+use std::{
+    collections::BTreeSet,
+    ops::Bound::{Excluded, Unbounded},
+    sync::Arc,
+};
 
 use realtime_schema::{Connection, ConnectionId, Role, UserId};
 
@@ -28,32 +32,40 @@ impl<L> Identified for Registered<L> {
 
 /// The connections by their ids.
 #[derive(Debug)]
-pub struct ConnectionTable<L>(IdTable<Registered<L>>);
+pub struct ConnectionTable<L> {
+    table: IdTable<Registered<L>>,
+    /// The same ids in their order, so that a page of them costs what it shows, however many there are.
+    order: BTreeSet<ConnectionId>,
+}
 
 impl<L> ConnectionTable<L> {
     /// An empty table, which allocates nothing.
     pub fn new() -> Self {
-        Self(IdTable::new())
+        Self { table: IdTable::new(), order: BTreeSet::new() }
     }
 
     /// Adds a connection; returns false and changes nothing if its id is there already.
     pub fn insert(&mut self, record: Arc<Connection>, listener: L) -> bool {
-        self.0.insert(Registered { record, listener })
+        let id = record.id;
+        let is_new = self.table.insert(Registered { record, listener });
+        self.order.insert(id);
+        is_new
     }
 
     /// Removes a connection and returns it.
     pub fn remove(&mut self, id: ConnectionId) -> Option<Registered<L>> {
-        self.0.remove(id)
+        self.order.remove(&id);
+        self.table.remove(id)
     }
 
     /// A connection.
     pub fn get(&self, id: ConnectionId) -> Option<&Registered<L>> {
-        self.0.get(id)
+        self.table.get(id)
     }
 
     /// Replaces the record of a connection by the one with `change` applied.
     pub fn update(&mut self, id: ConnectionId, change: ConnectionUpdate) -> Option<Replaced<'_, L>> {
-        let registered = self.0.get_mut(id)?;
+        let registered = self.table.get_mut(id)?;
         let new = Arc::new(updated(&registered.record, change));
         let old = std::mem::replace(&mut registered.record, Arc::clone(&new));
         Some(Replaced { old, new, listener: &registered.listener })
@@ -61,12 +73,17 @@ impl<L> ConnectionTable<L> {
 
     /// Every connection, in no particular order.
     pub fn iter(&self) -> impl Iterator<Item = &Registered<L>> {
-        self.0.iter()
+        self.table.iter()
+    }
+
+    /// The ids from the first one after `after`, in their order.
+    pub fn ids_after(&self, after: Option<ConnectionId>) -> impl Iterator<Item = ConnectionId> {
+        self.order.range((after.map_or(Unbounded, Excluded), Unbounded)).copied()
     }
 
     /// Number of connections.
     pub fn count(&self) -> usize {
-        self.0.len()
+        self.table.len()
     }
 }
 

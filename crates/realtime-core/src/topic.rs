@@ -1,6 +1,6 @@
 //! Matching of topics with patterns, and checks of grants.
 
-use realtime_schema::{Grant, GrantAction, Topic, TopicPattern, UserId};
+use realtime_schema::{Grant, GrantAction, Route, StreamPattern, Topic, TopicPattern, UserId};
 
 /// Whether `pattern` matches `topic`. `{sub}` stands for `user` as one whole segment, and for any segment without a user.
 ///
@@ -29,6 +29,18 @@ pub fn matches(pattern: &TopicPattern, topic: &Topic, user: Option<&UserId>) -> 
     segments.next().is_none()
 }
 
+/// Whether `route` names a stream of `pattern`. A single connection is no stream.
+pub fn covers(pattern: &StreamPattern, route: &Route) -> bool {
+    match (pattern, route) {
+        (StreamPattern::All, Route::All)
+        | (StreamPattern::User, Route::User(_))
+        | (StreamPattern::AnyRole, Route::Role(_)) => true,
+        (StreamPattern::Role(expected), Route::Role(role)) => expected == role,
+        (StreamPattern::Topic(pattern), Route::Topic(topic)) => matches(pattern, topic, None),
+        _ => false,
+    }
+}
+
 /// Compared byte by byte: segments are too short for a search with a set-up cost.
 fn parts(text: &str) -> impl Iterator<Item = &[u8]> {
     text.as_bytes().split(|byte| *byte == b':')
@@ -49,6 +61,30 @@ mod tests {
             &topic.parse().expect("a topic"),
             Some(&user.parse().expect("a user")),
         )
+    }
+
+    #[test]
+    fn a_pattern_of_streams_covers_its_kind_of_route_alone() {
+        let routes: Vec<Route> = vec![
+            Route::All,
+            Route::User("u".parse().expect("a user")),
+            Route::Role("r".parse().expect("a role")),
+            Route::Role("other".parse().expect("a role")),
+            Route::Topic("order:1".parse().expect("a topic")),
+            Route::Connection("019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id")),
+        ];
+        for (pattern, covered) in [
+            ("all", vec![0]),
+            ("user", vec![1]),
+            ("role:r", vec![2]),
+            ("role:*", vec![2, 3]),
+            ("topic:order:*", vec![4]),
+            ("topic:other:*", vec![]),
+        ] {
+            let pattern: StreamPattern = pattern.parse().expect("a pattern");
+            let found: Vec<_> = (0..routes.len()).filter(|at| covers(&pattern, &routes[*at])).collect();
+            assert_eq!(found, covered, "{pattern}");
+        }
     }
 
     #[test]

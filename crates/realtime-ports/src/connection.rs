@@ -1,6 +1,6 @@
 //! The handle of a connection, through which others send, and the visitor of a selection of them.
 
-use std::sync::Arc;
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use realtime_core::{Frame, identified::Identified, outbound::OutboundQueue};
 use realtime_schema::{ClientId, Closing, ConnectionId};
@@ -28,6 +28,11 @@ pub trait WebSocketConnection: Send + Sync {
         0
     }
 
+    /// What it does now, for lists. The default knows [`Self::queued_bytes`] alone.
+    fn activity(&self) -> SocketActivity {
+        SocketActivity { queued_bytes: self.queued_bytes(), ..SocketActivity::default() }
+    }
+
     /// Queues `frame` after those that wait already.
     ///
     /// # Errors
@@ -45,6 +50,21 @@ pub trait WebSocketConnection: Send + Sync {
     /// Sends a `closing` frame, then closes, with the code and the reason of `closing`. Does not wait. Only the first
     /// call has an effect.
     fn close(&self, closing: Closing);
+}
+
+/// What a connection does now.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SocketActivity {
+    /// The address of the client, if it is known.
+    pub address: Option<IpAddr>,
+    /// When its client last sent anything, on [the monotonic clock](crate::Clock::monotonic).
+    pub last_received: Option<Duration>,
+    /// Number of messages that wait to be written.
+    pub queued_messages: usize,
+    /// Number of bytes that wait to be written.
+    pub queued_bytes: usize,
+    /// Number of frames that were written, control frames included.
+    pub sent_frames: u64,
 }
 
 /// A function called with each socket of a selection: usually a closure.

@@ -55,7 +55,7 @@ pub mod conformance;
 pub use authorizer::Authorizer;
 pub use bus::{BusError, Delivery, MessageBus, Published};
 pub use clock::{Clock, IdGenerator};
-pub use connection::{QueueChange, SendError, SocketVisitor, WebSocketConnection};
+pub use connection::{QueueChange, SendError, SocketActivity, SocketVisitor, WebSocketConnection};
 pub use handler::{ConnectionHandler, HookContext, HookError};
 pub use payload_rules::{AnyPayload, MAX_PAYLOAD_ERRORS, PayloadRules};
 pub use pubsub::{PubSubManager, PubSubStats, SubscribeError};

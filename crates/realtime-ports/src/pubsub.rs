@@ -38,6 +38,18 @@ pub trait PubSubManager: Send + Sync {
     /// them shows a connection that is subscribed throughout exactly once. Cold: looks at all subscribers.
     fn subscribers(&self, topic: &Topic, after: Option<ConnectionId>, limit: usize) -> Vec<ConnectionId>;
 
+    /// The number of subscribers of a topic. The default counts them one by one.
+    fn subscriber_count(&self, topic: &Topic) -> usize {
+        let mut count = 0;
+        self.visit(topic, &mut |_: &Arc<dyn WebSocketConnection>| count += 1);
+        count
+    }
+
+    /// Whether a connection is subscribed to a topic.
+    fn is_subscribed(&self, id: ConnectionId, topic: &Topic) -> bool {
+        self.subscriptions(id).iter().any(|known| known.topic == *topic)
+    }
+
     /// Up to `limit` topics that have subscribers and begin with `prefix`, in their order as text, from the first one
     /// after `after`.
     fn topics(&self, prefix: &str, after: Option<Topic>, limit: usize) -> Vec<TopicInfo>;

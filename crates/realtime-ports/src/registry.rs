@@ -32,8 +32,16 @@ pub trait ConnectionRegistry: Send + Sync {
     fn visit(&self, selection: &Selection, visit: &mut dyn SocketVisitor);
 
     /// The ids of up to `limit` connections of `selection`, in their order, from the first one after `after`. Paging
-    /// through them shows a connection that is registered throughout exactly once. Cold: looks at the whole selection.
+    /// through them shows a connection that is registered throughout exactly once. Cold: may look at the whole selection,
+    /// but of [`Selection::All`] at no more than a page needs.
     fn page(&self, selection: &Selection, after: Option<ConnectionId>, limit: usize) -> Vec<ConnectionId>;
+
+    /// The number of connections of `selection`. The default counts them one by one.
+    fn count_of(&self, selection: &Selection) -> usize {
+        let mut count = 0;
+        self.visit(selection, &mut |_: &Arc<dyn WebSocketConnection>| count += 1);
+        count
+    }
 
     /// The number of connections.
     fn count(&self) -> usize;

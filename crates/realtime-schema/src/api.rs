@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
+    activity::ConnectionActivity,
     code::ErrorCode,
     connection::{Connection, Subscription},
     field_error::FieldError,
@@ -197,13 +198,20 @@ pub struct ConnectionInfo {
     /// The record.
     #[serde(flatten)]
     pub connection: Connection,
+    /// What it does now.
+    #[serde(flatten)]
+    pub activity: ConnectionActivity,
     /// Its subscriptions, by topic.
     pub subscriptions: Vec<Subscription>,
 }
 
 impl ConnectionInfo {
     fn example() -> Self {
-        Self { connection: Connection::example(), subscriptions: vec![Subscription::example()] }
+        Self {
+            connection: Connection::example(),
+            activity: ConnectionActivity::example(),
+            subscriptions: vec![Subscription::example()],
+        }
     }
 }
 

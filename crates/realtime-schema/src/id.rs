@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::field_error::FieldError;
+use crate::{field_error::FieldError, timestamp::Timestamp};
 
 /// A UUID as the server writes it, as a JSON Schema's `pattern` (ECMA-262).
 const PATTERN: &str = "^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$";
@@ -29,6 +29,15 @@ macro_rules! id {
         impl fmt::Display for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 fmt::Display::fmt(&self.0, f)
+            }
+        }
+
+        impl $name {
+            /// When it was made, as it says; `None` if it is of another version than 7.
+            pub fn made_at(self) -> Option<Timestamp> {
+                let (seconds, nanos) = self.0.get_timestamp().filter(|_| self.0.get_version_num() == 7)?.to_unix();
+                let millis = i64::try_from(seconds).ok()?.checked_mul(1_000)?;
+                Some(Timestamp::from_millis(millis + i64::from(nanos / 1_000_000)))
             }
         }
 

@@ -25,6 +25,7 @@
 //! - The bodies of the HTTP API: [`PublishRequest`], [`Receipt`], [`Problem`]; its document: [`openapi()`].
 //! - The list of all schemas: [`catalog()`].
 
+mod activity;
 mod api;
 mod catalog;
 mod claims;
@@ -51,6 +52,7 @@ mod query;
 mod reason;
 mod revocation;
 mod server;
+mod stats;
 mod stream;
 mod stream_pattern;
 mod text;
@@ -60,6 +62,7 @@ mod topic;
 mod trace;
 mod user_topics;
 
+pub use activity::{ConnectionActivity, ConnectionSummary};
 pub use api::{
     BatchRequest, BatchResponse, BatchResult, ConnectionInfo, ConnectionList, Problem, PublishRequest, Receipt,
     SubscriptionChange,
@@ -80,7 +83,8 @@ pub use hooks::{
 pub use id::{ConnectionId, MessageId, NodeId, RevocationId};
 pub use limits::ClientLimits;
 pub use listing::{
-    ConnectionPage, ConnectionQuery, Subscriber, SubscriberPage, SubscriberQuery, TopicInfo, TopicPage, TopicQuery,
+    ConnectionPage, ConnectionQuery, Subscriber, SubscriberPage, SubscriberQuery, TopicHistory, TopicInfo, TopicPage,
+    TopicQuery,
 };
 pub use message::{Audience, Message, Payload, Route};
 pub use openapi::openapi;
@@ -93,6 +97,7 @@ pub use server::{
     Ack, BEARER_PROTOCOL, Closing, Control, ErrorReply, Gap, PROTOCOL, Ping, Reconnect, Subscribed, Unsubscribed,
     Welcome,
 };
+pub use stats::{BusiestQuery, BusiestTopics, NodeStats, TopicRate};
 pub use stream::{Stream, StreamPosition};
 pub use stream_pattern::StreamPattern;
 pub use text::{CallName, ClientId, MessageType, Permission, RESERVED_TYPES, Role, UserId};

@@ -3,13 +3,16 @@
 //! A page begins after a cursor and is sorted by the cursor. An entry that exists while all pages are read is on exactly
 //! one of them, even if other entries are added or removed meanwhile.
 
+use std::net::IpAddr;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::{
+    activity::ConnectionSummary,
     connection::{Connection, Origin},
     id::ConnectionId,
-    text::{Role, UserId},
+    text::{ClientId, Role, UserId},
     topic::Topic,
 };
 
@@ -42,6 +45,13 @@ pub struct ConnectionQuery {
     /// Only connections that are subscribed to this topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<Topic>,
+    /// Only connections from this address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub address: Option<IpAddr>,
+    /// Only connections whose client chose this name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<ClientId>,
     /// Only connections whose id sorts after this one: the `next` of the previous page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<ConnectionId>,
@@ -54,17 +64,18 @@ pub struct ConnectionQuery {
 impl Default for ConnectionQuery {
     /// The first 100 of all connections.
     fn default() -> Self {
-        Self { user: None, role: None, topic: None, after: None, limit: default_limit() }
+        Self { user: None, role: None, topic: None, address: None, client: None, after: None, limit: default_limit() }
     }
 }
 
 /// One page of connections, sorted by id, which is the order of their creation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[schemars(example = ConnectionPage { connections: vec![Connection::example()], next: Some(Connection::example().id) })]
+#[schemars(example = ConnectionPage { connections: vec![ConnectionSummary::example()], next: Some(Connection::example().id) })]
 pub struct ConnectionPage {
     /// The connections on this node.
-    pub connections: Vec<Connection>,
-    /// The `after` of the next page. Absent on the last page.
+    pub connections: Vec<ConnectionSummary>,
+    /// The `after` of the next page. Absent on the last page. A page before it may be short or empty: a request looks at
+    /// a limited number of connections.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next: Option<ConnectionId>,
 }
@@ -118,6 +129,26 @@ pub struct SubscriberPage {
     pub next: Option<ConnectionId>,
 }
 
+/// The history of a topic: its last position, and what is kept.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[schemars(example = TopicHistory::example())]
+pub struct TopicHistory {
+    /// The name of the epoch.
+    pub epoch: String,
+    /// The offset of the last message in that epoch; 0 before the first.
+    pub offset: u64,
+    /// Number of messages that are kept.
+    pub messages: u64,
+    /// Bytes that they take.
+    pub bytes: u64,
+}
+
+impl TopicHistory {
+    fn example() -> Self {
+        Self { epoch: "k3f".into(), offset: 17, messages: 17, bytes: 4_352 }
+    }
+}
+
 /// A topic and its number of subscribers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = TopicInfo::example())]
@@ -126,11 +157,15 @@ pub struct TopicInfo {
     pub topic: Topic,
     /// Number of connections of this node that are subscribed.
     pub subscribers: u64,
+    /// Its history, if it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub history: Option<TopicHistory>,
 }
 
 impl TopicInfo {
     fn example() -> Self {
-        Self { topic: Topic::new("order:123").expect("a topic"), subscribers: 2 }
+        let topic = Topic::new("order:123").expect("a topic");
+        Self { topic, subscribers: 2, history: Some(TopicHistory::example()) }
     }
 }
 

@@ -1,10 +1,15 @@
 //! Patterns over streams, for policies in the configuration.
 
-use std::{fmt, str::FromStr};
+use std::{borrow::Cow, fmt, str::FromStr};
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::{field_error::FieldError, text::Role, topic::TopicPattern};
+use crate::{
+    field_error::FieldError,
+    text::{HIDDEN, Role},
+    topic::{self, Topic, TopicPattern},
+};
 
 /// The streams of a policy: `topic:PATTERN`, `role:ROLE`, `role:*`, `user` or `all`.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -68,5 +73,22 @@ impl Serialize for StreamPattern {
 impl<'de> Deserialize<'de> for StreamPattern {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for StreamPattern {
+    fn schema_name() -> Cow<'static, str> {
+        "StreamPattern".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "pattern": format!("^(?:all|user|role:[\\s\\S]{{1,255}}|topic:{})$", topic::PATTERN),
+            "not": {"anyOf": [{"pattern": HIDDEN}, {"pattern": "^topic:$"}]},
+            "maxLength": "topic:".len() + Topic::MAX_CHARS,
+            "description": "The streams that it names: `topic:PATTERN`, `role:ROLE`, `role:*`, `user` (of any user) or `all`.",
+            "examples": ["topic:order:*", "role:admin", "role:*", "user", "all"],
+        })
     }
 }

@@ -28,7 +28,7 @@ fn no_pattern_syntax(text: &str) -> Result<(), FieldError> {
 }
 
 /// A topic pattern, as a JSON Schema's `pattern` (ECMA-262): segments that are `*`, `{sub}` or plain, and a last `**`.
-const PATTERN: &str = r"(?:(?:\*|\{sub\}|[^:*{}\s]*)(?::(?:\*|\{sub\}|[^:*{}\s]*))*(?::\*\*)?|\*\*)";
+pub(crate) const PATTERN: &str = r"(?:(?:\*|\{sub\}|[^:*{}\s]*)(?::(?:\*|\{sub\}|[^:*{}\s]*))*(?::\*\*)?|\*\*)";
 
 /// A pattern over topics, segment by segment.
 ///

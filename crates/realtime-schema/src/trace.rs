@@ -1,4 +1,4 @@
-//! The HTTP API for backends: what happens to a user or on a topic, while it happens.
+//! The HTTP API for backends: what happens to a user, on a topic or in streams, while it happens.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,18 +6,19 @@ use serde::{Deserialize, Serialize};
 use crate::{
     connection::Origin,
     id::{ConnectionId, MessageId},
-    message::{Audience, Message},
+    message::{Audience, Message, Payload},
     open_words::open_words,
     server::Gap,
     stream::{Stream, StreamPosition},
+    stream_pattern::StreamPattern,
     text::{ClientId, MessageType, Role, UserId},
     timestamp::Timestamp,
     topic::Topic,
 };
 
-/// What to trace: a user or a topic, for a time.
+/// What to trace: a user, a topic or the messages of streams, for a time.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, expecting = "an object with `user` or `topic`")]
+#[serde(deny_unknown_fields, expecting = "an object with `user`, `topic` or `streams`")]
 #[schemars(example = TraceRequest::example())]
 pub struct TraceRequest {
     /// The user, with all connections to this node, now and later.
@@ -26,6 +27,16 @@ pub struct TraceRequest {
     /// The topic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub topic: Option<Topic>,
+    /// Patterns of streams, 1 to 8: messages that are published to any of them, and nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 8))]
+    pub streams: Vec<StreamPattern>,
+    /// Of messages, only those of this type.
+    #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
+    pub kind: Option<MessageType>,
+    /// Whether the payloads of messages are shown.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub payloads: bool,
     /// Number of seconds after which the trace ends: at most `limits.trace_time`. 60 if absent, or `limits.trace_time` if
     /// that is less.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -36,18 +47,21 @@ pub struct TraceRequest {
 impl TraceRequest {
     /// How long a trace lasts that does not say so, in seconds.
     pub const DEFAULT_SECONDS: u32 = 60;
+    /// The most patterns of streams.
+    pub const MAX_STREAMS: usize = 8;
 
     fn example() -> Self {
-        Self { user: Some(UserId::new("alice").expect("a user")), topic: None, seconds: Some(60) }
+        Self { user: Some(UserId::new("alice").expect("a user")), seconds: Some(60), ..Self::default() }
     }
 }
 
 open_words! {
     /// What happened.
     TraceEventKind:
-    /// The trace begins, with `user` or `topic`, and lasts until `until`.
+    /// The trace begins, with `user`, `topic` or `streams`, and lasts until `until`.
     Started = "started";
-    /// A message was published to the user or the topic: its `message`, `type`, `to`, `delivered` and `position`.
+    /// A message was published to what is traced: its `message`, `type`, `to`, `delivered` and `position`, and its
+    /// `payload` if payloads were requested.
     Published = "published";
     /// A connection of the user was opened, with its `roles`.
     Opened = "opened";
@@ -73,7 +87,8 @@ open_words! {
     Ended = "ended";
 }
 
-/// One event of a trace. Only the fields that belong to its kind are present. No payload and no token is in it.
+/// One event of a trace. Only the fields that belong to its kind are present. No token is in it, and no
+/// payload unless payloads were requested.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[schemars(example = TraceEvent::example())]
 pub struct TraceEvent {
@@ -108,6 +123,9 @@ pub struct TraceEvent {
     /// The type of the message.
     #[serde(default, rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<MessageType>,
+    /// The content of the message, if payloads were requested.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<Payload>,
     /// The recipients of the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Audience>,
@@ -123,6 +141,9 @@ pub struct TraceEvent {
     /// The connections of the traced user that the message is for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub connections: Option<Vec<ConnectionId>>,
+    /// The patterns of streams that are traced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub streams: Vec<StreamPattern>,
     /// The stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream: Option<Stream>,
@@ -161,11 +182,13 @@ impl TraceEvent {
             origin: None,
             message: None,
             kind: None,
+            payload: None,
             to: None,
             except_client: None,
             delivered: None,
             position: None,
             connections: None,
+            streams: Vec::new(),
             stream: None,
             messages: None,
             gap: None,

@@ -92,7 +92,12 @@ impl Explain {
     async fn follow(self) -> Result<(), Box<dyn Error>> {
         // Not for the whole response, which lasts as long as the trace.
         let client = reqwest::Client::builder().connect_timeout(TIMEOUT).read_timeout(follow::SILENCE).build()?;
-        let request = TraceRequest { user: self.user.clone(), topic: self.topic.clone(), seconds: self.seconds };
+        let request = TraceRequest {
+            user: self.user.clone(),
+            topic: self.topic.clone(),
+            seconds: self.seconds,
+            ..TraceRequest::default()
+        };
         let response = tokio::time::timeout(TIMEOUT, self.post(&client, "trace", &request)).await??;
         follow::follow(response, self.json).await
     }

@@ -37,7 +37,7 @@ pub struct Admission {
     pub(crate) subscriptions: Vec<Topic>,
     /// The resume ticket of the client's last connection, unchecked.
     pub(crate) ticket: Option<String>,
-    /// For the log; nothing keeps it afterwards.
+    /// For the log and for lists.
     pub(crate) address: Option<IpAddr>,
     pub(crate) permit: Permit,
 }
@@ -113,6 +113,11 @@ impl Admissions {
     /// Waits until no client is left.
     pub(crate) async fn emptied(&self) {
         self.permits.emptied().await;
+    }
+
+    /// Number of users of those clients.
+    pub(crate) fn users(&self) -> usize {
+        self.permits.users()
     }
 
     pub(crate) fn is_draining(&self) -> bool {

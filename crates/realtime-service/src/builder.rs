@@ -286,12 +286,13 @@ impl ServiceBuilder {
         let authorizations = Authorizations::new(self.authorizer, settings.clone(), metrics.clone());
         Ok(Service(Arc::new(Node {
             id,
+            started_at: clock.now(),
             sessions,
             queues,
             admissions,
             authorizations,
             revocations,
-            connections: Connections::new(registry, subscriptions.clone(), traces.clone()),
+            connections: Connections::new(registry, subscriptions.clone(), traces.clone(), clock.clone()),
             hooks: self.handler.map(|handler| Hooks { handler, service: |node| Arc::new(Service(node)) }),
             settings,
             clock,

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use realtime_core::connection::ConnectionUpdate;
-use realtime_ports::{ConnectionRegistry, RegisterError, Selection, WebSocketConnection};
-use realtime_schema::{Closing, Connection, ConnectionId, ConnectionInfo, Role, TokenInfo, UserId};
+use realtime_ports::{Clock, ConnectionRegistry, RegisterError, Selection, SocketActivity, WebSocketConnection};
+use realtime_schema::{
+    Closing, Connection, ConnectionActivity, ConnectionId, ConnectionInfo, Role, Timestamp, TokenInfo, UserId,
+};
 
 use crate::{subscriptions::Subscriptions, trace::Traces};
 
@@ -15,6 +17,7 @@ pub(crate) struct Connections {
     registry: Arc<dyn ConnectionRegistry>,
     subscriptions: Arc<Subscriptions>,
     traces: Arc<Traces>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Connections {
@@ -22,8 +25,9 @@ impl Connections {
         registry: Arc<dyn ConnectionRegistry>,
         subscriptions: Arc<Subscriptions>,
         traces: Arc<Traces>,
+        clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { registry, subscriptions, traces }
+        Self { registry, subscriptions, traces, clock }
     }
 
     /// Adds a connection: from the return on it is sent messages, and may have up to `max_topics` subscriptions.
@@ -93,8 +97,27 @@ impl Connections {
 
     /// A connection and its subscriptions.
     pub(crate) fn info(&self, id: ConnectionId) -> Option<ConnectionInfo> {
-        let (connection, _) = self.registry.get(id)?;
-        Some(ConnectionInfo { connection: (*connection).clone(), subscriptions: self.subscriptions.of(id) })
+        let (connection, socket) = self.registry.get(id)?;
+        let subscriptions = self.subscriptions.of(id);
+        let activity = self.activity(socket.as_ref(), subscriptions.len());
+        Some(ConnectionInfo { connection: (*connection).clone(), activity, subscriptions })
+    }
+
+    /// What a connection does now.
+    fn activity(&self, socket: &dyn WebSocketConnection, subscriptions: usize) -> ConnectionActivity {
+        let SocketActivity { address, last_received, queued_messages, queued_bytes, sent_frames } = socket.activity();
+        let last_activity = last_received.map(|at| {
+            let ago = self.clock.monotonic().saturating_sub(at);
+            Timestamp::from_millis(self.clock.now().as_millis() - i64::try_from(ago.as_millis()).unwrap_or(0))
+        });
+        ConnectionActivity {
+            address,
+            last_activity,
+            queued_messages: queued_messages as u64,
+            queued_bytes: queued_bytes as u64,
+            sent_frames,
+            subscription_count: subscriptions as u64,
+        }
     }
 
     /// A user's connections, oldest first.

@@ -98,7 +98,7 @@ impl Case<'_> {
     }
 
     fn connection(&self, node: &Node, info: &ConnectionInfo) -> ExplainedConnection {
-        let ConnectionInfo { connection, subscriptions } = info;
+        let ConnectionInfo { connection, subscriptions, .. } = info;
         let facts = self.facts(node, connection);
         let is_subscribed = |topic: &Topic| subscriptions.iter().any(|found| found.topic == *topic);
         let reason = judge(self.question, connection, facts, |topic| SubscriptionFacts {

@@ -35,6 +35,7 @@
 mod admission;
 mod authorization;
 mod builder;
+mod busiest;
 mod closes;
 mod connection;
 mod connections;

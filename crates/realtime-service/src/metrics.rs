@@ -16,6 +16,13 @@ pub(crate) struct PresenceStats {
     pub(crate) users: usize,
 }
 
+/// The number of clients that were admitted and are not gone yet, and of their users.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Admitted {
+    pub(crate) clients: usize,
+    pub(crate) users: usize,
+}
+
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)*) => {
         /// The counters. Those that all threads share are written once per publication or less often, never per listener.
@@ -47,6 +54,8 @@ macro_rules! counters {
             pub admitted: u64,
             /// Connections now.
             pub connections: u64,
+            /// Users of the clients that were admitted and are not gone yet.
+            pub users: u64,
             /// Topics with at least one subscriber now.
             pub topics: u64,
             /// Subscriptions now.
@@ -66,7 +75,7 @@ macro_rules! counters {
         impl Metrics {
             pub(crate) fn snapshot(
                 &self,
-                admitted: usize,
+                admitted: Admitted,
                 connections: usize,
                 topics: PubSubStats,
                 presence: PresenceStats,
@@ -81,7 +90,8 @@ macro_rules! counters {
                     frames_out_total,
                     bytes_out_total,
                     writes_total,
-                    admitted: admitted as u64,
+                    admitted: admitted.clients as u64,
+                    users: admitted.users as u64,
                     connections: connections as u64,
                     topics: topics.topics as u64,
                     subscriptions: topics.subscriptions as u64,
@@ -110,6 +120,8 @@ counters! {
     /// Messages that were dropped from a slow reader's queue: reported by a `gap`, or superseded where only the latest
     /// counts.
     dropped_total,
+    /// Gaps that clients were sent.
+    gaps_total,
     /// Pages that connections read from histories, to catch up.
     history_pages_total,
     /// Messages that were removed from histories because they had expired, or because the histories of all streams were

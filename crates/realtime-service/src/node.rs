@@ -1,4 +1,4 @@
-//! The parts of a node, as a struct without behaviour: each part does its own work, and the connections and the
+//! The parts of a node, as a struct with next to no behaviour: each part does its own work, and the connections and the
 //! service's handle reach them through this.
 
 use std::sync::Arc;
@@ -6,14 +6,28 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 use realtime_core::session::SessionSettings;
 use realtime_ports::{Clock, ConnectionHandler, IdGenerator, RealtimeService, Tickets};
-use realtime_schema::NodeId;
+use realtime_schema::{Connection, Gap, NodeId, Timestamp};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
-    admission::Admissions, authorization::Authorizations, connections::Connections, control::ControlFrames,
-    journal::Journal, metrics::Metrics, outbound::OutboundShared, page_turns::PageTurns, presence::Presence,
-    publish::Publisher, publish_rates::PublishRates, recent::Recent, revocations::Revocations, settings::LiveSettings,
-    streams::Streams, subscriptions::Subscriptions, trace::Traces, user_topics::UserTopics,
+    admission::Admissions,
+    authorization::Authorizations,
+    connections::Connections,
+    control::ControlFrames,
+    journal::Journal,
+    metrics::{Metrics, add},
+    outbound::OutboundShared,
+    page_turns::PageTurns,
+    presence::Presence,
+    publish::Publisher,
+    publish_rates::PublishRates,
+    recent::Recent,
+    revocations::Revocations,
+    settings::LiveSettings,
+    streams::Streams,
+    subscriptions::Subscriptions,
+    trace::Traces,
+    user_topics::UserTopics,
 };
 
 /// The application's hooks.
@@ -28,6 +42,7 @@ pub(crate) struct Hooks {
 pub(crate) struct Node {
     /// Identifies the node among all nodes.
     pub(crate) id: NodeId,
+    pub(crate) started_at: Timestamp,
     /// The settings now; a reload replaces them.
     pub(crate) settings: LiveSettings,
     /// What new sessions share.
@@ -57,4 +72,12 @@ pub(crate) struct Node {
     pub(crate) publish_rates: PublishRates,
     /// Removes what has expired from the histories.
     pub(crate) _expiry: AbortOnDropHandle<()>,
+}
+
+impl Node {
+    /// A client is sent a gap.
+    pub(crate) fn gap(&self, connection: &Connection, gap: &Gap) {
+        add(&self.metrics.gaps_total, 1);
+        self.traces.gap(connection, gap);
+    }
 }

@@ -4,15 +4,20 @@ use std::{
     collections::VecDeque,
     future::poll_fn,
     mem,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    net::IpAddr,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
     task::{Poll, Wake, Waker},
+    time::Duration,
 };
 
 use realtime_core::{
     Frame,
     outbound::{OutboundQueue, QueueLimits, Verdict},
 };
-use realtime_ports::{QueueChange, SendError, WebSocketConnection};
+use realtime_ports::{QueueChange, SendError, SocketActivity, WebSocketConnection};
 use realtime_schema::{ClientId, CloseCode, Closing, ConnectionId, Gap, Route, Topic};
 
 use crate::metrics::{Metrics, add};
@@ -28,8 +33,13 @@ pub(crate) struct OutboundShared {
 pub(crate) struct Outbound {
     id: ConnectionId,
     client: Option<ClientId>,
+    address: Option<IpAddr>,
     shared: Arc<OutboundShared>,
     state: Mutex<State>,
+    /// When the client last sent anything, in milliseconds on the service's clock.
+    received_ms: AtomicU64,
+    /// Frames that the connection's task has written. It alone writes here.
+    sent_frames: AtomicU64,
 }
 
 #[derive(Default)]
@@ -98,8 +108,26 @@ pub(crate) enum Next {
 }
 
 impl Outbound {
-    pub(crate) fn new(id: ConnectionId, client: Option<ClientId>, shared: Arc<OutboundShared>) -> Self {
-        Self { id, client, shared, state: Mutex::default() }
+    /// An open connection with an empty queue. `now` is the service's clock.
+    pub(crate) fn new(
+        id: ConnectionId,
+        client: Option<ClientId>,
+        address: Option<IpAddr>,
+        now: Duration,
+        shared: Arc<OutboundShared>,
+    ) -> Self {
+        let received_ms = AtomicU64::new(millis(now));
+        Self { id, client, address, shared, state: Mutex::default(), received_ms, sent_frames: AtomicU64::new(0) }
+    }
+
+    /// The client has sent something.
+    pub(crate) fn received(&self, now: Duration) {
+        self.received_ms.store(millis(now), Relaxed);
+    }
+
+    /// The connection's task has written frames: for that task alone.
+    pub(crate) fn sent(&self, frames: usize) {
+        self.sent_frames.store(self.sent_frames.load(Relaxed) + frames as u64, Relaxed);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -204,6 +232,10 @@ impl Outbound {
     }
 }
 
+fn millis(at: Duration) -> u64 {
+    u64::try_from(at.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl State {
     fn set_waker(&mut self, task: &Waker) {
         match &mut self.task {
@@ -267,6 +299,17 @@ impl WebSocketConnection for Outbound {
 
     fn queued_bytes(&self) -> usize {
         self.state().queue.bytes()
+    }
+
+    fn activity(&self) -> SocketActivity {
+        let state = self.state();
+        SocketActivity {
+            address: self.address,
+            last_received: Some(Duration::from_millis(self.received_ms.load(Relaxed))),
+            queued_messages: state.queue.len(),
+            queued_bytes: state.queue.bytes(),
+            sent_frames: self.sent_frames.load(Relaxed),
+        }
     }
 
     fn is_behind(&self) -> bool {

@@ -204,8 +204,8 @@ impl Publisher {
         let Published { delivered, other_nodes, position, .. } = published;
         let receipt = Receipt { id, delivered, other_nodes, position, duplicate: false };
         if let Some(note) = note {
-            if note.kind.is_some() {
-                self.traces.published(&note, &receipt);
+            if let Some(message) = &note.traced {
+                self.traces.published(&note, message, &receipt);
             }
             self.recent.published(note, &receipt);
         }

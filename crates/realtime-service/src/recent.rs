@@ -1,7 +1,8 @@
 //! What happened of late on this node, for explanations: publications, and changes of subscriptions. Bounded.
 
 use std::{
-    collections::VecDeque,
+    cmp::Reverse,
+    collections::{HashMap, VecDeque},
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -9,7 +10,8 @@ use std::{
 };
 
 use realtime_schema::{
-    Audience, ClientId, ConnectionId, MessageId, MessageType, PublishRequest, Receipt, StreamPosition, Topic,
+    Audience, ClientId, ConnectionId, MessageId, MessageType, Payload, PublishRequest, Receipt, Route, StreamPosition,
+    Timestamp, Topic,
 };
 
 use crate::settings::LiveSettings;
@@ -26,10 +28,17 @@ pub(crate) struct Recent {
 pub(crate) struct Note {
     pub(crate) to: Audience,
     pub(crate) except_client: Option<ClientId>,
-    /// The type of the message; `None` if nothing is traced.
-    pub(crate) kind: Option<MessageType>,
+    /// What traces show of the message; `None` if nothing is traced.
+    pub(crate) traced: Option<TracedMessage>,
     /// How many publications are remembered.
     limit: usize,
+}
+
+/// What traces show of a message.
+pub(crate) struct TracedMessage {
+    pub(crate) kind: MessageType,
+    /// Shared with the message.
+    pub(crate) payload: Payload,
 }
 
 /// A publication. Its payload is not kept.
@@ -50,6 +59,19 @@ struct Change {
     connection: ConnectionId,
     /// The topic, and whether it was joined; `None` when the connection was opened.
     topic: Option<(Topic, bool)>,
+}
+
+/// Publications that are looked at to count topics, at most: the list is locked meanwhile.
+const MAX_COUNTED: usize = 10_000;
+
+/// How often topics were published to.
+#[derive(Debug)]
+pub(crate) struct CountedTopics {
+    /// The topics with the most publications, and how many.
+    pub(crate) topics: Vec<(Topic, u64)>,
+    /// When the oldest publication was made that was counted, in milliseconds since 1970; `None` if all of the window are
+    /// remembered.
+    pub(crate) since: Option<i64>,
 }
 
 /// The changes after a publication.
@@ -92,7 +114,7 @@ impl Recent {
         (limit > 0 || is_traced).then(|| Note {
             to: request.to.clone(),
             except_client: request.except_client.clone(),
-            kind: is_traced.then(|| request.kind.clone()),
+            traced: is_traced.then(|| TracedMessage { kind: request.kind.clone(), payload: request.payload.clone() }),
             limit,
         })
     }
@@ -128,6 +150,39 @@ impl Recent {
     pub(crate) fn publication(&self, id: MessageId) -> Option<Publication> {
         let publications = self.publications.lock().unwrap_or_else(PoisonError::into_inner);
         publications.iter().rev().find(|publication| publication.id == id).cloned()
+    }
+
+    /// Counts the publications since `since_ms`, in milliseconds since 1970, by their topics; returns the `limit` topics
+    /// that have the most.
+    pub(crate) fn count_topics(&self, since_ms: i64, limit: usize) -> CountedTopics {
+        let publications = self.publications.lock().unwrap_or_else(PoisonError::into_inner);
+        let most = self.limit().min(MAX_COUNTED);
+        let (mut counts, mut counted, mut oldest) = (HashMap::<&Topic, u64>::new(), 0, None);
+        let mut all = true;
+        for Publication { id, to, .. } in publications.iter().rev() {
+            let made_at = id.made_at().map(Timestamp::as_millis);
+            if made_at.is_some_and(|at| at < since_ms) {
+                break;
+            }
+            if counted == most {
+                all = false;
+                break;
+            }
+            counted += 1;
+            oldest = made_at.or(oldest);
+            for route in to.routes() {
+                if let Route::Topic(topic) = route {
+                    *counts.entry(topic).or_default() += 1;
+                }
+            }
+        }
+        // As many are counted as are remembered: there may have been more.
+        all = all && counted < most;
+        let mut topics: Vec<_> = counts.into_iter().collect();
+        topics.sort_unstable_by_key(|(topic, count)| (Reverse(*count), *topic));
+        topics.truncate(limit);
+        let topics = topics.into_iter().map(|(topic, count)| (topic.clone(), count)).collect();
+        CountedTopics { topics, since: oldest.filter(|_| !all) }
     }
 
     /// The changes after the publication with this number.

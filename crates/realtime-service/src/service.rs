@@ -9,14 +9,22 @@ use realtime_ports::{
     WebSocketConnection,
 };
 use realtime_schema::{
-    Closing, Connection, ConnectionId, ConnectionInfo, ConnectionPage, ConnectionQuery, HistoryPage, HistoryQuery,
-    Origin, PresencePage, PresenceQuery, PublishRequest, Receipt, Revocation, RevocationId, RevocationRequest, Revoked,
-    Route, SubscriberPage, SubscriberQuery, Topic, TopicInfo, UserId, UserTopicChange,
+    BusiestTopics, Closing, Connection, ConnectionId, ConnectionInfo, ConnectionPage, ConnectionQuery, HistoryPage,
+    HistoryQuery, NodeId, Origin, PresencePage, PresenceQuery, PublishRequest, Receipt, Revocation, RevocationId,
+    RevocationRequest, Revoked, Route, SubscriberPage, SubscriberQuery, Timestamp, Topic, TopicInfo, UserId,
+    UserTopicChange,
 };
 
 use crate::{
-    admission::Admission, connection, drain, history, history::HistoryError, metrics::MetricsSnapshot, node::Node,
-    presence::PresenceError, reload, revoke, settings::Settings, to_end,
+    admission::Admission,
+    busiest, connection, drain, history,
+    history::HistoryError,
+    metrics::{Admitted, MetricsSnapshot},
+    node::Node,
+    presence::PresenceError,
+    reload, revoke,
+    settings::Settings,
+    to_end,
 };
 
 /// The real-time layer of one node. Cloning makes another handle to it.
@@ -54,7 +62,8 @@ impl Service {
     pub fn metrics(&self) -> MetricsSnapshot {
         let Node { admissions, connections, subscriptions, presence, revocations, metrics, streams, .. } = &*self.0;
         let (topics, presence, revocations) = (subscriptions.stats(), presence.stats(), revocations.count());
-        metrics.snapshot(admissions.held(), connections.count(), topics, presence, revocations, streams.stats())
+        let admitted = Admitted { clients: admissions.held(), users: admissions.users() };
+        metrics.snapshot(admitted, connections.count(), topics, presence, revocations, streams.stats())
     }
 
     /// The bytes that wait in the queues of all connections. Visits every connection: call it at most once a second.
@@ -106,8 +115,8 @@ impl Service {
     /// One page of the connections of this node that match all filters of `query`, in the order of their ids. A
     /// connection that exists while all pages are read is on exactly one of them.
     ///
-    /// Looks at all connections that match the narrowest filter, about a tenth of a microsecond each: call it where it
-    /// may block.
+    /// Looks at 10,000 connections at most, so that a page with a `next` may be short or empty. Up to some milliseconds of
+    /// work: call it where it may block.
     pub fn list_connections(&self, query: &ConnectionQuery) -> ConnectionPage {
         self.0.connections.list(query)
     }
@@ -124,7 +133,27 @@ impl Service {
     ///
     /// Looks at all topics: call it where it may block.
     pub fn topics(&self, prefix: &str, after: Option<Topic>, limit: usize) -> Vec<TopicInfo> {
-        self.0.subscriptions.topics(prefix, after, limit)
+        let mut topics = self.0.subscriptions.topics(prefix, after, limit);
+        for info in &mut topics {
+            info.history = self.0.streams.kept(&Route::Topic(info.topic.clone()));
+        }
+        topics
+    }
+
+    /// Up to `limit` topics that this node published to most often of late, the busiest first, counted over the last
+    /// [`PublishingSettings::explained`](crate::PublishingSettings::explained) publications, and no older than a minute.
+    pub fn busiest_topics(&self, limit: usize) -> BusiestTopics {
+        busiest::topics(&self.0, limit)
+    }
+
+    /// The name of this node among all nodes.
+    pub fn node_id(&self) -> NodeId {
+        self.0.id
+    }
+
+    /// When this service was built.
+    pub fn started_at(&self) -> Timestamp {
+        self.0.started_at
     }
 
     /// The topics that were given to `user`, sorted as text. [`RealtimeService::subscribe_user`] gives one.

@@ -195,7 +195,7 @@ impl Default for RevocationSettings {
     }
 }
 
-/// How many traces of users and topics may run, and how long.
+/// How many traces may run, and how long.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TraceSettings {
@@ -205,11 +205,14 @@ pub struct TraceSettings {
     pub max_duration: Duration,
     /// Maximum events of a trace that wait for its reader. Over it, they are counted and not kept.
     pub events: usize,
+    /// Maximum bytes of payloads that wait for a trace's reader. Over it, events are counted and not kept; a larger
+    /// payload fits if no other waits.
+    pub bytes: usize,
 }
 
 impl Default for TraceSettings {
     fn default() -> Self {
-        Self { max: 16, max_duration: Duration::from_secs(600), events: 1_000 }
+        Self { max: 16, max_duration: Duration::from_secs(600), events: 1_000, bytes: 1024 * 1024 }
     }
 }
 

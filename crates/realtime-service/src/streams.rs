@@ -11,7 +11,7 @@ use std::sync::{
 
 use realtime_core::{epoch::Epochs, expiry::Expiry, log::Log, policy::Retention};
 use realtime_ports::{Clock, Record};
-use realtime_schema::{Route, StreamPosition};
+use realtime_schema::{Route, StreamPosition, TopicHistory};
 
 use crate::{
     hub::Hub,
@@ -105,6 +105,16 @@ impl Streams {
     /// Runs `read` on the history of a stream, while nothing is appended. A stream without a message has an empty one.
     pub(crate) fn read<T>(&self, route: &Route, read: impl FnOnce(&Log) -> T) -> T {
         self.logs.read(route, read)
+    }
+
+    /// What is kept of a stream; `None` if it has no history.
+    pub(crate) fn kept(&self, route: &Route) -> Option<TopicHistory> {
+        self.has_history(route).then(|| {
+            self.read(route, |log| {
+                let StreamPosition { epoch, offset } = log.position();
+                TopicHistory { epoch, offset, messages: log.len() as u64, bytes: log.bytes() as u64 }
+            })
+        })
     }
 
     /// The epochs of this node.

@@ -188,7 +188,7 @@ impl Subscriptions {
 
     /// True if a connection is subscribed to a topic.
     pub(crate) fn has(&self, id: ConnectionId, topic: &Topic) -> bool {
-        self.pubsub.subscriptions(id).iter().any(|known| known.topic == *topic)
+        self.pubsub.is_subscribed(id, topic)
     }
 
     /// A connection's subscriptions, in the order of their topics.
@@ -205,6 +205,11 @@ impl Subscriptions {
     /// after `after`.
     pub(crate) fn topics(&self, prefix: &str, after: Option<Topic>, limit: usize) -> Vec<TopicInfo> {
         self.pubsub.topics(prefix, after, limit)
+    }
+
+    /// The number of subscribers of a topic.
+    pub(crate) fn subscriber_count(&self, topic: &Topic) -> usize {
+        self.pubsub.subscriber_count(topic)
     }
 
     pub(crate) fn stats(&self) -> PubSubStats {

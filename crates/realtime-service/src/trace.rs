@@ -1,5 +1,5 @@
-//! Traces: what happens to a user or on a topic, while it happens. Bounded in number, in time and in what waits; a trace
-//! costs a publication one look at a counter while there is none.
+//! Traces: what happens to a user, on a topic or in streams, while it happens. Bounded in number, in time and in what
+//! waits; a trace costs a publication one look at a counter while there is none.
 
 use std::{
     fmt,
@@ -22,13 +22,13 @@ mod reader;
 mod watch;
 
 pub use reader::Trace;
-use watch::{Target, Watch};
+use watch::{Target, Watch, WatchRequest};
 
 /// Why a trace was not started.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TraceError {
-    /// The request names neither a user nor a topic, or both, or a time that is too long.
+    /// The request does not name exactly one of a user, a topic and streams, or a time that is too long.
     #[error("{0}")]
     Invalid(FieldError),
     /// As many traces as are allowed are running.
@@ -43,8 +43,9 @@ pub enum TraceError {
 }
 
 impl Service {
-    /// Shows what happens to a user or on a topic from now on, on this node: messages without their payloads, connections,
-    /// subscriptions and gaps. The trace ends by itself, after the time that was requested or when the node drains; drop it
+    /// Shows what happens to a user or on a topic from now on, on this node: messages, connections, subscriptions and gaps.
+    /// Of streams, it shows the messages. Payloads are shown on request, and wait for the reader up to
+    /// [`TraceSettings::bytes`](crate::TraceSettings::bytes). The trace ends by itself, after the time that was requested or when the node drains; drop it
     /// to end it sooner. Who reads slowly misses events, and is sent how many: nothing waits for the reader.
     ///
     /// ```
@@ -133,10 +134,19 @@ impl Traces {
             until: Some(now.after(duration)),
             user: target.user().cloned(),
             topic: target.topic().cloned(),
+            streams: target.streams().to_vec(),
+            kind: request.kind.clone(),
             ..TraceEvent::new(TraceEventKind::Started, now)
         };
         let (sender, events) = mpsc::channel(limits.events.max(1));
-        let watch = Arc::new(Watch::new(target, Instant::now() + duration, sender));
+        let request = WatchRequest {
+            target,
+            kind: request.kind.clone(),
+            payloads: request.payloads,
+            until: Instant::now() + duration,
+            max_bytes: limits.bytes,
+        };
+        let watch = Arc::new(Watch::new(request, sender));
         self.add(watch.clone(), limits.max)?;
         // From here on every change is seen, so that nothing is missed between a look at the tables and the next change.
         if let Some(user) = watch.target.user() {
@@ -183,11 +193,20 @@ impl Traces {
 
 fn target(request: &TraceRequest) -> Result<Target, TraceError> {
     let invalid = |name, message: &str| Err(TraceError::Invalid(FieldError::new(name, message)));
-    match (&request.user, &request.topic) {
-        (Some(user), None) => Ok(Target::User(UserId::clone(user))),
-        (None, Some(topic)) => Ok(Target::Topic(Topic::clone(topic))),
-        (None, None) => invalid("user", "is missing; give a user or a topic"),
-        (Some(_), Some(_)) => invalid("topic", "is given beside `user`; give one of them"),
+    let TraceRequest { user, topic, streams, .. } = request;
+    match (user, topic, streams.as_slice()) {
+        (Some(user), None, []) => Ok(Target::User(UserId::clone(user))),
+        (None, Some(topic), []) => Ok(Target::Topic(Topic::clone(topic))),
+        (None, None, []) => invalid("user", "is missing; give a user, a topic or streams"),
+        (None, None, streams) if streams.len() > TraceRequest::MAX_STREAMS => {
+            Err(TraceError::Invalid(FieldError::new(
+                "streams",
+                format!("names {} patterns; give at most {}", streams.len(), TraceRequest::MAX_STREAMS),
+            )))
+        }
+        (None, None, streams) => Ok(Target::Streams(streams.to_vec())),
+        (Some(_), Some(_), _) => invalid("topic", "is given beside `user`; give one of them"),
+        _ => invalid("streams", "is given beside `user` or `topic`; give one of them"),
     }
 }
 

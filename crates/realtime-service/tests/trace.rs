@@ -375,7 +375,7 @@ async fn a_bad_request_says_what_to_give() {
     let world = World::new(10).await;
     let both = TraceRequest { topic: of_topic("order:1").topic, ..of_user("alice") };
     for (request, field, what) in [
-        (TraceRequest::default(), "user", "a user or a topic"),
+        (TraceRequest::default(), "user", "a user, a topic or streams"),
         (both, "topic", "one of them"),
         (TraceRequest { seconds: Some(601), ..of_user("alice") }, "seconds", "limits.trace_time, which is 600"),
         (TraceRequest { seconds: Some(0), ..of_user("alice") }, "seconds", "1 or more"),

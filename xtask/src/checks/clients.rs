@@ -1,4 +1,5 @@
-//! `client-typescript` and `client-python`: the clients in other languages, each checked by the tools of its language.
+//! `client-typescript`, `client-python` and `console`: what is written in other languages, each checked by the tools of
+//! its language.
 
 use std::{path::Path, process::Command};
 
@@ -11,7 +12,14 @@ use crate::{
 pub(super) const TYPESCRIPT: Check = Check {
     name: "client-typescript",
     protects: "the TypeScript client keeps its promises under scenarios, random schedules and planted bugs, and its size",
-    run: |workspace| typescript(&workspace.root.join("clients/typescript")),
+    run: |workspace| npm(&workspace.root, "clients/typescript"),
+};
+
+/// Types, tests and built files of the console.
+pub(super) const CONSOLE: Check = Check {
+    name: "console",
+    protects: "the committed files of the console are, byte by byte, what its source builds",
+    run: |workspace| npm(&workspace.root, "crates/realtime-server/console"),
 };
 
 /// Types, generated models and tests of clients/python.
@@ -49,19 +57,21 @@ fn python(folder: &Path, bin: &Path) -> Report {
     Report::of(findings, format!("clients/python: {}", seen.join(", ")))
 }
 
-fn typescript(folder: &Path) -> Report {
-    let line = "npm run check, in clients/typescript";
-    if !folder.join("node_modules/.bin/tsc").exists() {
-        let why = "its packages are not installed: run `npm ci --prefix clients/typescript --ignore-scripts`";
-        return Report { skipped: vec![why.into()], ..Report::default() };
+/// `npm run check` in a folder of the workspace.
+fn npm(root: &Path, folder: &str) -> Report {
+    let line = format!("npm run check, in {folder}");
+    if !root.join(folder).join("node_modules/.bin/tsc").exists() {
+        let why = format!("its packages are not installed: run `npm ci --prefix {folder} --ignore-scripts`");
+        return Report { skipped: vec![why], ..Report::default() };
     }
-    let ran = run(Command::new("npm").args(["run", "--silent", "check"]).current_dir(folder));
+    let ran = run(Command::new("npm").args(["run", "--silent", "check"]).current_dir(root.join(folder)));
     if ran.ok {
-        let tests: Vec<_> = ran.stdout.lines().filter(|line| line.contains("tests ")).map(str::trim).collect();
-        return Report::of(Vec::new(), format!("{line}: {}", tests.join(", ")));
+        let told = |line: &&str| line.contains("tests ") || line.contains("bytes gzipped");
+        let seen: Vec<_> = ran.stdout.lines().filter(told).map(str::trim).collect();
+        return Report::of(Vec::new(), format!("{line}: {}", seen.join(", ")));
     }
     let output = format!("failed\n{}{}", ran.stdout, ran.stderr).trim_end().to_owned();
-    Report::of(vec![Finding::new(line, output, "repair what is said above")], line)
+    Report::of(vec![Finding::new(line.as_str(), output, "repair what is said above")], line.as_str())
 }
 
 #[cfg(test)]
@@ -70,20 +80,21 @@ mod tests {
 
     use super::*;
 
-    /// A folder whose `npm run check` does what `script` says.
-    fn client(script: &str) -> tempfile::TempDir {
+    /// A root with a folder `client` whose `npm run check` does what `script` says.
+    fn root(script: &str) -> tempfile::TempDir {
         let dir = tempfile::tempdir().expect("a folder");
-        fs::create_dir_all(dir.path().join("node_modules/.bin")).expect("folders");
-        fs::write(dir.path().join("node_modules/.bin/tsc"), "").expect("a file");
+        let client = dir.path().join("client");
+        fs::create_dir_all(client.join("node_modules/.bin")).expect("folders");
+        fs::write(client.join("node_modules/.bin/tsc"), "").expect("a file");
         let package = format!("{{\"name\":\"specimen\",\"scripts\":{{\"check\":\"{script}\"}}}}");
-        fs::write(dir.path().join("package.json"), package).expect("a file");
+        fs::write(client.join("package.json"), package).expect("a file");
         dir
     }
 
     #[test]
     fn without_packages_it_is_skipped_with_the_way_to_install_them() {
         let dir = tempfile::tempdir().expect("a folder");
-        assert!(typescript(dir.path()).skipped[0].contains("npm ci --prefix clients/typescript"));
+        assert!(npm(dir.path(), "clients/typescript").skipped[0].contains("npm ci --prefix clients/typescript"));
     }
 
     #[test]
@@ -95,11 +106,11 @@ mod tests {
     #[test]
     fn a_failing_script_is_a_finding_with_its_output() {
         // Without npm both are findings: it can't be started.
-        let report = typescript(client("echo broken && exit 1").path());
+        let report = npm(root("echo broken && exit 1").path(), "client");
         assert!(report.findings.len() == 1 && report.skipped.is_empty(), "{report:?}");
         if Command::new("npm").arg("--version").output().is_ok() {
             assert!(report.findings[0].broken.contains("broken"), "{report:?}");
-            assert_eq!(typescript(client("echo tests 3").path()).findings, []);
+            assert_eq!(npm(root("echo tests 3").path(), "client").findings, []);
         }
     }
 }

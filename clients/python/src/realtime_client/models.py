@@ -63,6 +63,12 @@ The type of an application's message: 1 to 255 characters, none of the protocol'
 """
 
 
+NodeId: TypeAlias = str
+"""
+One running node.
+"""
+
+
 Origin: TypeAlias = Literal['client', 'server', 'authorizer']
 """
 The origin of a subscription. Those of a client and of the authorizer are checked again when its token changes; the
@@ -149,6 +155,12 @@ A sequence of messages: `topic:TOPIC`, `role:ROLE`, `user` (the client's own) or
 """
 
 
+StreamPattern: TypeAlias = str
+"""
+The streams that it names: `topic:PATTERN`, `role:ROLE`, `role:*`, `user` (of any user) or `all`.
+"""
+
+
 class StreamPosition(TypedDict, closed=True):
     """
     A position in a stream. Offsets increase within an epoch, not always by one; a new epoch means that the history was lost.
@@ -212,11 +224,38 @@ A topic: 1 to 255 characters in segments joined by `:`, such as `order:123`. Com
 """
 
 
+class TopicHistory(TypedDict):
+    """
+    The history of a topic: its last position, and what is kept.
+    """
+
+    bytes: int
+    """
+    Bytes that they take.
+    """
+    epoch: str
+    """
+    The name of the epoch.
+    """
+    messages: int
+    """
+    Number of messages that are kept.
+    """
+    offset: int
+    """
+    The offset of the last message in that epoch; 0 before the first.
+    """
+
+
 class TopicInfo(TypedDict):
     """
     A topic and its number of subscribers.
     """
 
+    history: NotRequired[TopicHistory]
+    """
+    Its history, if it has one.
+    """
     subscribers: int
     """
     Number of connections of this node that are subscribed.
@@ -242,9 +281,32 @@ class TopicPage(TypedDict):
     """
 
 
+class TopicRate(TypedDict):
+    """
+    How often a topic was published to.
+    """
+
+    per_second: float
+    """
+    The same for each second.
+    """
+    publications: int
+    """
+    Publications of this node within the window.
+    """
+    subscribers: int
+    """
+    Number of connections of this node that are subscribed now.
+    """
+    topic: Topic
+    """
+    The topic.
+    """
+
+
 TraceEventKind: TypeAlias = str
 """
-What happened. Others may be added; accept them. Known: `started`: The trace begins, with `user` or `topic`, and lasts until `until`. `published`: A message was published to the user or the topic: its `message`, `type`, `to`, `delivered` and `position`. `opened`: A connection of the user was opened, with its `roles`. `closed`: A connection of the user was closed, with its close `code` and the `reason`: `server`, `client` or `network`. `refreshed`: A connection has a new token, with its `roles`. `subscribed`: A connection was subscribed to `topic`, by `origin`. `unsubscribed`: A connection is no longer subscribed to `topic`. The `reason`: `client`, `server`, `revoked` or `closed`. `refused`: A command of the user's client was refused. The `reason` is the error code. `gap`: A client was sent a `gap`: it does not receive the messages that `gap` names. `history`: A connection catches up, after a slow time or a reconnect: it was sent `messages` of the history of `stream`. `skipped`: The reader of the trace was slow: `skipped` events are missing here. `alive`: Nothing has happened for a while, and the trace goes on. `ended`: The last line. The `reason`: `time` or `stopping`.
+What happened. Others may be added; accept them. Known: `started`: The trace begins, with `user`, `topic` or `streams`, and lasts until `until`. `published`: A message was published to what is traced: its `message`, `type`, `to`, `delivered` and `position`, and its `payload` if payloads were requested. `opened`: A connection of the user was opened, with its `roles`. `closed`: A connection of the user was closed, with its close `code` and the `reason`: `server`, `client` or `network`. `refreshed`: A connection has a new token, with its `roles`. `subscribed`: A connection was subscribed to `topic`, by `origin`. `unsubscribed`: A connection is no longer subscribed to `topic`. The `reason`: `client`, `server`, `revoked` or `closed`. `refused`: A command of the user's client was refused. The `reason` is the error code. `gap`: A client was sent a `gap`: it does not receive the messages that `gap` names. `history`: A connection catches up, after a slow time or a reconnect: it was sent `messages` of the history of `stream`. `skipped`: The reader of the trace was slow: `skipped` events are missing here. `alive`: Nothing has happened for a while, and the trace goes on. `ended`: The last line. The `reason`: `time` or `stopping`.
 """
 
 
@@ -284,11 +346,31 @@ class UserTopicList(TypedDict):
     """
 
 
-class Connection(TypedDict):
+class BusiestTopics(TypedDict):
     """
-    The record of a connection: its user, roles, client and data.
+    The topics that were published to most often of late, the busiest first.
     """
 
+    topics: list[TopicRate]
+    """
+    The topics.
+    """
+    window_ms: int
+    """
+    How far back publications were counted, in milliseconds: at most a minute, less if the server remembers fewer
+    publications.
+    """
+
+
+class ConnectionSummary(TypedDict):
+    """
+    A connection in a list.
+    """
+
+    address: NotRequired[str]
+    """
+    The address of the client: behind a trusted proxy, the one that the proxy names.
+    """
     client: NotRequired[ClientId]
     """
     The name that the client chose, the same after a reconnect.
@@ -301,13 +383,33 @@ class Connection(TypedDict):
     """
     The id of the connection.
     """
+    last_activity: NotRequired[Timestamp]
+    """
+    The last time at which its client sent anything, a pong included.
+    """
     metadata: NotRequired[dict[str, Any]]
     """
     The application's own data.
     """
+    queued_bytes: int
+    """
+    Bytes of those messages.
+    """
+    queued_messages: int
+    """
+    Messages that wait to be sent.
+    """
     roles: list[Role]
     """
     The roles of its token.
+    """
+    sent_frames: int
+    """
+    Frames that were sent since it was opened, control frames included.
+    """
+    subscription_count: int
+    """
+    Number of topics that it is subscribed to.
     """
     token: NotRequired[TokenInfo]
     """
@@ -316,21 +418,6 @@ class Connection(TypedDict):
     user: UserId
     """
     The user of its token.
-    """
-
-
-class ConnectionPage(TypedDict):
-    """
-    One page of connections, sorted by id, which is the order of their creation.
-    """
-
-    connections: list[Connection]
-    """
-    The connections on this node.
-    """
-    next: NotRequired[ConnectionId]
-    """
-    The `after` of the next page. Absent on the last page.
     """
 
 
@@ -418,6 +505,113 @@ Gap = TypedDict(
         'to': NotRequired[int],
     },
 )
+
+
+class NodeStats(TypedDict):
+    """
+    The figures of a node. Those that end in `_total` only rise, and begin at 0 when the node starts.
+    """
+
+    at: Timestamp
+    """
+    When the figures were read.
+    """
+    closed_slow_total: int
+    """
+    Connections that were closed because they read too slowly.
+    """
+    closes_total: dict[str, int]
+    """
+    Closed connections by close code, `other` or `none`, without those of which there was none.
+    """
+    commands_total: int
+    """
+    Text messages that clients sent.
+    """
+    connections: int
+    """
+    Connections now.
+    """
+    connections_total: int
+    """
+    Connections that were admitted.
+    """
+    cpu_seconds: NotRequired[float]
+    """
+    CPU time that the process has used, in seconds, where the system tells it.
+    """
+    deliveries_total: int
+    """
+    Messages that connections took into their queues.
+    """
+    draining: bool
+    """
+    True while the node sends its clients away to stop.
+    """
+    dropped_total: int
+    """
+    Messages that were dropped from a slow reader's queue.
+    """
+    errors_total: int
+    """
+    Commands that were answered by an `error`.
+    """
+    gaps_total: int
+    """
+    Gaps that clients were sent.
+    """
+    history_bytes: int
+    """
+    Bytes of all histories.
+    """
+    history_streams: int
+    """
+    Streams with a history, or with the position of one.
+    """
+    limits: dict[str, int]
+    """
+    The configured limits, by the name of their setting after `limits.`.
+    """
+    memory_bytes: NotRequired[int]
+    """
+    Resident memory of the process, in bytes, where the system tells it.
+    """
+    node: NodeId
+    """
+    The node.
+    """
+    publications_total: int
+    """
+    Messages that were published on this node.
+    """
+    queued_bytes: int
+    """
+    Bytes that wait in the queues of all connections, at most 10 seconds ago.
+    """
+    refusals_total: dict[str, int]
+    """
+    Refused clients and callers of the HTTP API by reason, without those of which there was none.
+    """
+    started_at: Timestamp
+    """
+    When the node started.
+    """
+    subscriptions: int
+    """
+    Subscriptions now.
+    """
+    topics: int
+    """
+    Topics with at least one subscriber now.
+    """
+    users: int
+    """
+    Users with at least one connection now.
+    """
+    version: str
+    """
+    The version of the server.
+    """
 
 
 class PresentUser(TypedDict):
@@ -683,17 +877,29 @@ class Subscription(TypedDict):
 
 class TraceRequest(TypedDict, closed=True):
     """
-    What to trace: a user or a topic, for a time.
+    What to trace: a user, a topic or the messages of streams, for a time.
     """
 
+    payloads: NotRequired[bool]
+    """
+    Whether the payloads of messages are shown.
+    """
     seconds: NotRequired[int | None]
     """
     Number of seconds after which the trace ends: at most `limits.trace_time`. 60 if absent, or `limits.trace_time` if
     that is less.
     """
+    streams: NotRequired[list[StreamPattern]]
+    """
+    Patterns of streams, 1 to 8: messages that are published to any of them, and nothing else.
+    """
     topic: NotRequired[Topic | None]
     """
     The topic.
+    """
+    type: NotRequired[MessageType | None]
+    """
+    Of messages, only those of this type.
     """
     user: NotRequired[UserId | None]
     """
@@ -724,6 +930,10 @@ class ConnectionInfo(TypedDict):
     A connection and its subscriptions.
     """
 
+    address: NotRequired[str]
+    """
+    The address of the client: behind a trusted proxy, the one that the proxy names.
+    """
     client: NotRequired[ClientId]
     """
     The name that the client chose, the same after a reconnect.
@@ -736,13 +946,33 @@ class ConnectionInfo(TypedDict):
     """
     The id of the connection.
     """
+    last_activity: NotRequired[Timestamp]
+    """
+    The last time at which its client sent anything, a pong included.
+    """
     metadata: NotRequired[dict[str, Any]]
     """
     The application's own data.
     """
+    queued_bytes: int
+    """
+    Bytes of those messages.
+    """
+    queued_messages: int
+    """
+    Messages that wait to be sent.
+    """
     roles: list[Role]
     """
     The roles of its token.
+    """
+    sent_frames: int
+    """
+    Frames that were sent since it was opened, control frames included.
+    """
+    subscription_count: int
+    """
+    Number of topics that it is subscribed to.
     """
     subscriptions: list[Subscription]
     """
@@ -766,6 +996,22 @@ class ConnectionList(TypedDict):
     connections: list[ConnectionInfo]
     """
     The connections on this node, oldest first.
+    """
+
+
+class ConnectionPage(TypedDict):
+    """
+    One page of connections, sorted by id, which is the order of their creation.
+    """
+
+    connections: list[ConnectionSummary]
+    """
+    The connections on this node.
+    """
+    next: NotRequired[ConnectionId]
+    """
+    The `after` of the next page. Absent on the last page. A page before it may be short or empty: a request looks at
+    a limited number of connections.
     """
 
 
@@ -927,7 +1173,8 @@ class PublishRequest(TypedDict, closed=True):
 
 class TraceEvent(TypedDict):
     """
-    One event of a trace. Only the fields that belong to its kind are present. No payload and no token is in it.
+    One event of a trace. Only the fields that belong to its kind are present. No token is in it, and no
+    payload unless payloads were requested.
     """
 
     at: Timestamp
@@ -982,6 +1229,10 @@ class TraceEvent(TypedDict):
     """
     The origin of the subscription.
     """
+    payload: NotRequired[dict[str, Any] | list[Any] | str | float | bool]
+    """
+    The content of the message, if payloads were requested.
+    """
     position: NotRequired[StreamPosition]
     """
     The position of the message in its stream, with history.
@@ -1001,6 +1252,10 @@ class TraceEvent(TypedDict):
     stream: NotRequired[Stream]
     """
     The stream.
+    """
+    streams: NotRequired[list[StreamPattern]]
+    """
+    The patterns of streams that are traced.
     """
     to: NotRequired[Audience]
     """

@@ -80,8 +80,18 @@ impl PubSubManager for LocalPubSub {
 
     fn subscribers(&self, topic: &Topic, after: Option<ConnectionId>, limit: usize) -> Vec<ConnectionId> {
         let mut page = PageBuilder::new(after, limit);
-        self.topics.read(topic).listeners(topic).iter().for_each(|socket| page.offer(socket.id()));
+        self.topics.read(topic).listeners(topic).iter().for_each(|socket| {
+            page.offer(socket.id());
+        });
         page.finish()
+    }
+
+    fn subscriber_count(&self, topic: &Topic) -> usize {
+        self.topics.read(topic).listeners(topic).len()
+    }
+
+    fn is_subscribed(&self, id: ConnectionId, topic: &Topic) -> bool {
+        self.connections.read(&id).get(id).is_some_and(|attached| attached.topics.contains(topic))
     }
 
     fn topics(&self, prefix: &str, after: Option<Topic>, limit: usize) -> Vec<TopicInfo> {
@@ -104,7 +114,9 @@ impl PubSubManager for LocalPubSub {
                 page.insert(topic.clone(), subscribers.as_slice().len());
             }
         }
-        page.into_iter().map(|(topic, subscribers)| TopicInfo { topic, subscribers: subscribers as u64 }).collect()
+        page.into_iter()
+            .map(|(topic, subscribers)| TopicInfo { topic, subscribers: subscribers as u64, history: None })
+            .collect()
     }
 
     fn stats(&self) -> PubSubStats {

@@ -113,17 +113,29 @@ impl ConnectionRegistry for LocalRegistry {
         match selection {
             Selection::All => {
                 for connections in self.connections.each() {
-                    connections.iter().for_each(|registered| page.offer(registered.record.id));
+                    page.offer_sorted(connections.ids_after(after));
                 }
             }
             Selection::User(user) => {
-                self.users.read(user).listeners(user).iter().for_each(|socket| page.offer(socket.id()));
+                self.users.read(user).listeners(user).iter().for_each(|socket| {
+                    page.offer(socket.id());
+                });
             }
             Selection::Role(role) => {
-                self.roles.read(role).listeners(role).iter().for_each(|socket| page.offer(socket.id()));
+                self.roles.read(role).listeners(role).iter().for_each(|socket| {
+                    page.offer(socket.id());
+                });
             }
         }
         page.finish()
+    }
+
+    fn count_of(&self, selection: &Selection) -> usize {
+        match selection {
+            Selection::All => self.count(),
+            Selection::User(user) => self.users.read(user).listeners(user).len(),
+            Selection::Role(role) => self.roles.read(role).listeners(role).len(),
+        }
     }
 
     fn count(&self) -> usize {

@@ -72,6 +72,20 @@ fn a_table_keeps_the_first_connection_of_an_id() {
 }
 
 #[test]
+fn the_ids_of_a_table_come_in_their_order_from_any_of_them_on() {
+    let mut table = ConnectionTable::default();
+    for n in [5, 1, 9, 3] {
+        table.insert(connection(n, 1, &[]), (id(n), n));
+    }
+    let after = |table: &ConnectionTable<_>, cursor: Option<u8>| table.ids_after(cursor.map(id)).collect::<Vec<_>>();
+    assert_eq!(after(&table, None), [id(1), id(3), id(5), id(9)]);
+    table.remove(id(3));
+    assert_eq!(after(&table, Some(1)), [id(5), id(9)]);
+    assert_eq!(after(&table, Some(3)), [id(5), id(9)], "the cursor need not be there any more");
+    assert_eq!(after(&table, Some(9)), []);
+}
+
+#[test]
 fn new_roles_change_the_index_and_new_metadata_does_not() {
     let mut registry = Registry::new();
     register(&mut registry, connection(1, 1, &[1, 2]), 1);

@@ -189,7 +189,11 @@ pub fn topics_are_listed_in_sorted_pages<P: PubSubManager>(pubsub: &P) {
     }
     subscribe(pubsub, 2, "order:0003").expect("subscribed");
     let expected: Vec<_> = (0..TOPICS)
-        .map(|n| TopicInfo { topic: topic(&format!("order:{n:04}")), subscribers: if n == 3 { 2 } else { 1 } })
+        .map(|n| TopicInfo {
+            topic: topic(&format!("order:{n:04}")),
+            subscribers: if n == 3 { 2 } else { 1 },
+            history: None,
+        })
         .collect();
     let (mut all, mut after) = (Vec::new(), None);
     loop {

@@ -18,6 +18,7 @@ use crate::{
     topic::Topic,
 };
 
+mod node;
 mod revocations;
 mod users;
 
@@ -169,7 +170,7 @@ const HISTORY: Operation = Operation {
 
 /// Every operation.
 pub(super) fn all() -> impl Iterator<Item = &'static Operation> {
-    OPERATIONS.iter().chain(users::OPERATIONS).chain(revocations::OPERATIONS)
+    OPERATIONS.iter().chain(users::OPERATIONS).chain(revocations::OPERATIONS).chain(node::OPERATIONS)
 }
 
 /// The operations without those of the modules.
@@ -207,7 +208,8 @@ const OPERATIONS: &[Operation] = &[
         summary: "List the connections of this node",
         description: "In the order of their ids, which is the order in which they were made. With several filters, \
                       all of them must match. `next` of one page is `after` of the one that follows; a connection \
-                      that exists while all pages are read is on exactly one of them.",
+                      that exists while all pages are read is on exactly one of them. A request looks at no more than \
+                      10,000 connections, so that a page with a `next` may be short or empty.",
         query: Some(Components::fields::<ConnectionQuery>),
         response: json(Components::response::<ConnectionPage>),
         refusals: &[BadRequest],
@@ -265,7 +267,7 @@ const OPERATIONS: &[Operation] = &[
         id: "listTopics",
         tag: Tag::Topics,
         summary: "List the topics that have subscribers",
-        description: "In their order as text, with how many connections listen. `next` of one page is `after` of the \
+        description: "In their order as text, with how many connections listen and what is kept of each. `next` of one page is `after` of the \
                       one that follows.",
         query: Some(Components::fields::<TopicQuery>),
         response: json(Components::response::<TopicPage>),

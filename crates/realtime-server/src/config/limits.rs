@@ -70,7 +70,7 @@ pub struct LimitsConfig {
     pub queue_bytes: u64,
     /// Largest payload that is published, in bytes, by a backend or a client. Over it: `too_large`.
     pub max_publish_bytes: usize,
-    /// Most publications of this node that `POST /api/v1/explain` remembers, without their payloads, and most changes of
+    /// Most publications of this node that `POST /api/v1/explain` remembers and `GET /api/v1/topics/busiest` counts, without their payloads, and most changes of
     /// subscriptions; 0 for none.
     pub explained_publications: usize,
     /// Most traces (`POST /api/v1/trace`) at once; 0 for none. Over it: `limit_exceeded`.
@@ -79,6 +79,9 @@ pub struct LimitsConfig {
     pub trace_time: Span,
     /// Most events of a trace that wait for its reader. Over it, they are counted and not kept.
     pub trace_events: usize,
+    /// Most bytes of payloads that wait for the reader of a trace. Over it, events are counted and not kept; a larger
+    /// payload fits if no other waits.
+    pub trace_bytes: usize,
     /// Messages per second that a connection may publish in the long run. Over it: `rate_limited`. They count as commands
     /// too.
     pub publishes_per_second: u32,
@@ -133,6 +136,7 @@ impl Default for LimitsConfig {
             traces: settings.traces.max,
             trace_time: settings.traces.max_duration.into(),
             trace_events: settings.traces.events,
+            trace_bytes: settings.traces.bytes,
             publishes_per_second: client.publishes_per_second,
             publish_burst: client.publish_burst,
             user_publishes_per_second: client.user_publishes_per_second,
@@ -164,6 +168,7 @@ impl LimitsConfig {
             ("limits.queue_bytes", self.queue_bytes),
             ("limits.max_publish_bytes", count(self.max_publish_bytes)),
             ("limits.trace_events", count(self.trace_events)),
+            ("limits.trace_bytes", count(self.trace_bytes)),
             ("limits.publishes_per_second", self.publishes_per_second.into()),
             ("limits.publish_burst", self.publish_burst.into()),
             ("limits.user_publishes_per_second", self.user_publishes_per_second.into()),
@@ -233,6 +238,7 @@ impl LimitsConfig {
         self.traces = new.traces;
         self.trace_time = new.trace_time;
         self.trace_events = new.trace_events;
+        self.trace_bytes = new.trace_bytes;
         self.publishes_per_second = new.publishes_per_second;
         self.publish_burst = new.publish_burst;
         self.user_publishes_per_second = new.user_publishes_per_second;
@@ -268,6 +274,7 @@ impl LimitsConfig {
         settings.traces.max = self.traces;
         settings.traces.max_duration = self.trace_time.0;
         settings.traces.events = self.trace_events;
+        settings.traces.bytes = self.trace_bytes;
         settings.user_topics.per_user = self.user_topics;
         settings.user_topics.total = self.all_user_topics;
         settings.revocations.max = self.revocations;

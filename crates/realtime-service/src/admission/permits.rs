@@ -29,6 +29,11 @@ impl Permits {
         self.total.load(Ordering::Acquire)
     }
 
+    /// Number of users that hold one.
+    pub(crate) fn users(&self) -> usize {
+        self.users.len()
+    }
+
     /// Takes a permit unless `max` are held.
     pub(crate) fn take(self: &Arc<Self>, max: usize) -> Option<Permit> {
         let full = self.total.fetch_add(1, Ordering::AcqRel) >= max;
@@ -113,6 +118,10 @@ impl<K: Eq + Hash + Clone> Counts<K> {
             counts.remove(key);
         }
         room
+    }
+
+    fn len(&self) -> usize {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     fn leave(&self, key: &K) {

@@ -228,6 +228,7 @@ impl<S: Socket> Driver<S> {
             bytes += frame.wire().len();
         }
         self.node.metrics.writes.add(messages, bytes);
+        self.outbound.sent(messages);
         match self.socket.poll_send(context, batch) {
             Poll::Ready(Ok(())) => then,
             Poll::Ready(Err(_)) => Written::Not(SlowStep::End(End::Gone)),
@@ -236,7 +237,7 @@ impl<S: Socket> Driver<S> {
     }
 
     fn put_gaps_first(&self, gaps: Vec<Gap>, batch: &mut VecDeque<Frame>) {
-        gaps.iter().for_each(|gap| self.node.traces.gap(&self.connection, gap));
+        gaps.iter().for_each(|gap| self.node.gap(&self.connection, gap));
         for gap in gaps.into_iter().rev() {
             batch.push_front(self.node.control.encode(&Control::Gap(gap)));
         }
@@ -251,7 +252,7 @@ impl<S: Socket> Driver<S> {
         let Page { dropped, gap, frames, replies, .. } = page;
         self.put_gaps_first(dropped, batch);
         if let Some(gap) = gap {
-            self.node.traces.gap(&self.connection, &gap);
+            self.node.gap(&self.connection, &gap);
             batch.push_back(self.node.control.encode(&Control::Gap(gap)));
         }
         if self.node.traces.is_active() {
@@ -301,7 +302,11 @@ impl<S: Socket> Driver<S> {
         // Not kept: an idle connection should not hold room for what commands need.
         let mut effects = Vec::new();
         while let Some(input) = next.take() {
-            self.session.handle(self.node.clock.monotonic(), input, &mut effects);
+            let now = self.node.clock.monotonic();
+            if matches!(input, Input::Text(_) | Input::Hooked(_) | Input::Binary | Input::Alive) {
+                self.outbound.received(now);
+            }
+            self.session.handle(now, input, &mut effects);
             for effect in effects.drain(..) {
                 match effect {
                     Effect::Send(control) => {

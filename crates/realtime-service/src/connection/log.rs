@@ -1,7 +1,7 @@
 //! The log lines of a connection: one when it begins, one when it ends.
 //!
 //! Both name the connection's id, so that an operator finds the address of a connection that has ended. The address is
-//! in the first line alone: keeping it would cost every idle connection memory.
+//! in the first line alone.
 
 use std::net::IpAddr;
 

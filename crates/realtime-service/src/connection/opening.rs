@@ -35,8 +35,8 @@ pub(super) struct Opened {
 /// Records and registers a connection that was admitted.
 pub(super) fn open(node: &Node, id: ConnectionId, admission: Admission) -> Result<Opened, Refusal> {
     let Admission { claims, client, ping, subscriptions, ticket, address, permit } = admission;
-    let outbound = Arc::new(Outbound::new(id, client.clone(), node.queues.load_full()));
     let (now, wall) = (node.clock.monotonic(), node.clock.now());
+    let outbound = Arc::new(Outbound::new(id, client.clone(), address, now, node.queues.load_full()));
     let connection = Arc::new(record(id, &claims, client, wall));
     let ticket = resuming::ticket(node, &connection, ticket.as_deref());
     let hold = ticket.map(|ticket| resuming::hold(node, ticket, now));

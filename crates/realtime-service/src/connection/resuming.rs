@@ -161,7 +161,7 @@ async fn join(
 }
 
 fn send_gap(node: &Node, connection: &Connection, outbound: &Outbound, gap: Gap) {
-    node.traces.gap(connection, &gap);
+    node.gap(connection, &gap);
     notify(node, outbound, &Control::Gap(gap));
 }
 

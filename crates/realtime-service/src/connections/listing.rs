@@ -1,37 +1,52 @@
 //! Lists of connections, in pages.
 
-use std::sync::Arc;
-
 use realtime_ports::Selection;
 use realtime_schema::{
-    Connection, ConnectionId, ConnectionPage, ConnectionQuery, Subscriber, SubscriberPage, SubscriberQuery, Topic,
+    ConnectionId, ConnectionPage, ConnectionQuery, ConnectionSummary, Subscriber, SubscriberPage, SubscriberQuery,
+    Topic,
 };
 
 use super::Connections;
 
-/// Connections that are looked at in one step at least, when a filter has no index of its own.
-const MIN_STEP: usize = 1_000;
+/// Connections that one request looks at, at most.
+const MAX_LOOKS: usize = 10_000;
+/// Connections that are looked at in one step.
+const STEP: usize = 1_000;
+
+/// The list that a page is chosen from.
+enum Source<'a> {
+    Users(Selection),
+    Subscribers(&'a Topic),
+}
 
 impl Connections {
     /// One page of the connections that match all filters of `query`.
     pub(crate) fn list(&self, query: &ConnectionQuery) -> ConnectionPage {
         let limit = usize::from(query.limit);
-        // One more than the limit shows whether there is a next page.
-        let step = if is_indexed(query) { limit + 1 } else { MIN_STEP.max(limit + 1) };
-        let (mut connections, mut after) = (Vec::new(), query.after);
+        let source = self.source(query);
+        let (mut connections, mut after, mut looked) = (Vec::new(), query.after, 0);
         loop {
-            let candidates = self.candidates(query, after, step);
+            // One more than the limit shows whether there is a next page.
+            let step = if is_whole(query, &source) { limit + 1 } else { STEP.max(limit + 1) };
+            let candidates = match &source {
+                Source::Users(selection) => self.registry.page(selection, after, step),
+                Source::Subscribers(topic) => self.subscriptions.subscribers(topic, after, step),
+            };
             let is_last = candidates.len() < step;
-            after = candidates.last().copied();
-            for connection in candidates.into_iter().filter_map(|id| self.matching(id, query)) {
+            looked += candidates.len();
+            after = candidates.last().copied().or(after);
+            for found in candidates.into_iter().filter_map(|id| self.matching(id, query)) {
                 if connections.len() == limit {
-                    let next = connections.last().map(|last: &Connection| last.id);
+                    let next = connections.last().map(|last: &ConnectionSummary| last.connection.id);
                     return ConnectionPage { connections, next };
                 }
-                connections.push((*connection).clone());
+                connections.push(found);
             }
             if is_last {
                 return ConnectionPage { connections, next: None };
+            }
+            if looked >= MAX_LOOKS {
+                return ConnectionPage { connections, next: after };
             }
         }
     }
@@ -51,32 +66,48 @@ impl Connections {
         SubscriberPage { subscribers: ids.into_iter().filter_map(subscriber).collect(), next }
     }
 
-    /// Connections that match the filter whose index is likely the smallest, in the order of their ids.
-    fn candidates(&self, query: &ConnectionQuery, after: Option<ConnectionId>, limit: usize) -> Vec<ConnectionId> {
-        let selection = match query {
-            ConnectionQuery { user: Some(user), .. } => Selection::User(user.clone()),
-            ConnectionQuery { topic: Some(topic), .. } => return self.subscriptions.subscribers(topic, after, limit),
-            ConnectionQuery { role: Some(role), .. } => Selection::Role(role.clone()),
-            _ => Selection::All,
-        };
-        self.registry.page(&selection, after, limit)
+    /// The index that is likely the smallest. A large one is no better than the list of all, which is in order: of an
+    /// index a page looks at every entry.
+    fn source<'a>(&self, query: &'a ConnectionQuery) -> Source<'a> {
+        if let Some(user) = &query.user {
+            return Source::Users(Selection::User(user.clone()));
+        }
+        if let Some(topic) = &query.topic
+            && self.subscriptions.subscriber_count(topic) <= MAX_LOOKS
+        {
+            return Source::Subscribers(topic);
+        }
+        match query.role.clone().map(Selection::Role) {
+            Some(role) if self.registry.count_of(&role) <= MAX_LOOKS => Source::Users(role),
+            _ => Source::Users(Selection::All),
+        }
     }
 
-    /// A connection, if it matches the filters that [`Self::candidates`] has not applied.
-    fn matching(&self, id: ConnectionId, query: &ConnectionQuery) -> Option<Arc<Connection>> {
-        let ConnectionQuery { user, role, topic, .. } = query;
-        let (connection, _) = self.registry.get(id)?;
-        let has_role = role.as_ref().is_none_or(|role| connection.roles.contains(role));
-        let is_subscribed = || match topic {
-            Some(topic) if user.is_some() => self.subscriptions.has(id, topic),
-            _ => true,
-        };
-        (has_role && is_subscribed()).then_some(connection)
+    /// A connection, if it matches every filter.
+    fn matching(&self, id: ConnectionId, query: &ConnectionQuery) -> Option<ConnectionSummary> {
+        let (connection, socket) = self.registry.get(id)?;
+        let matches = query.user.as_ref().is_none_or(|user| connection.user == *user)
+            && query.role.as_ref().is_none_or(|role| connection.roles.contains(role))
+            && query.client.as_ref().is_none_or(|client| connection.client.as_ref() == Some(client))
+            && query.topic.as_ref().is_none_or(|topic| self.subscriptions.has(id, topic))
+            && query.address.is_none_or(|address| {
+                let known = socket.activity().address.map(|known| known.to_canonical());
+                known == Some(address.to_canonical())
+            });
+        matches.then(|| ConnectionSummary {
+            activity: self.activity(socket.as_ref(), self.subscriptions.of(id).len()),
+            connection: (*connection).clone(),
+        })
     }
 }
 
-/// Whether one index holds exactly the connections that match.
-fn is_indexed(query: &ConnectionQuery) -> bool {
-    let filters = [query.user.is_some(), query.role.is_some(), query.topic.is_some()];
-    filters.into_iter().filter(|is_set| *is_set).count() <= 1
+/// Whether every connection of `source` matches.
+fn is_whole(query: &ConnectionQuery, source: &Source<'_>) -> bool {
+    let ConnectionQuery { user, role, topic, address, client, .. } = query;
+    let filters = [user.is_some(), role.is_some(), topic.is_some(), address.is_some(), client.is_some()];
+    let count = filters.into_iter().filter(|is_set| *is_set).count();
+    match source {
+        Source::Users(Selection::All) => count == 0,
+        _ => count == 1,
+    }
 }

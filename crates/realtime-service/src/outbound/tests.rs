@@ -16,7 +16,13 @@ use super::*;
 fn outbound(messages: usize) -> Arc<Outbound> {
     let limits = QueueLimits { messages, bytes: 1 << 20 };
     let shared = Arc::new(OutboundShared { limits, metrics: Arc::default() });
-    Arc::new(Outbound::new("019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id"), None, shared))
+    Arc::new(Outbound::new(
+        "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id"),
+        None,
+        None,
+        Duration::ZERO,
+        shared,
+    ))
 }
 
 fn frame() -> Frame {
@@ -138,7 +144,7 @@ fn it_keeps_every_promise_of_the_port() {
     connection_conformance(|spec| {
         let limits = QueueLimits { messages: spec.capacity, bytes: 1 << 20 };
         let shared = Arc::new(OutboundShared { limits, metrics: Arc::default() });
-        let socket = Arc::new(Outbound::new(spec.id, spec.client, shared));
+        let socket = Arc::new(Outbound::new(spec.id, spec.client, None, Duration::ZERO, shared));
         let (reader, closer) = (socket.clone(), socket.clone());
         let read = RefCell::new(Vec::new());
         let texts = move || {

@@ -37,7 +37,7 @@ impl QueueChange for CatchUp {
 fn catching_up() -> Arc<Outbound> {
     let shared = OutboundShared { limits: QueueLimits { messages: 10, bytes: 1 << 20 }, metrics: Arc::default() };
     let id = "019ab1c2-7b1e-7c3a-9d54-3f2a1b0c9d8e".parse().expect("an id");
-    let outbound = Arc::new(Outbound::new(id, None, Arc::new(shared)));
+    let outbound = Arc::new(Outbound::new(id, None, None, std::time::Duration::ZERO, Arc::new(shared)));
     outbound.change_queue(&mut CatchUp);
     outbound
 }

@@ -1,6 +1,7 @@
 //! What the parts of a node report, and which traces it is for. While nothing is traced each report is one look at a
 //! counter.
 
+use realtime_core::topic::covers;
 use realtime_schema::{
     CloseCode, Connection, ConnectionId, ErrorReply, Gap, Origin, Receipt, Route, Stream, Subscription, Topic,
     TraceEvent, TraceEventKind, UnsubscribedReason,
@@ -8,14 +9,17 @@ use realtime_schema::{
 use tokio::time::Instant;
 
 use super::{Target, Traces, Watch};
-use crate::recent::Note;
+use crate::recent::{Note, TracedMessage};
 
 impl Traces {
     /// A message was published by this node, and is in the queues of its recipients. It is looked at once, however many
     /// they are.
-    pub(crate) fn published(&self, note: &Note, receipt: &Receipt) {
-        let Note { to, except_client, kind, .. } = note;
+    pub(crate) fn published(&self, note: &Note, message: &TracedMessage, receipt: &Receipt) {
+        let Note { to, except_client, .. } = note;
         self.each(|watch| {
+            if watch.kind.as_ref().is_some_and(|wanted| *wanted != message.kind) {
+                return None;
+            }
             let connections = match &watch.target {
                 Target::Topic(topic) => {
                     let is_named = |route: &Route| matches!(route, Route::Topic(named) if named == topic);
@@ -24,11 +28,19 @@ impl Traces {
                     }
                     None
                 }
+                Target::Streams(patterns) => {
+                    let is_covered = |route: &Route| patterns.iter().any(|pattern| covers(pattern, route));
+                    if !to.routes().iter().any(is_covered) {
+                        return None;
+                    }
+                    None
+                }
                 Target::User(user) => Some(watch.with_view(|view| view.recipients(user, to, except_client.as_ref()))?),
             };
             Some(TraceEvent {
                 message: Some(receipt.id),
-                kind: kind.clone(),
+                kind: Some(message.kind.clone()),
+                payload: watch.payloads.then(|| message.payload.clone()),
                 to: Some(to.clone()),
                 except_client: except_client.clone(),
                 delivered: Some(receipt.delivered),

@@ -10,7 +10,7 @@ use super::{
     watch::{Queued, Watch},
 };
 
-/// What happens to a user or on a topic: made by [`Service::trace`](crate::Service::trace). Dropping it ends the trace.
+/// What happens to a user, on a topic or in streams: made by [`Service::trace`](crate::Service::trace). Dropping it ends the trace.
 #[derive(Debug)]
 pub struct Trace {
     traces: Arc<Traces>,
@@ -48,6 +48,7 @@ impl Trace {
     }
 
     fn take(&mut self, Queued { skipped, event }: Queued) {
+        self.watch.taken(&event);
         self.skip(skipped);
         self.ready.push_back(event);
     }

@@ -66,9 +66,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
         path: "/api/v1/trace",
         id: "trace",
         tag: Tag::Explaining,
-        summary: "Show what happens to a user or on a topic, while it happens",
-        description: "One JSON object a line (NDJSON), each as it happens on this node: messages without their payloads, \
-                      connections, subscriptions and gaps. Ends by itself, after `seconds` or when the server stops; the \
+        summary: "Show what happens to a user, on a topic or in streams, while it happens",
+        description: "One JSON object a line (NDJSON), each as it happens on this node: messages, with their payloads if \
+                      `payloads` is true, connections, subscriptions and gaps. Ends by itself, after `seconds` or when the server stops; the \
                       last line says why. `limit_exceeded` if `limits.traces` are running.",
         body: required(Components::request::<TraceRequest>),
         response: Response { media: &["application/x-ndjson"], schema: Components::response::<TraceEvent> },

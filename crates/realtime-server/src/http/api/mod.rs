@@ -7,6 +7,7 @@ mod history;
 mod presence;
 mod publish;
 mod revocations;
+mod stats;
 mod topics;
 mod trace;
 mod user_topics;
@@ -37,7 +38,9 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
         .route("/trace", post(trace::trace))
         .route("/revocations", get(revocations::list).post(revocations::revoke))
         .route("/revocations/{id}", delete(revocations::remove))
+        .route("/stats", get(stats::stats))
         .route("/topics", get(topics::topics))
+        .route("/topics/busiest", get(topics::busiest))
         .route("/topics/{topic}/history", get(history::of_topic))
         .route("/users/{id}/history", get(history::of_user))
         .route("/roles/{role}/history", get(history::of_role))

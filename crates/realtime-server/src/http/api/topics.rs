@@ -1,9 +1,9 @@
-//! Topics, with how many subscribers they have and which.
+//! Topics, with how many subscribers they have and which, and the busiest.
 
 use std::sync::Arc;
 
 use axum::{Json, extract::State};
-use realtime_schema::{SubscriberPage, SubscriberQuery, Topic, TopicPage, TopicQuery};
+use realtime_schema::{BusiestQuery, BusiestTopics, SubscriberPage, SubscriberQuery, Topic, TopicPage, TopicQuery};
 
 use super::blocking::blocking;
 use crate::http::{
@@ -23,6 +23,13 @@ pub(super) async fn topics(
     topics.truncate(limit);
     let next = topics.last().filter(|_| more).map(|last| last.topic.clone());
     Ok(Json(TopicPage { topics, next }))
+}
+
+pub(super) async fn busiest(
+    State(app): State<Arc<App>>,
+    QueryParams(query): QueryParams<BusiestQuery>,
+) -> ApiResult<BusiestTopics> {
+    blocking(move || app.service.busiest_topics(query.limit.into())).await.map(Json)
 }
 
 pub(super) async fn subscribers(

@@ -1,4 +1,4 @@
-//! What happens to a user or on a topic: a line of JSON for each event, as it happens.
+//! What happens to a user, on a topic or in streams: a line of JSON for each event, as it happens.
 
 use std::{convert::Infallible, sync::Arc, time::Duration};
 

@@ -14,6 +14,17 @@ use prometheus_client::{
 /// The unit of the times in `/proc/self/stat`: `USER_HZ`, which is 100 on every architecture that Rust supports.
 const TICKS_PER_SECOND: f64 = 100.0;
 
+/// What the process uses, where the system tells it.
+pub(crate) struct Usage {
+    pub(crate) memory_bytes: Option<u64>,
+    pub(crate) cpu_seconds: Option<f64>,
+}
+
+/// Reads the usage now.
+pub(super) fn usage() -> Usage {
+    Usage { memory_bytes: resident_bytes(), cpu_seconds: cpu_seconds() }
+}
+
 /// Reads the figures when they are asked for.
 #[derive(Debug)]
 pub(super) struct Process {
@@ -33,7 +44,7 @@ impl Collector for Process {
             ("process_start_time_seconds", "When the process started, in seconds since 1970.", {
                 Some(self.started.as_secs_f64())
             }),
-            ("process_resident_memory_bytes", "Resident memory, in bytes.", resident_bytes()),
+            ("process_resident_memory_bytes", "Resident memory, in bytes.", resident_bytes().map(float)),
             ("process_open_fds", "Open file descriptors.", open_descriptors()),
             ("process_max_fds", "Maximum number of open file descriptors.", max_descriptors()),
         ];
@@ -53,12 +64,16 @@ impl Collector for Process {
 }
 
 /// proc_pid_status(5), `VmRSS`.
-#[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]
-fn resident_bytes() -> Option<f64> {
+fn resident_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let kib: u64 =
         status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?.trim().strip_suffix(" kB")?.parse().ok()?;
-    Some((kib * 1024) as f64)
+    Some(kib * 1024)
+}
+
+#[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]
+fn float(value: u64) -> f64 {
+    value as f64
 }
 
 /// proc_pid_stat(5), fields 14 and 15. The name in field 2 may contain anything but ends with the last bracket.
@@ -70,12 +85,11 @@ fn cpu_seconds() -> Option<f64> {
 }
 
 /// The size of the folder is the number of its entries since Linux 6.2; before, they are counted.
-#[allow(clippy::cast_precision_loss, reason = "a gauge is a float")]
 fn open_descriptors() -> Option<f64> {
     let folder = "/proc/self/fd";
     match fs::metadata(folder).ok()?.len() {
-        0 => Some(fs::read_dir(folder).ok()?.count() as f64),
-        count => Some(count as f64),
+        0 => Some(float(fs::read_dir(folder).ok()?.count() as u64)),
+        count => Some(float(count)),
     }
 }
 
@@ -92,7 +106,7 @@ mod tests {
 
     #[test]
     fn linux_gives_every_figure() {
-        assert!(resident_bytes().is_some_and(|bytes| bytes > 100_000.0));
+        assert!(resident_bytes().is_some_and(|bytes| bytes > 100_000));
         assert!(cpu_seconds().is_some_and(|seconds| seconds >= 0.0));
         let (open, max) = (open_descriptors().expect("a count"), max_descriptors().expect("a limit"));
         assert!(open >= 3.0 && open <= max, "{open} of {max}");

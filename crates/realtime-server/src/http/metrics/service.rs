@@ -2,7 +2,7 @@
 
 use std::{
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
@@ -16,12 +16,18 @@ use realtime_service::Service;
 
 use crate::config::Config;
 
-/// How long the sum over all queues is used before it is computed again.
+/// How long the sum over all queues is used before `/metrics` computes it again.
 const QUEUES_FRESH_FOR: Duration = Duration::from_secs(1);
 
+/// The same for `/api/v1/stats`, which a page reads each second.
+const QUEUES_OF_LATE: Duration = Duration::from_secs(10);
+
 /// Reads the figures when they are asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Figures(Arc<Inner>);
+
 #[derive(Debug)]
-pub(super) struct Figures {
+struct Inner {
     service: Service,
     http_slots: Slots,
     /// Limits that are not the service's own.
@@ -34,17 +40,22 @@ impl Figures {
     pub(super) fn new(service: Service, http_slots: Slots, config: &Config) -> Self {
         let server_limits =
             [("http_sockets", config.limits.http_sockets), ("api_max_body_bytes", config.api.max_body_bytes)];
-        Self { service, http_slots, server_limits, queued: Mutex::default() }
+        Self(Arc::new(Inner { service, http_slots, server_limits, queued: Mutex::default() }))
+    }
+
+    /// The bytes that wait in the queues of all connections, at most 10 seconds ago.
+    pub(super) fn queued_bytes_of_late(&self) -> u64 {
+        self.queued_bytes(QUEUES_OF_LATE)
     }
 
     /// The bytes that wait in the queues of all connections. Looking at all of them costs about a tenth of a
-    /// microsecond each, so it is done at most once a second however often the metrics are read.
-    fn queued_bytes(&self) -> u64 {
-        let mut queued = self.queued.lock().unwrap_or_else(PoisonError::into_inner);
+    /// microsecond each, so it is done once in `fresh_for` however often it is read.
+    fn queued_bytes(&self, fresh_for: Duration) -> u64 {
+        let mut queued = self.0.queued.lock().unwrap_or_else(PoisonError::into_inner);
         match *queued {
-            Some((at, bytes)) if at.elapsed() < QUEUES_FRESH_FOR => bytes,
+            Some((at, bytes)) if at.elapsed() < fresh_for => bytes,
             _ => {
-                let bytes = self.service.queued_bytes();
+                let bytes = self.0.service.queued_bytes();
                 *queued = Some((Instant::now(), bytes));
                 bytes
             }
@@ -52,8 +63,8 @@ impl Figures {
     }
 
     /// The limits, by the name of their setting after `limits.`.
-    fn limits(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
-        let settings = self.service.settings();
+    pub(super) fn limits(&self) -> impl Iterator<Item = (&'static str, u64)> + '_ {
+        let settings = self.0.service.settings();
         let (admission, client) = (&settings.admission, &settings.limits);
         let counts = [
             ("connections", admission.connections),
@@ -61,7 +72,7 @@ impl Figures {
             ("connections_per_address", admission.connections_per_address),
             ("revocations", settings.revocations.max),
         ];
-        let counts = counts.into_iter().chain(self.server_limits).map(|(name, limit)| (name, limit as u64));
+        let counts = counts.into_iter().chain(self.0.server_limits).map(|(name, limit)| (name, limit as u64));
         let of_a_client = [
             ("subscriptions", u64::from(client.subscriptions)),
             ("queue_messages", u64::from(client.queue_messages)),
@@ -73,29 +84,31 @@ impl Figures {
 
 impl Collector for Figures {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
-        let m = self.service.metrics();
+        let Inner { service, http_slots, .. } = &*self.0;
+        let m = service.metrics();
         let gauges = [
             ("connections", "Connections now.", m.connections),
+            ("users", "Users with at least one connection now.", m.users),
             ("topics", "Topics with at least one subscriber now.", m.topics),
             ("subscriptions", "Subscriptions now.", m.subscriptions),
             (
                 "http_sockets",
                 "Sockets that speak HTTP now, without those of WebSockets; their limit is limits.http_sockets.",
-                self.http_slots.in_use() as u64,
+                http_slots.in_use() as u64,
             ),
             ("presence_topics", "Topics with at least one present user, where presence is kept.", m.presence_topics),
             ("presence_users", "Pairs of a topic and a user who is present on it.", m.presence_users),
             ("history_streams", "Streams with a history, or with the position of one.", m.history_streams),
             ("history_bytes", "Bytes of all histories; their limit is history.total_bytes.", m.history_bytes),
             ("revocations", "Revocations of users and tokens that have not ended.", m.revocations),
-            ("queued_bytes", "Bytes that wait in the queues of all connections.", self.queued_bytes()),
-            ("draining", "1 while this node is draining, else 0.", self.service.is_draining().into()),
+            ("queued_bytes", "Bytes that wait in the queues of all connections.", self.queued_bytes(QUEUES_FRESH_FOR)),
+            ("draining", "1 while this node is draining, else 0.", service.is_draining().into()),
         ];
-        let store = self.service.store_usage().map(|usage| {
+        let store = service.store_usage().map(|usage| {
             [
                 ("store_file_bytes", "Bytes of the files of the durable store.", usage.file_bytes),
                 ("store_live_bytes", "Bytes of what the durable store must keep.", usage.live_bytes),
-                ("store_failing", "1 while nothing can be stored, else 0.", (!self.service.can_store()).into()),
+                ("store_failing", "1 while nothing can be stored, else 0.", (!service.can_store()).into()),
             ]
         });
         for (name, help, value) in gauges.into_iter().chain(store.into_iter().flatten()) {
@@ -118,6 +131,7 @@ impl Collector for Figures {
                 "Messages dropped from a slow reader's queue: reported by a gap, or superseded by a later one.",
                 m.dropped_total,
             ),
+            ("gaps", "Gaps that clients were sent.", m.gaps_total),
             ("closed_slow", "Connections closed because they read too slowly.", m.closed_slow_total),
             ("commands", "Text messages that clients sent.", m.commands_total),
             ("command_errors", "Commands answered by an error.", m.errors_total),

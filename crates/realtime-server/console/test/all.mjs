@@ -1,0 +1,3 @@
+import "./json.mjs";
+import "./text.mjs";
+import "./figures.mjs";
