@@ -3,11 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Realtime, RealtimeError } from "../src/index.js";
 import { addressOf, matches } from "../src/listeners.js";
-import { backoff } from "../src/machine/closing.js";
-import { begin } from "../src/machine/context.js";
-import { initial } from "../src/machine/step.js";
 import { connected, FakeSocket, turns } from "./fake-socket.js";
-import { Device } from "./scenario/device.js";
 
 test("a pattern matches part by part", () => {
   const names = ["order:*", "order:1", "order:**", "**", "*:1", "@user", "@role:*", "@", "order:1:items"];
@@ -164,41 +160,4 @@ test("a page without TLS, where crypto.randomUUID is missing, has a random name 
   } finally {
     Object.defineProperty(crypto, "randomUUID", { value: randomUUID, configurable: true });
   }
-});
-
-test("S32: a thousand starts and ten thousand subscriptions leave nothing behind", async () => {
-  const device = new Device();
-  const uninstall = device.install();
-  try {
-    const { rt, socket, clock } = await connected();
-    for (let i = 0; i < 10_000; i++) {
-      rt.subscribe(`topic:${i}`).unsubscribe();
-      if (i % 10 === 0) { socket.ack({}); await clock.advanceTo(clock.now() + 1_000, async () => socket.ack({})); }
-    }
-    for (let i = 0; i < 5; i++) { socket.ack({}); await clock.advanceTo(clock.now() + 1_000, async () => socket.ack({})); }
-    const session = rt.session();
-    assert.deepEqual(session.positions, {});
-    rt.stop();
-    const state = Object.values(rt as object);
-    assert.deepEqual(state, [], "nothing but private fields");
-    for (let i = 0; i < 1_000; i++) { rt.start(); if (i % 100 === 0) await turns(); rt.stop(); }
-    await turns();
-    await clock.advanceTo(clock.now() + 10_000, turns);
-    assert.deepEqual([clock.pending, device.listeners.length], [0, 0]);
-  } finally {
-    uninstall();
-  }
-});
-
-test("S10: the first wait is uniform over its range", () => {
-  const state = initial({ client: "a", nextId: 1, maxOffline: 1, maxOfflineBytes: 1 });
-  state.welcome.spread_ms = 5_000;
-  const deciles = Array.from({ length: 10 }, () => 0);
-  for (let i = 0; i < 1_000; i++) {
-    begin(state, 0, (i * 0.618033988749895) % 1);
-    const wait = backoff();
-    assert.ok(wait >= 250 && wait <= 5_250);
-    deciles[Math.min(9, Math.floor((wait - 250) / 500))]! += 1;
-  }
-  assert.ok(deciles.every((count) => count >= 95 && count <= 105), deciles.join(" "));
 });
