@@ -40,6 +40,7 @@ pub mod epoch;
 pub mod expiry;
 pub mod explain;
 pub mod fingerprint;
+mod id_order;
 pub mod identified;
 pub mod interest;
 pub mod limits;

@@ -1,16 +1,13 @@
 //! Tables of connections. [`Registry`] is complete, for one thread; its parts, [`ConnectionTable`] and a
 //! [`ListenerIndex`] for users and one for roles, can be kept behind separate locks by a caller that needs many threads.
 
-use std::{
-    collections::BTreeSet,
-    ops::Bound::{Excluded, Unbounded},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use realtime_schema::{Connection, ConnectionId, Role, UserId};
 
 use crate::{
     connection::{ConnectionUpdate, updated},
+    id_order::IdOrder,
     identified::{IdTable, Identified},
     listeners::ListenerIndex,
 };
@@ -35,27 +32,30 @@ impl<L> Identified for Registered<L> {
 pub struct ConnectionTable<L> {
     table: IdTable<Registered<L>>,
     /// The same ids in their order, so that a page of them costs what it shows, however many there are.
-    order: BTreeSet<ConnectionId>,
+    order: IdOrder,
 }
 
 impl<L> ConnectionTable<L> {
     /// An empty table, which allocates nothing.
     pub fn new() -> Self {
-        Self { table: IdTable::new(), order: BTreeSet::new() }
+        Self { table: IdTable::new(), order: IdOrder::default() }
     }
 
     /// Adds a connection; returns false and changes nothing if its id is there already.
     pub fn insert(&mut self, record: Arc<Connection>, listener: L) -> bool {
         let id = record.id;
         let is_new = self.table.insert(Registered { record, listener });
-        self.order.insert(id);
+        if is_new {
+            self.order.insert(id);
+        }
         is_new
     }
 
     /// Removes a connection and returns it.
     pub fn remove(&mut self, id: ConnectionId) -> Option<Registered<L>> {
-        self.order.remove(&id);
-        self.table.remove(id)
+        let gone = self.table.remove(id)?;
+        self.order.remove(id);
+        Some(gone)
     }
 
     /// A connection.
@@ -78,7 +78,7 @@ impl<L> ConnectionTable<L> {
 
     /// The ids from the first one after `after`, in their order.
     pub fn ids_after(&self, after: Option<ConnectionId>) -> impl Iterator<Item = ConnectionId> {
-        self.order.range((after.map_or(Unbounded, Excluded), Unbounded)).copied()
+        self.order.after(after)
     }
 
     /// Number of connections.

@@ -28,8 +28,10 @@ pub trait WebSocketConnection: Send + Sync {
         0
     }
 
-    /// What it does now, for lists. The default knows [`Self::queued_bytes`] alone.
-    fn activity(&self) -> SocketActivity {
+    /// What it does now, for lists: at `now` on [the monotonic clock](crate::Clock::monotonic). The default knows
+    /// [`Self::queued_bytes`] alone.
+    fn activity(&self, now: Duration) -> SocketActivity {
+        let _ = now;
         SocketActivity { queued_bytes: self.queued_bytes(), ..SocketActivity::default() }
     }
 
@@ -57,14 +59,14 @@ pub trait WebSocketConnection: Send + Sync {
 pub struct SocketActivity {
     /// The address of the client, if it is known.
     pub address: Option<IpAddr>,
-    /// When its client last sent anything, on [the monotonic clock](crate::Clock::monotonic).
-    pub last_received: Option<Duration>,
+    /// Time since its client last sent anything.
+    pub silent_for: Option<Duration>,
     /// Number of messages that wait to be written.
     pub queued_messages: usize,
     /// Number of bytes that wait to be written.
     pub queued_bytes: usize,
-    /// Number of frames that were written, control frames included.
-    pub sent_frames: u64,
+    /// Number of frames that were written, control frames included: 4,294,967,295 if there were more.
+    pub sent_frames: u32,
 }
 
 /// A function called with each socket of a selection: usually a closure.

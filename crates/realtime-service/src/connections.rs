@@ -105,9 +105,9 @@ impl Connections {
 
     /// What a connection does now.
     fn activity(&self, socket: &dyn WebSocketConnection, subscriptions: usize) -> ConnectionActivity {
-        let SocketActivity { address, last_received, queued_messages, queued_bytes, sent_frames } = socket.activity();
-        let last_activity = last_received.map(|at| {
-            let ago = self.clock.monotonic().saturating_sub(at);
+        let SocketActivity { address, silent_for, queued_messages, queued_bytes, sent_frames } =
+            socket.activity(self.clock.monotonic());
+        let last_activity = silent_for.map(|ago| {
             Timestamp::from_millis(self.clock.now().as_millis() - i64::try_from(ago.as_millis()).unwrap_or(0))
         });
         ConnectionActivity {
@@ -115,7 +115,7 @@ impl Connections {
             last_activity,
             queued_messages: queued_messages as u64,
             queued_bytes: queued_bytes as u64,
-            sent_frames,
+            sent_frames: sent_frames.into(),
             subscription_count: subscriptions as u64,
         }
     }

@@ -5,10 +5,7 @@ use std::{
     future::poll_fn,
     mem,
     net::IpAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, atomic::AtomicU32},
     task::{Poll, Wake, Waker},
     time::Duration,
 };
@@ -22,6 +19,10 @@ use realtime_schema::{ClientId, CloseCode, Closing, ConnectionId, Gap, Route, To
 
 use crate::metrics::{Metrics, add};
 
+mod activity;
+
+use activity::{Address, millis};
+
 /// What all queues of a node have in common.
 #[derive(Debug)]
 pub(crate) struct OutboundShared {
@@ -30,16 +31,20 @@ pub(crate) struct OutboundShared {
 }
 
 /// The queue of one connection, with a bound and a verdict.
+///
+/// In this order, so that what a delivery touches lies side by side.
+#[repr(C)]
 pub(crate) struct Outbound {
+    shared: Arc<OutboundShared>,
+    /// Frames that the connection's task has written. It alone writes here.
+    sent_frames: AtomicU32,
+    /// When the client last sent anything, in milliseconds on the service's clock. They wrap after 49 days, and a client
+    /// is never silent for that long.
+    received_ms: AtomicU32,
+    state: Mutex<State>,
     id: ConnectionId,
     client: Option<ClientId>,
-    address: Option<IpAddr>,
-    shared: Arc<OutboundShared>,
-    state: Mutex<State>,
-    /// When the client last sent anything, in milliseconds on the service's clock.
-    received_ms: AtomicU64,
-    /// Frames that the connection's task has written. It alone writes here.
-    sent_frames: AtomicU64,
+    address: Address,
 }
 
 #[derive(Default)]
@@ -57,6 +62,8 @@ struct State {
     full: bool,
     turn: Turn,
     phase: Phase,
+    /// While the phase is [`Phase::Closing`].
+    closing: Option<Box<Closing>>,
 }
 
 /// Whether the task may read a page of a history.
@@ -71,12 +78,12 @@ enum Turn {
     Allowed,
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
 enum Phase {
     #[default]
     Open,
     /// To be closed, once what waits was written.
-    Closing(Box<Closing>),
+    Closing,
     Closed,
 }
 
@@ -116,18 +123,8 @@ impl Outbound {
         now: Duration,
         shared: Arc<OutboundShared>,
     ) -> Self {
-        let received_ms = AtomicU64::new(millis(now));
-        Self { id, client, address, shared, state: Mutex::default(), received_ms, sent_frames: AtomicU64::new(0) }
-    }
-
-    /// The client has sent something.
-    pub(crate) fn received(&self, now: Duration) {
-        self.received_ms.store(millis(now), Relaxed);
-    }
-
-    /// The connection's task has written frames: for that task alone.
-    pub(crate) fn sent(&self, frames: usize) {
-        self.sent_frames.store(self.sent_frames.load(Relaxed) + frames as u64, Relaxed);
+        let (address, received_ms) = (address.into(), AtomicU32::new(millis(now)));
+        Self { id, client, address, shared, state: Mutex::default(), received_ms, sent_frames: AtomicU32::new(0) }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -141,8 +138,8 @@ impl Outbound {
         state.set_waker(task);
         (state.awake, state.blocked) = (false, false);
         let mut listen = mem::take(&mut state.listen);
-        let closing = matches!(state.phase, Phase::Closing(_));
-        let open = matches!(state.phase, Phase::Open);
+        let closing = state.phase == Phase::Closing;
+        let open = state.phase == Phase::Open;
         let next = if open && state.turn != Turn::Waiting && state.queue.has_open() {
             match mem::take(&mut state.turn) {
                 Turn::Allowed => state.queue.next_open().map(Next::Page),
@@ -153,7 +150,8 @@ impl Outbound {
             }
         } else if !state.queue.is_empty() {
             Some(Next::Batch { gaps: state.queue.take(batch), last: closing })
-        } else if closing && let Phase::Closing(closing) = mem::replace(&mut state.phase, Phase::Closed) {
+        } else if closing && let Some(closing) = state.closing.take() {
+            state.phase = Phase::Closed;
             Some(Next::Close(closing))
         } else {
             None
@@ -201,7 +199,7 @@ impl Outbound {
                     state.set_waker(context.waker());
                     Poll::Pending
                 }
-                Phase::Closing(_) | Phase::Closed => Poll::Ready(()),
+                Phase::Closing | Phase::Closed => Poll::Ready(()),
             }
         })
         .await;
@@ -212,7 +210,7 @@ impl Outbound {
     pub(crate) async fn room(&self) {
         poll_fn(|_| {
             let mut state = self.state();
-            state.full = matches!(state.phase, Phase::Open) && state.is_half_full(self.shared.limits);
+            state.full = state.phase == Phase::Open && state.is_half_full(self.shared.limits);
             if state.full { Poll::Pending } else { Poll::Ready(()) }
         })
         .await;
@@ -227,13 +225,10 @@ impl Outbound {
     pub(crate) fn shut(&self) {
         let mut state = self.state();
         state.phase = Phase::Closed;
+        state.closing = None;
         state.queue.clear();
         state.task = None;
     }
-}
-
-fn millis(at: Duration) -> u64 {
-    u64::try_from(at.as_millis()).unwrap_or(u64::MAX)
 }
 
 impl State {
@@ -264,7 +259,8 @@ impl State {
 
     /// Nothing more is taken. The task is woken for it even while it waits for a slow reader.
     fn close(&mut self, closing: Closing) {
-        self.phase = Phase::Closing(Box::new(closing));
+        self.phase = Phase::Closing;
+        self.closing = Some(Box::new(closing));
         self.awake = true;
         self.wake();
     }
@@ -294,22 +290,15 @@ impl WebSocketConnection for Outbound {
     }
 
     fn is_open(&self) -> bool {
-        matches!(self.state().phase, Phase::Open)
+        self.state().phase == Phase::Open
     }
 
     fn queued_bytes(&self) -> usize {
         self.state().queue.bytes()
     }
 
-    fn activity(&self) -> SocketActivity {
-        let state = self.state();
-        SocketActivity {
-            address: self.address,
-            last_received: Some(Duration::from_millis(self.received_ms.load(Relaxed))),
-            queued_messages: state.queue.len(),
-            queued_bytes: state.queue.bytes(),
-            sent_frames: self.sent_frames.load(Relaxed),
-        }
+    fn activity(&self, now: Duration) -> SocketActivity {
+        self.activity_at(now)
     }
 
     fn is_behind(&self) -> bool {
@@ -319,7 +308,7 @@ impl WebSocketConnection for Outbound {
 
     fn send(&self, frame: &Frame) -> Result<(), SendError> {
         let mut state = self.state();
-        if !matches!(state.phase, Phase::Open) {
+        if state.phase != Phase::Open {
             return Err(SendError::Closed);
         }
         let verdict = state.queue.push(frame.clone(), self.shared.limits);
@@ -352,7 +341,7 @@ impl WebSocketConnection for Outbound {
 
     fn change_queue(&self, change: &mut dyn QueueChange) {
         let mut state = self.state();
-        if matches!(state.phase, Phase::Open) {
+        if state.phase == Phase::Open {
             change.apply(&mut state.queue);
             state.rouse();
         }
@@ -360,7 +349,7 @@ impl WebSocketConnection for Outbound {
 
     fn close(&self, closing: Closing) {
         let mut state = self.state();
-        if matches!(state.phase, Phase::Open) {
+        if state.phase == Phase::Open {
             state.close(closing);
         }
     }

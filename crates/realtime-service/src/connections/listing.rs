@@ -1,5 +1,7 @@
 //! Lists of connections, in pages.
 
+use std::time::Duration;
+
 use realtime_ports::Selection;
 use realtime_schema::{
     ConnectionId, ConnectionPage, ConnectionQuery, ConnectionSummary, Subscriber, SubscriberPage, SubscriberQuery,
@@ -91,7 +93,7 @@ impl Connections {
             && query.client.as_ref().is_none_or(|client| connection.client.as_ref() == Some(client))
             && query.topic.as_ref().is_none_or(|topic| self.subscriptions.has(id, topic))
             && query.address.is_none_or(|address| {
-                let known = socket.activity().address.map(|known| known.to_canonical());
+                let known = socket.activity(Duration::ZERO).address.map(|known| known.to_canonical());
                 known == Some(address.to_canonical())
             });
         matches.then(|| ConnectionSummary {
