@@ -4,7 +4,7 @@ import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:http";
-import { extname, join, normalize } from "node:path";
+import { extname, join, normalize, resolve } from "node:path";
 
 const port = Number(process.env.PORT ?? 3000);
 const realtime = process.env.REALTIME_URL ?? "ws://127.0.0.1:8080/ws";
@@ -64,7 +64,7 @@ const routes = {
 
 const TYPES = { ".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
 const here = import.meta.dirname;
-const folders = { "/client/": join(here, "../../clients/typescript/dist"), "/": join(here, process.env.PAGES ?? "public") };
+const folders = { "/client/": join(here, "../../clients/typescript/dist"), "/": resolve(here, process.env.PAGES ?? "public") };
 
 /** The page, and our client below /client/. */
 async function file(path, response) {

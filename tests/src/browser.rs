@@ -108,7 +108,7 @@ impl Browser {
     pub async fn fill(&mut self, id: &str, text: &str) {
         let set = format!(
             "{{ const field = document.getElementById({}); field.value = {}; \
-             field.dispatchEvent(new Event('input')); field.dispatchEvent(new Event('change')); }}",
+             for (const type of ['input', 'change']) field.dispatchEvent(new Event(type, {{ bubbles: true }})); }}",
             json!(id),
             json!(text)
         );

@@ -1,7 +1,7 @@
 // React hooks. The provider never starts or stops a client: its owner does. Subscriptions are counted and linger for
 // a second, so that StrictMode, hot reload and a change of the route are one subscription on the wire.
 import { createContext, createElement, useCallback, useContext, useEffect, useRef, useState, useSyncExternalStore, type ReactElement, type ReactNode } from "react";
-import type { ConnectionState, Message, Realtime, Topics, Untyped } from "./index.js";
+import type { ConnectionState, Message, Position, Realtime, SubscribeOptions, Topics, Untyped } from "./index.js";
 import { presence, type PresenceUser } from "./presence.js";
 
 const Context = createContext<Realtime<any> | undefined>(undefined);
@@ -43,30 +43,31 @@ function useLatest<T>(value: T): { readonly current: T } {
   return latest;
 }
 
-/** A value that belongs to a key: with another key, it begins anew at once. */
+/** A value that belongs to a key: with another key, it begins anew at once, and what is late for the old key is dropped. */
 function useKeyed<T>(key: unknown, initial: T): [T, (change: (before: T) => T) => void] {
   const [kept, keep] = useState({ key, value: initial });
+  const current = useLatest(key);
   const set = useCallback((change: (before: T) => T) => {
-    keep((before) => ({ key, value: change(before.key === key ? before.value : initial) }));
+    if (current.current === key) keep((before) => ({ key, value: change(before.key === key ? before.value : initial) }));
   // The initial value is that of the first render with this key.
   }, [key]);
   return [kept.key === key ? kept.value : initial, set];
 }
 
-/** Subscribes while the component is there; `null` as the topic: not now. The handler may change at any time. */
-export function useSubscription<P = any>(topic: string | null, type?: string, handler?: (message: Received<P>) => void): SubscriptionView<P> {
+/** Subscribes while the component is there; `null` as the topic: not now. The handler and the options may change at any time. */
+export function useSubscription<P = any>(topic: string | null, type?: string, handler?: (message: Received<P>) => void, options?: SubscribeOptions): SubscriptionView<P> {
   const rt = useRealtime();
-  const latest = useLatest(handler);
+  const latest = useLatest({ handler, options });
   const idle: SubscriptionView<P> = { status: topic === null ? "idle" : "pending", last: undefined, error: undefined };
   const [view, set] = useKeyed(topic, idle);
   useEffect(() => {
     if (topic === null) return undefined;
     const receive = (message: Received<P>): void => {
       set((before) => ({ ...before, last: message }));
-      latest.current?.(message);
+      latest.current.handler?.(message);
     };
     const listening = type === undefined ? rt.on(topic, receive) : rt.on(topic, type, receive);
-    const subscription = rt.subscribe(topic);
+    const subscription = rt.subscribe(topic, latest.current.options);
     const update = (): void => {
       const { state } = subscription;
       set((before) => ({ ...before, status: state.phase, error: state.phase === "ended" ? new Error(state.error.message) : undefined }));
@@ -82,10 +83,19 @@ export function useSubscription<P = any>(topic: string | null, type?: string, ha
   return view;
 }
 
-/** The newest messages of a topic, oldest first. */
-export function useMessages<P = any>(topic: string | null, { limit = 100, type }: { limit?: number; type?: string } = {}): Received<P>[] {
+/**
+ * The newest messages of a topic, oldest first. `history`: the newest `limit` that the server keeps are loaded first, and
+ * again after a gap. The token must grant that (`history:TOPIC`).
+ */
+export function useMessages<P = any>(topic: string | null, { limit = 100, type, history }: { limit?: number; type?: string; history?: boolean } = {}): Received<P>[] {
+  const rt = useRealtime();
   const [messages, set] = useKeyed<Received<P>[]>(topic, []);
-  useSubscription<P>(topic, type, (message) => set((before) => [...before, message].slice(-limit)));
+  const getState = async (): Promise<Position> => {
+    const { publications, position } = await rt.history(`topic:${topic}`, { limit, reverse: true });
+    set(() => publications.filter((message) => type === undefined || message.type === type).reverse() as Received<P>[]);
+    return position;
+  };
+  useSubscription<P>(topic, type, (message) => set((before) => [...before, message].slice(-limit)), history ? { getState } : {});
   return messages;
 }
 

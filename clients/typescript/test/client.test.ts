@@ -161,3 +161,21 @@ test("a page without TLS, where crypto.randomUUID is missing, has a random name 
     Object.defineProperty(crypto, "randomUUID", { value: randomUUID, configurable: true });
   }
 });
+
+test("a first subscriber with getState loads, though the subscription before it lingers", async () => {
+  const { rt, socket } = await connected();
+  const loads: string[] = [];
+  const getState = ({ reason }: { reason: string }) => { loads.push(reason); return { epoch: "e", offset: loads.length }; };
+  const first = rt.subscribe("order:1", { getState });
+  await turns();
+  socket.ack({ position: { epoch: "e", offset: 1 } });
+  await first.ready;
+  first.unsubscribe();
+  const second = rt.subscribe("order:1", { getState });
+  await turns();
+  assert.deepEqual(loads, ["first", "first"]);
+  assert.deepEqual(socket.sent.map(({ action, since }) => [action, since?.offset]), [["unsubscribe", undefined], ["subscribe", 2]]);
+  socket.ack({ position: { epoch: "e", offset: 2 } });
+  assert.equal((await second.ready).position?.offset, 2);
+  rt.stop();
+});

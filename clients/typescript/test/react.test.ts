@@ -75,3 +75,39 @@ test("without a provider the error says what is missing", async () => {
   const Lost: FunctionComponent = () => { useConnectionState(); return null; };
   await assert.rejects(async () => act(async () => void create(h(Lost))), /RealtimeProvider/);
 });
+
+test("the history of a topic is loaded first, again after a gap, and not into another topic", async () => {
+  const { rt, socket } = await connected();
+  let shown: number[] = [];
+  const Room: FunctionComponent<{ topic: string }> = ({ topic }) => {
+    shown = useMessages<number>(topic, { limit: 3, type: "news", history: true }).map(({ payload }) => payload);
+    return null;
+  };
+  const page = async (stream: string, numbers: number[]): Promise<void> => act(async () => {
+    const publications = numbers.map((payload) => ({ type: payload ? "news" : "other", payload, id: `m${payload}`, timestamp: "" })).reverse();
+    for (const { action, id, stream: asked, limit, reverse } of socket.sent.splice(0)) {
+      if (action !== "history" || asked !== stream) continue;
+      assert.deepEqual([limit, reverse], [3, true]);
+      socket.frame("ack", { id, position: { epoch: "e", offset: 9 }, publications });
+    }
+    await turns();
+  });
+  const { root, again } = await mount(rt, Room, { topic: "chat:1" });
+  await page("topic:chat:1", [7, 0, 8]);
+  assert.deepEqual(shown, [7, 8]);
+  await act(async () => { socket.ack({ position: { epoch: "e", offset: 9 } }); });
+  await act(async () => socket.message("chat:1", 10, 10));
+  assert.deepEqual(shown, [7, 8, 10]);
+  await act(async () => socket.frame("gap", { stream: "topic:chat:1", to: 20, position: { epoch: "e", offset: 20 }, reason: "retention" }));
+  await page("topic:chat:1", [21]);
+  assert.deepEqual(shown, [21]);
+  await again({ topic: "chat:2" });
+  const late = socket.sent.splice(0);
+  await again({ topic: "chat:3" });
+  await page("topic:chat:3", [31]);
+  socket.sent.push(...late);
+  await page("topic:chat:2", [1]);
+  assert.deepEqual(shown, [31]);
+  await act(async () => root.unmount());
+  rt.stop();
+});

@@ -104,9 +104,9 @@ function room(rt, user, topic) {
     $("typing").textContent = names.length ? `${names.join(", ")} ${names.length > 1 ? "are" : "is"} typing…` : "";
   }
 
+  const subscriptions = [rt.subscribe(topic, { getState }), rt.subscribe(`${topic}:typing`)];
   const here = presence(rt, topic);
   const showUsers = () => $("here").replaceChildren(...[...here.users.keys()].sort().map((name) => element("li", { textContent: name })));
-  const subscriptions = [rt.subscribe(topic, { getState }), rt.subscribe(`${topic}:typing`)];
   const removers = [
     rt.on(topic, "said", (message) => {
       showTyping(message.payload.from, false);

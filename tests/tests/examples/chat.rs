@@ -1,9 +1,12 @@
 //! Two users chat, in the page without a framework and in the one with React.
 
-use realtime_tests::{Browser, Client};
-use serde_json::json;
+use std::fs;
 
-use crate::example::{Example, fits_a_phone, node, pictures};
+use realtime_tests::{Browser, Client, skip};
+use serde_json::json;
+use tokio::process::Command;
+
+use crate::example::{Example, fits_a_phone, node, pictures, root, succeed};
 
 /// A script that lists the texts of the elements of a selector.
 fn texts(selector: &str) -> String {
@@ -66,8 +69,14 @@ async fn two_users_chat(test: &str, mut example: Example) -> Option<()> {
     until_texts(&mut bob, "#messages p", &[]).await;
     until_texts(&mut bob, "#here li", &["bob"]).await;
     until_texts(&mut alice, "#here li", &["alice"]).await;
-    bob.eval("document.querySelector('#rooms button').click()").await;
+    // There and back at once is the same.
+    for room in [0, 1, 0, 2, 0] {
+        bob.eval(&format!("document.querySelectorAll('#rooms button')[{room}].click()")).await;
+    }
     until_texts(&mut bob, "#messages p", &["<b>hello</b>", "one", "two"]).await;
+    for page in [&mut alice, &mut bob] {
+        until_texts(page, "#here li", &["alice", "bob"]).await;
+    }
     pictures(&mut bob, &format!("{test}-room")).await;
 
     // A user can't write in the name of another.
@@ -112,4 +121,48 @@ async fn two_users_chat_on_a_page_without_a_framework() {
     let backend = example.command(&node, "backend.mjs");
     example.run(backend, "http://localhost").await;
     two_users_chat(test, example).await;
+}
+
+#[tokio::test]
+async fn two_users_chat_on_a_page_with_react() {
+    let test = "two_users_chat_on_a_page_with_react";
+    let Some(node) = node(test).await else { return };
+    let source = root().join("examples/chat-react");
+    if !source.join("node_modules/vite").is_dir() {
+        return skip(
+            test,
+            "its packages are not installed; run `npm ci --prefix examples/chat-react --ignore-scripts`",
+        );
+    }
+    let mut example = Example::start("chat-react").await;
+    // What `npm run build` runs, with a folder of its own for the page.
+    let dist = example.folder.path().join("dist");
+    succeed(Command::new(&node).arg("node_modules/typescript/bin/tsc").current_dir(&source)).await;
+    let vite = ["node_modules/vite/bin/vite.js", "build", "--logLevel", "error", "--outDir"];
+    succeed(Command::new(&node).args(vite).arg(&dist).current_dir(&source)).await;
+    let mut backend = example.command(&node, "backend.mjs");
+    backend.env("PAGES", &dist);
+    example.run(backend, "http://localhost").await;
+    two_users_chat(test, example).await;
+}
+
+#[tokio::test]
+async fn the_types_of_the_chat_are_those_of_its_schemas() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = root().join("examples/chat-react");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-server-under-test"));
+    command.env_clear().args(["schemas", "--config"]).arg(source.join("realtime.toml")).arg("--out").arg(folder.path());
+    succeed(&mut command).await;
+    let generated = fs::read_to_string(folder.path().join("topics.ts")).expect("the types");
+    let committed = fs::read_to_string(source.join("src/topics.ts")).expect("the types");
+    assert_eq!(generated, committed, "run the command `schemas` of examples/chat-react/README.md again");
+}
+
+#[test]
+fn both_chats_have_one_backend_and_one_server() {
+    let text = |path: &str| fs::read_to_string(root().join("examples").join(path)).expect("a file");
+    for name in ["backend.mjs", "realtime.toml", "schemas/said.json", "schemas/typing.json"] {
+        assert_eq!(text(&format!("chat-plain/{name}")), text(&format!("chat-react/{name}")), "{name}");
+    }
+    assert_eq!(text("chat-plain/public/chat.css"), text("chat-react/src/chat.css"));
 }

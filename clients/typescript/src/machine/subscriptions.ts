@@ -34,15 +34,17 @@ export function subscribe(topic: string, handle: unknown, since?: Position, load
     one.generation = fresh();
     one.recovered = 0;
   }
+  // A state is loaded for each first subscriber: what one before it has loaded is not this one's.
+  const reloads = first && loads;
   // It lingered, or has other subscribers: nothing changes on the wire.
-  if (one.phase === SUBSCRIBED && !one.leaving) return emitLive(one);
-  if (!first || (one.phase === PENDING && !one.leaving)) return;
-  one.phase = QUEUED;
+  if (one.phase === SUBSCRIBED && !one.leaving && !reloads) return emitLive(one);
+  if (!first || (one.phase === PENDING && !one.leaving && !reloads)) return;
   one.loads = loads;
   one.loaded = 0;
-  if (since) one.at = since;
   if (loads) reload(one, "first");
-  else pump();
+  else one.phase = QUEUED;
+  if (since) one.at = since;
+  pump();
 }
 
 export function unsubscribe(topic: string, handle: unknown): void {
