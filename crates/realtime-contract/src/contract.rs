@@ -17,7 +17,10 @@ use crate::{
     checker::Checker,
     fault::{SchemaFault, SchemaFaults},
     files::SchemaFiles,
-    formats, load, parse,
+    formats,
+    graph::Graph,
+    load, parse,
+    pattern_cost::Prices,
     schema_path::SchemaPath,
     vet::vet,
     walk::escaped,
@@ -154,12 +157,14 @@ fn compile_all(bindings: &[Binding], files: &SchemaFiles) -> Result<BTreeMap<Sch
     let resources = files.iter().map(|(path, schema)| (uri(path), schema));
     let registry = Registry::new().extend(resources).and_then(|builder| builder.prepare()).map_err(whole)?;
     let (mut checkers, mut faults) = (BTreeMap::new(), Vec::new());
+    let (graph, _) = Graph::of(files);
+    let mut prices = Prices::new(&graph);
     for path in bindings.iter().flat_map(|binding| binding.messages.values()) {
         let btree_map::Entry::Vacant(place) = checkers.entry(path.clone()) else { continue };
         let schema = files.get(path).expect("it was looked up before");
         match formats::options().with_registry(&registry).with_base_uri(uri(path)).build(schema) {
             Ok(validator) => {
-                place.insert(Arc::new(Checker::new(validator)));
+                place.insert(Arc::new(Checker::new(validator, prices.of(path))));
             }
             Err(error) => {
                 faults.push(SchemaFault::at(path, error.schema_path().as_str(), cut(&error.to_string())));

@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     fault::SchemaFault,
     files::{SchemaFiles, is_absolute},
-    limits::{CHAIN, NESTING, SUBSCHEMAS},
+    limits::{APPLIED, CHAIN, NESTING, SUBSCHEMAS},
     schema_path::SchemaPath,
     walk::{Place, children, references, subschemas},
 };
@@ -83,6 +83,20 @@ impl<'f> Graph<'f> {
         }
     }
 
+    /// The subschemas that the root of a file leads to, itself included.
+    pub(crate) fn reached_from(&self, file: &SchemaPath) -> Vec<&Node<'f>> {
+        let root = self.nodes.iter().position(|node| node.file == file && node.pointer.is_empty());
+        let mut reached = vec![false; self.nodes.len()];
+        let (mut pending, mut found): (Vec<usize>, _) = (root.into_iter().collect(), Vec::new());
+        while let Some(at) = pending.pop() {
+            if !std::mem::replace(&mut reached[at], true) {
+                found.push(&self.nodes[at]);
+                pending.extend(self.nodes[at].next.iter().map(|(next, _)| *next));
+            }
+        }
+        found
+    }
+
     /// A fault if a schema applies itself to the same value, or if a way through the schemas is too long.
     pub(crate) fn faults(&self) -> Vec<SchemaFault> {
         let mut faults = Vec::new();
@@ -95,7 +109,7 @@ impl<'f> Graph<'f> {
                     format!("begins a chain of {length} subschemas for one value; at most {CHAIN} are allowed");
                 faults.push(self.nodes[at].fault("", message));
             }
-            Ok(_) => {}
+            Ok(_) => faults.extend(self.too_many_applied()),
         }
         if let Some(at) = self.too_deep() {
             let message = format!("is more than {NESTING} subschemas away from the schema that leads to it");
@@ -130,6 +144,26 @@ impl<'f> Graph<'f> {
             .enumerate()
             .map(|(at, length)| (length, at))
             .max_by_key(|(length, at)| (*length, usize::MAX - at)))
+    }
+
+    /// A fault if one value would be tried with too many subschemas: references that branch multiply. Chains must end.
+    fn too_many_applied(&self) -> Option<SchemaFault> {
+        let mut applied = vec![0_u64; self.nodes.len()];
+        for start in 0..self.nodes.len() {
+            let mut way = vec![(start, false)];
+            while let Some((at, counted)) = way.pop() {
+                let same = self.nodes[at].next.iter().filter(|(_, same)| *same).map(|(next, _)| *next);
+                if counted {
+                    applied[at] = same.fold(1, |sum, next| sum.saturating_add(applied[next]));
+                } else if applied[at] == 0 {
+                    way.push((at, true));
+                    way.extend(same.map(|next| (next, false)));
+                }
+            }
+        }
+        let first = (0..applied.len()).find(|at| applied[*at] > APPLIED)?;
+        let message = format!("tries {} subschemas on one value; at most {APPLIED} are allowed", applied[first]);
+        Some(self.nodes[first].fault("", message))
     }
 
     /// A subschema that is reached over too long a way, as the compiler goes: each one once, depth first.

@@ -41,6 +41,7 @@ mod load;
 mod metered;
 mod parse;
 mod pattern;
+mod pattern_cost;
 mod schema_path;
 mod unique;
 mod vet;

@@ -15,15 +15,18 @@ use crate::unique;
 /// Counts the steps of one check.
 pub(crate) struct Meter {
     left: Cell<u64>,
+    /// How many looks of an automaton a byte of text may take.
+    text_price: u64,
     /// All looks, those without steps left included.
     #[cfg(test)]
     looks: Cell<u64>,
 }
 
 impl Meter {
-    pub(crate) fn new(budget: u64) -> Self {
+    pub(crate) fn new(budget: u64, text_price: u64) -> Self {
         Self {
             left: Cell::new(budget),
+            text_price,
             #[cfg(test)]
             looks: Cell::new(0),
         }
@@ -38,6 +41,11 @@ impl Meter {
             None => self.left.set(0),
         }
         self.left.get() > 0
+    }
+
+    /// Takes the steps for a look at a text.
+    fn spend_text(&self, text: &str) -> bool {
+        self.spend(1 + (text.len() as u64).saturating_mul(self.text_price) / 32)
     }
 
     /// Whether the check was cut short: its result says nothing.
@@ -89,7 +97,7 @@ pub(crate) struct NameNode(Value, Meter);
 
 impl Default for NameNode {
     fn default() -> Self {
-        Self(Value::Null, Meter::new(u64::MAX))
+        Self(Value::Null, Meter::new(u64::MAX, 1))
     }
 }
 
@@ -112,9 +120,10 @@ impl Json for MeteredJson {
     }
 }
 
-/// The steps for a look at a text.
-fn text_steps(text: &str) -> u64 {
-    1 + text.len() as u64 / 32
+/// The steps for a look at a number. One that no 64-bit integer is near to is compared by arithmetic of hundreds of digits.
+fn number_steps(number: &Number) -> u64 {
+    let size = number.as_f64().map_or(0.0, f64::abs);
+    if size == 0.0 || (1e-19..1e19).contains(&size) { 1 } else { 32 }
 }
 
 impl<'a> Node<'a, MeteredJson> for Metered<'a> {
@@ -132,11 +141,12 @@ impl<'a> Node<'a, MeteredJson> for Metered<'a> {
 
     fn as_string(&self) -> Option<Cow<'a, str>> {
         let text = self.value.as_str()?;
-        self.meter.spend(text_steps(text)).then_some(Cow::Borrowed(text))
+        self.meter.spend_text(text).then_some(Cow::Borrowed(text))
     }
 
     fn as_number(&self) -> Option<&'a Number> {
-        self.look()?.as_number()
+        let number = self.value.as_number();
+        self.meter.spend(number.map_or(1, number_steps)).then_some(number).flatten()
     }
 
     fn as_boolean(&self) -> Option<bool> {
@@ -251,7 +261,7 @@ impl<'a> Iterator for Members<'a> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let (name, value) = self.rest.next()?;
-        self.meter.spend(text_steps(name)).then(|| (name.as_str(), Metered::new(value, self.meter)))
+        self.meter.spend_text(name).then(|| (name.as_str(), Metered::new(value, self.meter)))
     }
 }
 

@@ -118,7 +118,7 @@ mod tests {
     use super::*;
 
     fn unique(items: &Value) -> bool {
-        is_unique(items.as_array().expect("an array"), &Meter::new(1_000_000))
+        is_unique(items.as_array().expect("an array"), &Meter::new(1_000_000, 1))
     }
 
     #[test]

@@ -287,7 +287,7 @@ fn other(parts: &[Place<'_>], keyword: &str, check: &dyn Fn(&Value) -> bool) -> 
 
 /// The order of two values: of numbers, by value.
 fn order(left: &Value, right: &Value) -> std::cmp::Ordering {
-    compare(left, right, &Meter::new(u64::MAX))
+    compare(left, right, &Meter::new(u64::MAX, 1))
 }
 
 fn equal(left: &Value, right: &Value) -> bool {

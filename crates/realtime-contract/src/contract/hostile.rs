@@ -6,10 +6,7 @@ use super::{
     tests::{binding, check, files},
     *,
 };
-use crate::{
-    limits::{CHAIN, FAULT_STEPS, PAYLOAD_DEPTH, steps},
-    metered::Meter,
-};
+use crate::limits::{CHAIN, FAULT_STEPS, PAYLOAD_DEPTH, steps};
 
 fn contract(schema: &Value) -> Contract {
     let text = schema.to_string();
@@ -36,7 +33,7 @@ fn work(schema: &Value, payload: &str) -> Work {
     let contract = contract(schema);
     let checker = contract.checkers.values().next().expect("a checker");
     let budget = steps(payload.len());
-    let (decision, list) = (Meter::new(budget), Meter::new(FAULT_STEPS));
+    let (decision, list) = (checker.meter(budget), checker.meter(FAULT_STEPS));
     let value: Value = parse::value(payload).unwrap_or_else(|error| panic!("{}", error.message));
     let result = checker.metered(&value, &decision, &list);
     let work = Work { decision: decision.looks(), list: list.looks(), budget, result };
@@ -183,4 +180,52 @@ fn too_many_field_patterns_are_refused() {
     let text = json!({"patternProperties": patterns}).to_string();
     let faults = Contract::compile(vec![binding("all", &[("t", "a.json")])], files([("a.json", &text)]));
     assert!(faults.expect_err("too many").to_string().contains("at most 32"));
+}
+
+#[test]
+fn references_that_branch_at_every_level_are_refused() {
+    // So many subschemas without a look at the value between them, on which steps could be counted: `width` to the `levels`.
+    let branching = |width: usize, levels: usize, keyword: &str| {
+        let mut defs = serde_json::Map::new();
+        for level in 0..levels {
+            let next = json!({"$ref": format!("#/$defs/d{}", level + 1)});
+            defs.insert(format!("d{level}"), json!({keyword: vec![next; width]}));
+        }
+        defs.insert(format!("d{levels}"), json!({"minimum": 0}));
+        json!({"properties": {"a": {"$ref": "#/$defs/d0"}}, "$defs": defs}).to_string()
+    };
+    let compile = |text: &str| {
+        Contract::compile(vec![binding("all", &[("t", "a.json")])], files([("a.json", text)]))
+            .map_err(|faults| faults.to_string())
+    };
+    for keyword in ["allOf", "anyOf", "oneOf"] {
+        assert!(compile(&branching(10, 3, keyword)).is_ok(), "usual unions are far below");
+        let refused = compile(&branching(30, 6, keyword)).expect_err("30^6 subschemas for one value");
+        assert!(refused.contains("subschemas on one value; at most 4096 are allowed"), "{refused}");
+    }
+    assert!(
+        compile(&branching(10_000, 1, "anyOf")).expect_err("too many").contains("/$defs/d0: tries 20001 subschemas")
+    );
+}
+
+#[test]
+fn a_pattern_of_which_all_states_are_followed_takes_more_steps() {
+    let text = |bytes: usize| format!("\"{}cabcab\"", "abbab".repeat(bytes / 5));
+    let slow = json!({"pattern": "a[ab]{1000}c"});
+    assert!(work(&slow, &text(60_000)).is_cut_short(), "60 million states are more than the steps allow");
+    assert!(!work(&slow, &text(100)).is_cut_short());
+    let some: Vec<_> = (0..8).map(|n| json!({"pattern": format!("a[ab]{{40}}c{n}x")})).collect();
+    assert!(work(&json!({"anyOf": some}), &text(6_000)).is_cut_short());
+    let usual: Vec<_> = (0..40).map(|n| json!({"pattern": format!("^[a-z]+-{n}$")})).collect();
+    assert!(!work(&json!({"anyOf": usual}), &text(6_000)).is_cut_short());
+}
+
+#[test]
+fn arithmetic_with_hundreds_of_digits_takes_more_steps() {
+    let numbers = |number: &str| format!("[{}]", vec![number; 1_000].join(","));
+    let multiples =
+        |count: u32| json!({"items": {"allOf": (0..count).map(|_| json!({"multipleOf": 0.01})).collect::<Vec<_>>()}});
+    assert!(!work(&multiples(1), &numbers("1e308")).is_cut_short());
+    assert!(work(&multiples(60), &numbers("1e308")).is_cut_short());
+    assert!(!work(&multiples(60), &numbers("10.08")).is_cut_short());
 }
