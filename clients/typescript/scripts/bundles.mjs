@@ -1,16 +1,16 @@
-// Each entry point as a browser gets it: one ESM bundle, minified by esbuild. An entry point counts what it adds to the main
-// one, which a bundle has once.
+// Each entry point as a browser gets it. One beside the main one counts what it adds to it, which a bundle has once.
 import { readFileSync } from "node:fs";
-import { build } from "esbuild";
+import { minified } from "./minify.mjs";
 
 export async function bundles() {
   const { exports } = JSON.parse(readFileSync("package.json", "utf8"));
   const entries = Object.entries(exports).filter(([entry]) => entry !== "./package.json");
   return Promise.all(entries.map(async ([entry, target]) => {
     const adds = entry !== ".";
-    const external = adds ? ["../index.js", "./index.js", "../client.js", "./client.js", "./presence.js", "react", "react/*"] : [];
-    const options = { bundle: true, minify: true, format: "esm", platform: "browser", target: "es2022", write: false, external, logLevel: "error" };
-    const { outputFiles } = await build({ entryPoints: [target.default], ...options });
-    return { entry, adds, bytes: outputFiles[0].contents };
+    // The main one is published as it is measured.
+    if (!adds) return { entry, adds, bytes: Buffer.from(readFileSync(target.default, "utf8").replace(/\n\/\/# sourceMappingURL=.*\n$/, "")) };
+    const external = ["../index.js", "./index.js", "../client.js", "./client.js", "./presence.js", "react", "react/*"];
+    const { code } = await minified({ entryPoints: [target.default], external });
+    return { entry, adds, bytes: Buffer.from(code) };
   }));
 }

@@ -1,13 +1,13 @@
 // The sizes of this client beside those of others, all measured in the same way: one ESM bundle for browsers, minified
-// by esbuild, gzip -9 and brotli 11. Run by hand, after `npm run build`: it installs the others, at the versions below, from
+// (minify.mjs), gzip -9 and brotli 11. Run by hand, after `npm run build`: it installs the others, at the versions below, from
 // npm into a temporary folder, and prints the table of README.md. Bytes; 1 KB is 1,024 of them.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
-import { build } from "esbuild";
 import { bundles } from "./bundles.mjs";
+import { minified } from "./minify.mjs";
 
 const PEERS = [
   ["reconnecting-websocket", "4.4.0", "reconnects, and no more"],
@@ -30,9 +30,8 @@ function sizes(bytes) {
 
 async function peer(folder, name, code) {
   const input = code ? { stdin: { contents: code, resolveDir: folder } } : { entryPoints: [name] };
-  const options = { bundle: true, minify: true, format: "esm", platform: "browser", target: "es2022", write: false, logLevel: "error", absWorkingDir: folder };
-  const { outputFiles } = await build({ ...input, ...options });
-  return outputFiles[0].contents;
+  const { code: bundle } = await minified({ ...input, absWorkingDir: folder });
+  return Buffer.from(bundle);
 }
 
 const rows = [];

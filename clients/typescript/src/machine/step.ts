@@ -32,7 +32,7 @@ const EVENTS = {
   start, wake, online, offline, hide, refresh, subscribe, unsubscribe, loaded, command, timer: expired,
   stop(): void { halt("stopped", "stop() was called"); },
   token(request: number, text: unknown, failed?: string): void { if (request === s.request) token(text, failed); },
-  frame(n: number, text: string): void { if (n === s.n) frame(text); },
+  frame(n: number, text: string): void { if (n === s.n) read(text); },
   closed(n: number, code: number, reason: string): void { if (n === s.n) lost(code, reason); },
 };
 
@@ -46,19 +46,18 @@ export function step(state: State, [type, ...rest]: Event, now: number, random: 
 }
 
 /** What this client does not know, it ignores: a later server sends more. */
-function frame(text: string): void {
-  let json: any;
+function read(text: string): void {
+  let frame: any;
+  let id, type, payload;
   try {
-    json = JSON.parse(text);
-    json.type;
+    ({ id, type, payload } = frame = JSON.parse(text));
   } catch {
     return emit("error", failure("bad_frame", "a frame is no JSON object"));
   }
   received();
-  const { id, type, payload } = json;
   const p = payload ?? {};
   if (id !== undefined) {
-    if (open()) publication(json);
+    if (open()) publication(frame);
   } else if (type === "welcome") {
     welcome(p);
   } else if (type === "closing") {

@@ -40,13 +40,14 @@ export class SocketSubject extends Subject {
   #handed: string | null | undefined;
   #seed = 1;
 
-  static async create(scenario: Scenario, clock: VirtualClock): Promise<SocketSubject> {
+  /** `client`: the class under test. */
+  static async create(scenario: Scenario, clock: VirtualClock, client: typeof Realtime = Realtime): Promise<SocketSubject> {
     const http = createServer();
     await new Promise<void>((resolve) => http.listen(0, "127.0.0.1", resolve));
-    return new SocketSubject(scenario, clock, http);
+    return new SocketSubject(scenario, clock, http, client);
   }
 
-  private constructor(scenario: Scenario, clock: VirtualClock, http: Server) {
+  private constructor(scenario: Scenario, clock: VirtualClock, http: Server, Client: typeof Realtime) {
     super(scenario, clock);
     this.#http = http;
     this.#handed = scenario.token;
@@ -54,7 +55,7 @@ export class SocketSubject extends Subject {
     this.#uninstall = this.#device.install();
     const { port } = http.address() as AddressInfo;
     const { client = "tab-1", max_offline = 100 } = scenario.options ?? {};
-    this.client = new Realtime({
+    this.client = new Client({
       url: `ws://127.0.0.1:${port}/ws`, client, maxOffline: max_offline, clock, WebSocket: this.#socketClass(),
       token: ({ reason }) => this.#ask(reason),
     });
