@@ -6,3 +6,5 @@
 mod chat;
 #[path = "examples/example.rs"]
 mod example;
+#[path = "examples/notifications.rs"]
+mod notifications;
