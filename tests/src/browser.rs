@@ -25,6 +25,8 @@ pub struct Browser {
     calls: u64,
     /// What the page logged as an error.
     errors: Vec<String>,
+    /// The addresses that the page requested or connected to.
+    requests: Vec<String>,
     profile: tempfile::TempDir,
 }
 
@@ -59,13 +61,15 @@ impl Browser {
         // Nothing else reads it, and a full pipe would stop the browser.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let (socket, _) = connect_async(address).await.expect("the browser listens");
-        let mut browser = Self { process, socket, session: Value::Null, calls: 0, errors: Vec::new(), profile };
+        let (session, errors, requests) = (Value::Null, Vec::new(), Vec::new());
+        let mut browser = Self { process, socket, session, calls: 0, errors, requests, profile };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"})).await["targetId"].clone();
         let attach = json!({"targetId": target, "flatten": true});
         browser.session = browser.call("Target.attachToTarget", attach).await["sessionId"].clone();
         browser.call("Runtime.enable", json!({})).await;
         browser.call("Log.enable", json!({})).await;
         browser.call("Page.enable", json!({})).await;
+        browser.call("Network.enable", json!({})).await;
         browser
     }
 
@@ -120,6 +124,32 @@ impl Browser {
         self.eval(&format!("document.getElementById({}).click()", json!(id))).await;
     }
 
+    /// Presses a key of the keyboard, such as `Tab`, `Enter` or `Escape`.
+    ///
+    /// # Panics
+    /// It has no code here.
+    pub async fn press(&mut self, key: &str) {
+        let (code, text) = match key {
+            "Tab" => (9, ""),
+            "Enter" => (13, "\r"),
+            "Escape" => (27, ""),
+            " " => (32, " "),
+            other => panic!("no code for {other}"),
+        };
+        for kind in ["keyDown", "keyUp"] {
+            let mut event = json!({"type": kind, "key": key, "code": key, "windowsVirtualKeyCode": code});
+            if kind == "keyDown" && !text.is_empty() {
+                event["text"] = json!(text);
+            }
+            self.call("Input.dispatchKeyEvent", event).await;
+        }
+    }
+
+    /// Types a text into the element that has the focus.
+    pub async fn type_text(&mut self, text: &str) {
+        self.call("Input.insertText", json!({"text": text})).await;
+    }
+
     /// The text of an element.
     ///
     /// # Panics
@@ -156,11 +186,20 @@ impl Browser {
         &self.errors
     }
 
+    /// The addresses that the page requested or connected to, from the first on.
+    pub fn requests(&self) -> &[String] {
+        &self.requests
+    }
+
     /// Ends the browser and waits until it is gone.
     pub async fn close(mut self) {
         drop(self.process.start_kill());
         drop(timeout(DEADLINE, self.process.wait()).await);
         drop(self.profile);
+    }
+
+    fn requested(&mut self, address: &Value) {
+        self.requests.push(address.as_str().expect("an address").to_owned());
     }
 
     async fn call(&mut self, method: &str, params: Value) -> Value {
@@ -179,6 +218,8 @@ impl Browser {
                 Some("Log.entryAdded") if response["params"]["entry"]["level"] == "error" => {
                     self.errors.push(response["params"]["entry"]["text"].to_string());
                 }
+                Some("Network.requestWillBeSent") => self.requested(&response["params"]["request"]["url"]),
+                Some("Network.webSocketCreated") => self.requested(&response["params"]["url"]),
                 _ => {}
             }
             if response["id"] == self.calls {

@@ -190,6 +190,11 @@ impl World {
         Client::connect(self.address, path, headers).await
     }
 
+    /// A key that the HTTP API accepts.
+    pub fn api_key(&self) -> &'static str {
+        API_KEY
+    }
+
     /// Publishes `payload` to `to`; returns how many connections took it.
     ///
     /// # Panics

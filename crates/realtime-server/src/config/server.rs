@@ -32,7 +32,7 @@ pub struct ServerConfig {
     #[schemars(with = "Option<String>")]
     pub admin_listen: Option<SocketAddr>,
     /// Whether the page `/console/` is served. It contains no data: it asks for one of `api.keys`, and reads
-    /// `/api/v1` with it.
+    /// `/api/v1` with it. A server for development (`--dev`) always serves it.
     pub console: bool,
     /// The origins that may connect, such as `https://app.example.com`, besides the server's own host. In place of
     /// the first label, `*` stands for exactly one: `https://*.example.com`. In place of the port it stands for any:

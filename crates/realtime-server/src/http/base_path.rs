@@ -31,11 +31,3 @@ pub(super) fn openapi(server: &ServerConfig) -> Json {
     }
     document
 }
-
-/// A page's text with the paths that this server has.
-pub(super) fn localize(page: &str, server: &ServerConfig) -> String {
-    let base = &server.base_path;
-    page.replace("\"/ws\"", &format!("\"{}\"", server.websocket_path()))
-        .replace("\"/dev/", &format!("\"{base}/dev/"))
-        .replace("\"/api/", &format!("\"{base}/api/"))
-}

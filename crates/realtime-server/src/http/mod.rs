@@ -1,4 +1,4 @@
-//! The routes of the port: `/ws`, the API for backends, health and metrics, the console, and the page for development.
+//! The routes of the port: `/ws`, the API for backends, health and metrics, the console, and the keys for development.
 
 mod api;
 pub(crate) mod app;
@@ -6,13 +6,13 @@ pub(crate) mod base_path;
 mod body;
 mod client_address;
 mod console;
+mod development;
 mod error;
 mod exposition;
 mod health;
 mod host;
 mod key;
 mod metrics;
-mod page;
 mod params;
 mod publication;
 
@@ -47,11 +47,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route(&server.path, any(websocket))
         .nest("/api/v1", api::router(&app))
         .route("/api/openapi.json", get(document));
-    if server.console {
+    // The live page of a server for development is the console.
+    if server.console || app.dev.is_some() {
         router = router.merge(console::router());
     }
     if app.dev.is_some() {
-        router = router.merge(page::router(&app));
+        router = router.merge(development::router(&app));
     }
     let router = base_path::nest(router, probes, &server.base_path).fallback(unknown);
     finished(router, app)

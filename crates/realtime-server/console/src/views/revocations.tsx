@@ -30,7 +30,7 @@ export function Revocations() {
   };
   return (
     <>
-      <Title lead="Users and tokens that this node refuses, until the time is over or you end it." actions={<button type="button" id="block-user" onClick={() => setBlocking(true)}>Block a user …</button>}>
+      <Title lead="Users and tokens that this node refuses, until the time is over or you end it." actions={<button type="button" id="block" onClick={() => setBlocking(true)}>Block a user …</button>}>
         Revocations
       </Title>
       <Fault error={error} again={refresh} />

@@ -50,7 +50,7 @@ function Presence({ topic }: { topic: string }) {
           id={(row) => row.user}
           empty={<Empty title="No user is on the topic">A user is on a topic while one of the user's connections is subscribed to it.</Empty>}
           columns={[
-            { name: "User", main: true, cell: (row) => <a href={href("connections", undefined, { user: row.user })}><Raw>{row.user}</Raw></a> },
+            { name: "User", main: true, wide: true, cell: (row) => <a href={href("connections", undefined, { user: row.user })}><Raw>{row.user}</Raw></a> },
             { name: "Connections", number: true, cell: (row) => (row.connections === 0 ? <span class="soft">just left</span> : count(row.connections)) },
             { name: "Public metadata", wide: true, cell: (row) => (row.metadata ? <Raw>{JSON.stringify(row.metadata)}</Raw> : <span class="soft">–</span>) },
           ]}

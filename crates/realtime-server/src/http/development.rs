@@ -1,4 +1,4 @@
-//! The live page for development, and the tokens that it connects with.
+//! What a server for development gives the console: its key, and tokens for any user.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -7,7 +7,7 @@ use axum::{
     extract::{Request, State},
     http::{HeaderMap, header},
     middleware::{Next, from_fn_with_state},
-    response::{Html, IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
 use realtime_adapters::local::SystemClock;
@@ -17,20 +17,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     app::{App, Remote},
-    base_path,
     body::JsonBody,
     error::ApiError,
 };
 use crate::token::TokenRequest;
 
-const PAGE: &str = include_str!("page.html");
-const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; \
-                      connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-
 /// The routes that only a server for development has.
 pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
     Router::new()
-        .route("/", get(page))
+        .route("/", get(to_console))
         .route("/dev/session", get(session))
         .route("/dev/token", post(token))
         .layer(from_fn_with_state(app.clone(), only_by_own_name))
@@ -41,7 +36,8 @@ pub(super) fn router(app: &Arc<App>) -> Router<Arc<App>> {
 async fn only_by_own_name(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let here = request.extensions().get::<Remote>().is_some_and(|Remote(remote)| is_loopback(remote.ip()));
     if !here {
-        let message = "this page gives keys away, so it answers only to the machine that it runs on";
+        let message =
+            "a server for development gives keys away here, so it answers only to the machine that it runs on";
         return ApiError::new(ErrorCode::Forbidden, message).into_response();
     }
     if is_own_name(request.headers(), &app.config.server.listen.ip().to_string()) {
@@ -62,9 +58,9 @@ fn is_own_name(headers: &HeaderMap, listen: &str) -> bool {
     ["localhost", "127.0.0.1", "::1", listen].contains(&name)
 }
 
-async fn page(State(app): State<Arc<App>>) -> impl IntoResponse {
-    let page = base_path::localize(PAGE, &app.config.server);
-    ([(header::CONTENT_SECURITY_POLICY, POLICY), (header::CACHE_CONTROL, "no-store")], Html(page))
+/// To the console's view of a client.
+async fn to_console(State(app): State<Arc<App>>) -> Redirect {
+    Redirect::temporary(&format!("{}/console/#/try", app.config.server.base_path))
 }
 
 #[derive(Serialize)]
