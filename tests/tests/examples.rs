@@ -6,5 +6,3 @@
 mod chat;
 #[path = "examples/example.rs"]
 mod example;
-#[path = "examples/notifications.rs"]
-mod notifications;
