@@ -2,17 +2,12 @@
 // alone uses are shortened. Of what the compiler wrote, the declarations and what the other entry points need stay.
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { INTERNAL } from "./internal.mjs";
 import { minified } from "./minify.mjs";
-
-/** Fields of the state, its streams, timers and commands: none is on the wire or in the API. */
-const INTERNAL = [
-  "attemptedAt", "bytes", "commands", "complete", "due", "expiresAt", "generation", "given", "graced", "handles", "held", "leaving", "loads", "maxOfflineBytes",
-  "nextId", "notBefore", "probe", "receivedAt", "refusals", "refused", "replied", "seen", "sent", "shown", "timers", "tries", "welcomes",
-];
 
 const MAIN = join("dist", "index.js");
 const { exports } = JSON.parse(readFileSync("package.json", "utf8"));
-const { code, map } = await minified({ entryPoints: ["src/index.ts"], mangleProps: new RegExp(`^(${INTERNAL.join("|")})$`) });
+const { code, map } = await minified({ entryPoints: ["src/index.ts"], mangleProps: INTERNAL });
 
 const needed = new Set([MAIN]);
 function visit(file) {

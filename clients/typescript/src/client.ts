@@ -118,8 +118,8 @@ export class Realtime<M extends Topics = Untyped> {
 
   /** Give it to the next page as the option `session`: that one continues where this one stopped. */
   session(): Session {
-    const { client, ticket, user, streams } = this.#state;
-    const positions = [...streams.values()].flatMap(({ name, at }) => (at ? [[name, at]] : []));
+    const { client, ticket, user, table } = this.#state;
+    const positions = [...table.values()].flatMap(({ name, at }) => (at ? [[name, at]] : []));
     return { client, positions: Object.fromEntries(positions), ...(ticket && { ticket }), ...(user && { user }) };
   }
 
@@ -128,9 +128,9 @@ export class Realtime<M extends Topics = Untyped> {
     switch (kind) {
       case "settle": return value.error ? value.ref.reject(new RealtimeError(value.error)) : value.ref.resolve(value.result);
       case "load": {
-        const { load, topic, handles } = stream as Stream & { topic: string };
+        const { loading, topic, handles } = stream as Stream & { topic: string };
         const { getState } = ([...handles] as Handle[]).find(({ options }) => options.getState)?.options ?? {};
-        return void later(() => getState?.({ topic, reason: value }), (position = null, failed?) => this.#send("loaded", stream as Stream, load, position, failed));
+        return void later(() => getState?.({ topic, reason: value }), (position = null, failed?) => this.#send("loaded", stream as Stream, loading, position, failed));
       }
       case "error": return this.report(new RealtimeError(value));
       case "status":
@@ -143,7 +143,7 @@ export class Realtime<M extends Topics = Untyped> {
       case "state":
         if (value.phase === "stopped") {
           const error = failure("stopped", value.reason?.message ?? "");
-          for (const { handles } of this.#state.streams.values()) for (const handle of handles as Set<Handle>) handle.stop(error);
+          for (const { handles } of this.#state.table.values()) for (const handle of handles as Set<Handle>) handle.stop(error);
         }
     }
     this.#run(this.#handlers[kind], value, emission);

@@ -109,7 +109,7 @@ export function drive(state: State, url: string, WebSocket: SocketConstructor, c
     } finally {
       stepping = false;
     }
-    if ((state.phase === STOPPED) === !!unwatch) unwatch = unwatch ? void unwatch() : watchDevice(send);
+    if ((state.stage === STOPPED) === !!unwatch) unwatch = unwatch ? void unwatch() : watchDevice(send);
     drain();
   }
 

@@ -17,7 +17,7 @@ class Machine {
 
   constructor(readonly random: () => number, welcome: object = {}) {
     this.event("start");
-    this.event("token", this.state.request, "jwt");
+    this.event("token", this.state.requested, "jwt");
     this.frame("welcome", { streams: {}, ...welcome });
   }
 
@@ -91,7 +91,7 @@ test("S21: a hundred handshakes without an answer leave no socket open", async (
 test("S32: ten thousand subscriptions and commands leave the tables of the client as they were", () => {
   const machine = new Machine(() => 0.5);
   const { state } = machine;
-  const sizes = (): number[] => [state.streams.size, state.timers.size, state.sent.size, state.commands.size];
+  const sizes = (): number[] => [state.table.size, state.timers.size, state.sent.size, state.commands.size];
   const before = sizes();
   for (let i = 0; i < 10_000; i++) {
     const [topic, handle] = [`topic:${i}`, { i }];
@@ -153,7 +153,7 @@ test("S36: 3,000 messages that are cut twice come once each, in order", () => {
     if (to === 3_000) break;
     machine.event("closed", machine.state.n, 1006, "");
     machine.advance(60_000);
-    machine.event("token", machine.state.request, "jwt");
+    machine.event("token", machine.state.requested, "jwt");
     machine.frame("welcome", { streams: {} });
   }
   assert.deepEqual(asked, [0, 1_000, 1_700]);
@@ -167,7 +167,7 @@ test("S38: 200 subscriptions are all live after a reconnect under a limit of 50 
   machine.sent.length = 0;
   machine.event("closed", machine.state.n, 1006, "");
   machine.advance(60_000);
-  machine.event("token", machine.state.request, "jwt");
+  machine.event("token", machine.state.requested, "jwt");
   machine.frame("welcome", { streams: {}, limits: { burst: 50 } });
   const live: string[] = [];
   let refusals = 0;

@@ -14,8 +14,8 @@ export function advice(code: number): "stop" | "retry" | "token" {
 
 /** Full jitter from the first retry; what `closing` asks for goes first. */
 export function backoff(): number {
-  const { after_ms = 0, spread_ms: spread = 0 } = s.closing ?? {};
-  const { min_ms, max_ms, spread_ms } = s.welcome;
+  const { after_ms = 0, spread_ms: spread = 0 } = s.closingFrame ?? {};
+  const { min_ms, max_ms, spread_ms } = s.terms;
   const [from, range] = after_ms + spread > 0
     ? [after_ms, spread]
     : [min_ms, Math.min(max_ms, (min_ms + spread_ms) * 2 ** Math.min(s.tries, 30)) - min_ms];

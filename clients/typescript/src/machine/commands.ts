@@ -16,14 +16,14 @@ function publishes({ action }: Command): boolean {
 
 /** `bytes`: the length of the command as JSON. */
 export function command(ref: unknown, body: Command, bytes: number): void {
-  const alike = [...s.commands.values()].filter((other) => publishes(other.command) === publishes(body));
+  const alike = [...s.commands.values()].filter((other) => publishes(other.body) === publishes(body));
   const queued = alike.reduce((sum, other) => sum + other.bytes, bytes);
   let error;
-  if (s.phase === STOPPED) error = failure("stopped", "call start()");
+  if (s.stage === STOPPED) error = failure("stopped", "call start()");
   else if (alike.length >= s.maxOffline || queued > s.maxOfflineBytes) error = failure("limit_exceeded", "too many commands wait for a reply (maxOffline)", true);
   if (error) return emit("settle", { ref, error });
   const id = s.nextId++;
-  s.commands.set(id, { ref, command: body, sent: false, bytes, tries: 0 });
+  s.commands.set(id, { ref, body, sent: false, bytes, tries: 0 });
   if (!publishes(body)) arm(commandExpired, DEADLINE, id);
   flush();
 }
@@ -33,7 +33,7 @@ export function flush(): void {
   if (!open()) return;
   const busy = new Set<unknown>();
   for (const [id, pending] of s.commands) {
-    const { command: body } = pending;
+    const { body } = pending;
     const waits = publishes(body) && (busy.has(body["topic"]) || s.timers.has(flush));
     if (publishes(body)) busy.add(body["topic"]);
     if (waits || pending.sent) continue;
@@ -66,7 +66,7 @@ function hold(id: number, pending: Pending): void {
 /** The reply to a command of the application; one to a command that is not known is late, and ignored. */
 export function commandReplied(id: number, result: unknown, error?: Failure): void {
   const pending = s.commands.get(id);
-  if (pending && error?.retry && publishes(pending.command) && ++pending.tries < TRIES) {
+  if (pending && error?.retry && publishes(pending.body) && ++pending.tries < TRIES) {
     hold(id, pending);
     pause(error, flush);
   } else {
@@ -79,7 +79,7 @@ export function commandReplied(id: number, result: unknown, error?: Failure): vo
 export function interrupt(): void {
   for (const [id, pending] of s.commands) {
     if (!pending.sent) continue;
-    if (publishes(pending.command)) hold(id, pending);
+    if (publishes(pending.body)) hold(id, pending);
     else settle(id, failure("disconnected", "the connection was lost; it may have been carried out", true));
   }
 }

@@ -28,19 +28,19 @@ export function show(phase: ConnectionState["phase"], reason?: Reason, retryAt?:
 }
 
 export function start(): void {
-  if (s.phase !== STOPPED) return;
+  if (s.stage !== STOPPED) return;
   s.shown = { phase: "stopped", since: now };
   s.tries = s.refusals = 0;
   s.refused = undefined;
-  for (const name of s.streams.keys()) load(name);
+  for (const name of s.table.keys()) load(name);
   soon();
 }
 
 /** Ends everything until `start`. */
 export function halt(code: number | string, message: string): void {
-  if (s.phase === STOPPED) return;
+  if (s.stage === STOPPED) return;
   leave();
-  s.phase = STOPPED;
+  s.stage = STOPPED;
   rejectAll(failure("stopped", message));
   for (const timer of s.timers.keys()) disarm(timer);
   show("stopped", { code, message });
@@ -55,7 +55,7 @@ export function soon(floor = FLOOR): void {
 
 /** Without a time: until the device gives a signal. */
 function wait(reason: Reason | undefined, ms?: number): void {
-  s.phase = WAITING;
+  s.stage = WAITING;
   disarm(attempt);
   if (ms !== undefined) arm(attempt, ms);
   show("waiting", reason, ms && now + ms);
@@ -69,28 +69,28 @@ export function retry(code: number | string, message: string): void {
 
 export function attempt(): void {
   disarm(attempt);
-  s.phase = ASKING;
+  s.stage = ASKING;
   s.attemptedAt = now;
   show("connecting");
   askToken(s.refusals ? "refused" : "connect");
 }
 
 export function dial(token: string): void {
-  s.phase = DIALING;
-  s.token = token;
+  s.stage = DIALING;
+  s.lastToken = token;
   s.attemptedAt = now;
-  s.closing = undefined;
+  s.closingFrame = undefined;
   arm(dialExpired, HANDSHAKE);
   effect("dial", s.n, ["realtime.v1", `bearer.${token}`], { client: s.client, ping: "text", ...(s.ticket && { resume: s.ticket }) });
 }
 
 /** Ends this attempt: nothing of it counts any more. */
 export function leave(dropped = true): void {
-  if (s.phase === LIVE && now - s.shown.since >= STABLE) s.tries = 0;
-  if (dropped && s.phase >= DIALING) effect("drop", s.n);
+  if (s.stage === LIVE && now - s.shown.since >= STABLE) s.tries = 0;
+  if (dropped && s.stage >= DIALING) effect("drop", s.n);
   s.n = fresh();
-  s.phase = WAITING;
-  s.request = s.resume = 0;
+  s.stage = WAITING;
+  s.requested = s.resuming = 0;
   s.sent.clear();
   // The others, those with a subject, are of the application's commands and subscriptions.
   for (const [timer, { run }] of s.timers) if (timer === run) disarm(run);
@@ -101,7 +101,7 @@ export function leave(dropped = true): void {
 /** The connection of this attempt has ended, or there was none. */
 export function lost(code: number, message: string, dropped = false): void {
   leave(dropped);
-  const { closing } = s;
+  const { closingFrame: closing } = s;
   if (closing) ({ code, reason: message } = closing);
   let next = advice(code);
   if (closing?.reconnect !== undefined && next !== "token") next = closing.reconnect ? "retry" : "stop";
@@ -114,14 +114,14 @@ export function lost(code: number, message: string, dropped = false): void {
   } else if (s.refusals++) {
     halt(code, `${message}; the next token was refused too: sign in, then call start()`);
   } else {
-    s.refused = s.token;
+    s.refused = s.lastToken;
     wait({ code, message }, FLOOR + random * 400);
   }
 }
 
 /** Ends this connection from here, and begins the next. */
 function abandon(message: string): void {
-  s.closing = undefined;
+  s.closingFrame = undefined;
   lost(1006, message, true);
 }
 
@@ -136,7 +136,7 @@ export function watch(): void {
 
 /** The longest silence of a living server. */
 function silence(): number {
-  return 2 * s.welcome.ping_ms + 10_000;
+  return 2 * s.terms.ping_ms + 10_000;
 }
 
 /** Dead is what was asked and did not reply, never what a timer says. */
@@ -163,7 +163,7 @@ export function received(): void {
 
 /** The page is visible again, or the machine woke up. Several such signals cause one check. */
 export function wake(): void {
-  if (s.phase === WAITING) {
+  if (s.stage === WAITING) {
     const { retryAt } = s.shown;
     if (retryAt === undefined) soon();
     else if (retryAt > s.attemptedAt + WAKE_FLOOR) soon(WAKE_FLOOR);
@@ -179,21 +179,21 @@ export function wake(): void {
 }
 
 export function online(): void {
-  if (s.phase === WAITING) soon();
+  if (s.stage === WAITING) soon();
   else wake();
 }
 
 /** The device says that it has no network. It may be wrong: a live connection is asked. */
 export function offline(): void {
   if (open()) return probe();
-  if (s.phase < ASKING) return;
+  if (s.stage < ASKING) return;
   leave();
-  wait({ code: "offline", message: "no network" }, s.welcome.max_ms);
+  wait({ code: "offline", message: "no network" }, s.terms.max_ms);
 }
 
 /** The page goes into the back/forward cache: its socket would be closed there. */
 export function hide(): void {
-  if (s.phase === STOPPED) return;
+  if (s.stage === STOPPED) return;
   leave();
   wait({ code: "hidden", message: "the page is in the back/forward cache" });
 }

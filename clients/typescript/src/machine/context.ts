@@ -32,12 +32,12 @@ export function failure(code: string, message: string, retry = false): Failure {
 
 /** A number that no attempt, token request, timer or subscription of this client has had. */
 export function fresh(): number {
-  return ++s.last;
+  return ++s.lastNumber;
 }
 
 /** Whether the server reads commands. */
 export function open(): boolean {
-  return s.phase >= RESUMING;
+  return s.stage >= RESUMING;
 }
 
 /** Sends a command of the machine itself; returns its id. Ids rise over the client's life, never per connection. */

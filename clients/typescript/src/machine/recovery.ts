@@ -11,16 +11,16 @@ import { expires } from "./token.js";
 import type { Failure, Gap, Message, Position, Stream } from "./types.js";
 
 export function welcome(p: any): void {
-  if (s.phase !== DIALING) return;
+  if (s.stage !== DIALING) return;
   disarm(dialExpired);
-  s.phase = RESUMING;
+  s.stage = RESUMING;
   s.refusals = s.notBefore = 0;
   s.refused = undefined;
   s.complete = true;
   s.welcomes += 1;
-  s.welcome = { ...s.welcome, ...p.reconnect, ...p.limits, ping_ms: p.ping_ms ?? s.welcome.ping_ms };
+  s.terms = { ...s.terms, ...p.reconnect, ...p.limits, ping_ms: p.ping_ms ?? s.terms.ping_ms };
   // What another user received is no one else's to continue.
-  if (s.user !== undefined && s.user !== p.user) for (const one of s.streams.values()) {
+  if (s.user !== undefined && s.user !== p.user) for (const one of s.table.values()) {
     one.at = undefined;
     one.given = false;
     if (!one.handles.size) forget(one);
@@ -44,28 +44,28 @@ function streamsOf({ streams = {}, roles = [], resumed }: any): void {
     else if (s.held) s.held.push(one);
     else if (one.at.epoch !== at.epoch || one.at.offset !== at.offset) jump(one, at);
   }
-  for (const one of s.streams.values()) {
+  for (const one of s.table.values()) {
     const { name, topic } = one;
     if (topic !== undefined || Object.hasOwn(streams, name)) continue;
     const lostRole = name.startsWith("role:") && !roles.includes(name.slice(5));
     if (!lostRole) lose({ stream: name, reason: "no_history" }, one);
-    s.streams.delete(name);
+    s.table.delete(name);
   }
 }
 
 /** Sends all positions in one command, if there is anything to continue. */
 export function resume(): void {
   const held = s.held ?? [];
-  const all = [...s.streams.values()].filter((one) => one.at && (one.phase === QUEUED || (one.phase === IDLE && (one.topic === undefined ? held.includes(one) : one.given))));
+  const all = [...s.table.values()].filter((one) => one.at && (one.stage === QUEUED || (one.stage === IDLE && (one.topic === undefined ? held.includes(one) : one.given))));
   if (!s.held && !all.length) return caughtUp();
-  s.resume = sendOwn("resume", resumeReplied, { since: Object.fromEntries(all.map(({ name, at }) => [name, at])) });
-  for (const one of all) if (one.phase === QUEUED) ask(one, s.resume);
+  s.resuming = sendOwn("resume", resumeReplied, { since: Object.fromEntries(all.map(({ name, at }) => [name, at])) });
+  for (const one of all) if (one.stage === QUEUED) ask(one, s.resuming);
 }
 
 /** The reply to `resume`: every stream has caught up. Refused, it is sent again, or each topic for itself. */
 export function resumeReplied(id: number, _one: unknown, p: any, error?: Failure): void {
-  s.resume = 0;
-  const asked = [...s.streams.values()].filter(({ command }) => command === id);
+  s.resuming = 0;
+  const asked = [...s.table.values()].filter(({ asked }) => asked === id);
   if (error) {
     pause(error);
     asked.forEach(unask);
@@ -80,12 +80,12 @@ export function resumeReplied(id: number, _one: unknown, p: any, error?: Failure
 
 /** The pause after a refusal is over. */
 export function paceExpired(): void {
-  if (s.phase === RESUMING && !s.resume) resume();
+  if (s.stage === RESUMING && !s.resuming) resume();
   pump();
 }
 
 function caughtUp(): void {
-  s.phase = LIVE;
+  s.stage = LIVE;
   show("connected", undefined, undefined, s.welcomes > 1 ? s.complete : undefined);
 }
 
@@ -107,7 +107,7 @@ function jump(one: Stream, position: Position): void {
 }
 
 export function gap(p: Gap): void {
-  const one = s.streams.get(p.stream as string);
+  const one = s.table.get(p.stream as string);
   lose(p, one);
   if (one) one.at = p.position;
 }
@@ -122,22 +122,22 @@ function lose(p: Gap, one: Stream | undefined): void {
 
 /** Whether messages of a stream are for the application. */
 function receives(one: Stream | undefined): boolean {
-  return !one || one.given || one.phase === IDLE || (one.handles.size > 0 && !one.leaving && wired(one));
+  return !one || one.given || one.stage === IDLE || (one.handles.size > 0 && !one.leaving && wired(one));
 }
 
 /** A message: the position moves first, the handler runs later. */
 export function publication(message: Message): void {
   const { topic, stream, offset } = message;
-  const one = s.streams.get(topic === undefined ? stream as string : TOPIC + topic);
+  const one = s.table.get(topic === undefined ? stream as string : TOPIC + topic);
   const mine = receives(one);
   if (one) {
-    if (!mine && (one.leaving || one.phase === ENDED || one.phase === LOADING)) return;
+    if (!mine && (one.leaving || one.stage === ENDED || one.stage === LOADING)) return;
     if (offset !== undefined) {
       if (!one.at) one.seen = offset;
       else if (offset <= one.at.offset) return;
       else one.at = { epoch: one.at.epoch, offset };
     }
-    if (one.phase === PENDING) one.recovered += 1;
+    if (one.stage === PENDING) one.recovered += 1;
   }
   if (mine) emit("message", message, one, one?.given ? 0 : one?.generation);
 }
@@ -149,6 +149,6 @@ export function subscribed(topic: string, at: Position | undefined): void {
   if (!at) return;
   if (!one.at) return keep(one, at);
   // A `resume` in flight names the position: what is missing comes, or its gap.
-  if (s.resume || (one.at.epoch === at.epoch && one.at.offset >= at.offset)) return;
+  if (s.resuming || (one.at.epoch === at.epoch && one.at.offset >= at.offset)) return;
   jump(one, at);
 }

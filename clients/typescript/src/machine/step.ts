@@ -17,12 +17,12 @@ import type { Effect, Emission, Failure, Options, Session, State } from "./types
 export function initial(options: Options, session?: Session): State {
   const state: State = {
     ...session, ...options,
-    phase: STOPPED, shown: { phase: "stopped", since: 0 },
-    n: 0, last: 0, timers: new Map(), tries: 0, attemptedAt: -Infinity, notBefore: 0,
-    request: 0, refusals: 0, expiresAt: Infinity,
-    welcome: { min_ms: 250, max_ms: 30_000, spread_ms: 1_000, ping_ms: 25_000, burst: 100 },
-    welcomes: session ? 1 : 0, complete: true, resume: 0, receivedAt: 0, probe: 0,
-    streams: new Map(), sent: new Map(), commands: new Map(),
+    stage: STOPPED, shown: { phase: "stopped", since: 0 },
+    n: 0, lastNumber: 0, timers: new Map(), tries: 0, attemptedAt: -Infinity, notBefore: 0,
+    requested: 0, refusals: 0, expiresAt: Infinity,
+    terms: { min_ms: 250, max_ms: 30_000, spread_ms: 1_000, ping_ms: 25_000, burst: 100 },
+    welcomes: session ? 1 : 0, complete: true, resuming: 0, receivedAt: 0, probe: 0,
+    table: new Map(), sent: new Map(), commands: new Map(),
   };
   for (const [name, at] of Object.entries(session?.positions ?? {})) streamOf(name, at, state);
   return state;
@@ -31,7 +31,7 @@ export function initial(options: Options, session?: Session): State {
 const EVENTS = {
   start, wake, online, offline, hide, refresh, subscribe, unsubscribe, loaded, command, timer: expired,
   stop(): void { halt("stopped", "stop() was called"); },
-  token(request: number, text: unknown, failed?: string): void { if (request === s.request) token(text, failed); },
+  token(request: number, text: unknown, failed?: string): void { if (request === s.requested) token(text, failed); },
   frame(n: number, text: string): void { if (n === s.n) read(text); },
   closed(n: number, code: number, reason: string): void { if (n === s.n) lost(code, reason); },
 };
@@ -61,7 +61,7 @@ function read(text: string): void {
   } else if (type === "welcome") {
     welcome(p);
   } else if (type === "closing") {
-    s.closing = p;
+    s.closingFrame = p;
   } else if (open()) {
     control(type, p);
   }
@@ -87,7 +87,7 @@ function reply(id: number, p: unknown, error?: Failure): void {
 }
 
 /** Whether an emission may still be handed out: asked when it is handed out, because a handler may have ended it. */
-export function deliverable({ phase }: State, [kind, , stream, generation]: Emission): boolean {
-  if (phase === STOPPED) return kind === "state" || kind === "error" || kind === "settle";
+export function deliverable({ stage }: State, [kind, , stream, generation]: Emission): boolean {
+  if (stage === STOPPED) return kind === "state" || kind === "error" || kind === "settle";
   return !generation || (stream?.generation === generation && stream.handles.size > 0);
 }

@@ -6,15 +6,15 @@ import type { Position, State, Stream } from "./types.js";
 export const TOPIC = "topic:";
 
 /** The stream of this name; a new one if there is none. */
-export function streamOf(name: string, at?: Position, { streams }: Pick<State, "streams"> = s): Stream {
-  let one = streams.get(name);
+export function streamOf(name: string, at?: Position, { table }: Pick<State, "table"> = s): Stream {
+  let one = table.get(name);
   if (!one) {
     const topic = name.startsWith(TOPIC) ? name.slice(TOPIC.length) : undefined;
     one = {
-      name, topic, at, given: topic === undefined, handles: new Set(), generation: 0, phase: IDLE,
-      loads: false, reason: "first", load: 0, loaded: 0, command: 0, leaving: 0, seen: 0, recovered: 0,
+      name, topic, at, given: topic === undefined, handles: new Set(), generation: 0, stage: IDLE,
+      loads: false, loadReason: "first", loading: 0, loadCount: 0, asked: 0, leaving: 0, seen: 0, recovered: 0,
     };
-    streams.set(name, one);
+    table.set(name, one);
   }
   return one;
 }

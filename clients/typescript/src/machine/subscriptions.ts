@@ -21,14 +21,14 @@ function emitPending(one: Stream): void {
 }
 
 /** Whether the server has it, or is asked for it. */
-export function wired({ phase }: Stream): boolean {
-  return phase >= PENDING;
+export function wired({ stage }: Stream): boolean {
+  return stage >= PENDING;
 }
 
 /** `handle` stands for one subscriber; the machine only counts them. */
 export function subscribe(topic: string, handle: unknown, since?: Position, loads = false): void {
   const one = streamOf(TOPIC + topic);
-  const first = !one.handles.size || one.phase === ENDED;
+  const first = !one.handles.size || one.stage === ENDED;
   one.handles.add(handle);
   if (first) {
     one.generation = fresh();
@@ -37,12 +37,12 @@ export function subscribe(topic: string, handle: unknown, since?: Position, load
   // A state is loaded for each first subscriber: what one before it has loaded is not this one's.
   const reloads = first && loads;
   // It lingered, or has other subscribers: nothing changes on the wire.
-  if (one.phase === SUBSCRIBED && !one.leaving && !reloads) return emitLive(one);
-  if (!first || (one.phase === PENDING && !one.leaving && !reloads)) return;
+  if (one.stage === SUBSCRIBED && !one.leaving && !reloads) return emitLive(one);
+  if (!first || (one.stage === PENDING && !one.leaving && !reloads)) return;
   one.loads = loads;
-  one.loaded = 0;
+  one.loadCount = 0;
   if (loads) reload(one, "first");
-  else one.phase = QUEUED;
+  else one.stage = QUEUED;
   if (since) one.at = since;
   pump();
 }
@@ -56,16 +56,16 @@ export function unsubscribe(topic: string, handle: unknown): void {
 
 /** It is not subscribed any more. What was given stays. */
 export function forget(one: Stream): void {
-  one.phase = IDLE;
+  one.stage = IDLE;
   one.generation = 0;
   if (one.given) return;
   one.at = undefined;
-  s.streams.delete(one.name);
+  s.table.delete(one.name);
 }
 
 export function lingerExpired(name: string): void {
-  const one = s.streams.get(name);
-  if (!one || one.handles.size || one.phase === IDLE) return;
+  const one = s.table.get(name);
+  if (!one || one.handles.size || one.stage === IDLE) return;
   // While an older `unsubscribe` is in flight, a later one waits.
   if (one.leaving) arm(lingerExpired, LINGER, name);
   else if (one.given) forget(one);
@@ -80,32 +80,32 @@ function leaveTopic(one: Stream): void {
 
 /** It is asked for by this command. */
 export function ask(one: Stream, command: number): void {
-  one.phase = PENDING;
-  one.command = command;
+  one.stage = PENDING;
+  one.asked = command;
   one.recovered = one.seen = 0;
 }
 
 /** It is to be asked for again. */
 export function unask(one: Stream): void {
-  one.phase = QUEUED;
-  one.command = 0;
+  one.stage = QUEUED;
+  one.asked = 0;
 }
 
 /** Sends what is wanted and not asked for yet, in the order in which it was wanted. */
 export function pump(): void {
   if (!open() || s.timers.has(paceExpired)) return;
-  let free = Math.max(1, Math.min(WINDOW, Math.floor(s.welcome.burst / 2)));
+  let free = Math.max(1, Math.min(WINDOW, Math.floor(s.terms.burst / 2)));
   for (const { replied } of s.sent.values()) if (replied === subscribeReplied) free -= 1;
-  for (const one of s.streams.values()) {
-    const { topic, at: since, phase, handles } = one;
-    if (phase === QUEUED && handles.size && free-- > 0) ask(one, sendOwn("subscribe", subscribeReplied, { topic, since }, one));
+  for (const one of s.table.values()) {
+    const { topic, at: since, stage, handles } = one;
+    if (stage === QUEUED && handles.size && free-- > 0) ask(one, sendOwn("subscribe", subscribeReplied, { topic, since }, one));
   }
 }
 
 /** The reply to a `subscribe`, unless it belongs to an older one. */
 export function subscribeReplied(id: number, one: Stream, p: any, error?: Failure): void {
   if (error?.retry) pause(error);
-  if (one.command === id) {
+  if (one.asked === id) {
     if (!error) acked(one, p.position);
     else if (error.retry) unask(one);
     else end(one, error);
@@ -114,16 +114,16 @@ export function subscribeReplied(id: number, one: Stream, p: any, error?: Failur
 }
 
 export function acked(one: Stream, position: Position | undefined): void {
-  one.phase = SUBSCRIBED;
-  one.command = one.loaded = 0;
+  one.stage = SUBSCRIBED;
+  one.asked = one.loadCount = 0;
   if (position) keep(one, position, one.seen);
   else one.at = undefined;
   emitLive(one);
 }
 
 function end(one: Stream, error: Failure): void {
-  one.phase = ENDED;
-  one.command = 0;
+  one.stage = ENDED;
+  one.asked = 0;
   one.at = undefined;
   emit("status", { phase: "ended", error }, one);
   if (!one.handles.size) forget(one);
@@ -133,7 +133,7 @@ export function unsubscribeReplied(id: number, one: Stream, _p: unknown, error?:
   if (one.leaving !== id) return;
   one.leaving = 0;
   // Wanted again meanwhile; or with a later `subscribe` on the wire, whose timer sends another `unsubscribe`.
-  if (one.handles.size || one.phase !== QUEUED) return;
+  if (one.handles.size || one.stage !== QUEUED) return;
   if (!error?.retry) return forget(one);
   pause(error);
   pause(error, lingerExpired, one.name);
@@ -144,9 +144,9 @@ export function unsubscribed(topic: string, reason: string): void {
   const one = streamOf(TOPIC + topic);
   one.given = false;
   // A `subscribe` in flight comes after it, and has its own reply.
-  if (!one.leaving && (one.phase === SUBSCRIBED || (one.phase === PENDING && one.command === s.resume))) {
+  if (!one.leaving && (one.stage === SUBSCRIBED || (one.stage === PENDING && one.asked === s.resuming))) {
     end(one, failure(reason, `the server ended ${topic}: ${reason}`));
-  } else if (one.phase === IDLE && !(one.at && s.resume)) {
+  } else if (one.stage === IDLE && !(one.at && s.resuming)) {
     // While streams resume, the backend may still give it again: the position stays.
     forget(one);
   }
@@ -154,12 +154,12 @@ export function unsubscribed(topic: string, reason: string): void {
 
 /** The connection is gone. */
 export function detach(): void {
-  for (const one of s.streams.values()) {
-    if (one.phase === SUBSCRIBED) emitPending(one);
-    if (wired(one)) one.phase = QUEUED;
-    one.command = one.leaving = 0;
+  for (const one of s.table.values()) {
+    if (one.stage === SUBSCRIBED) emitPending(one);
+    if (wired(one)) one.stage = QUEUED;
+    one.asked = one.leaving = 0;
     if (!one.at) one.given = false;
-    if (!one.handles.size && (one.phase !== IDLE || !one.at)) forget(one);
+    if (!one.handles.size && (one.stage !== IDLE || !one.at)) forget(one);
   }
 }
 
@@ -169,30 +169,30 @@ export function reload(one: Stream, reason: "first" | "gap"): void {
     leaveTopic(one);
     emitPending(one);
   }
-  one.phase = LOADING;
-  one.reason = reason;
-  one.load = 0;
-  if (one.loaded) arm(load, Math.min(LONGEST_LOAD_PAUSE, PAUSE * 2 ** (one.loaded - 1)), one.name);
+  one.stage = LOADING;
+  one.loadReason = reason;
+  one.loading = 0;
+  if (one.loadCount) arm(load, Math.min(LONGEST_LOAD_PAUSE, PAUSE * 2 ** (one.loadCount - 1)), one.name);
   else load(one.name);
 }
 
 /** Begins to load, if that is what the subscription waits for. */
 export function load(name: string): void {
-  const one = s.streams.get(name);
-  if (one?.phase !== LOADING) return;
-  one.loaded += 1;
-  one.load = fresh();
-  emit("load", one.reason, one);
+  const one = s.table.get(name);
+  if (one?.stage !== LOADING) return;
+  one.loadCount += 1;
+  one.loading = fresh();
+  emit("load", one.loadReason, one);
 }
 
 /** The end of a load, by its number. */
 export function loaded(one: Stream, load: number, position: Position | null, failed?: string): void {
-  if (one.phase !== LOADING || one.load !== load) return;
+  if (one.stage !== LOADING || one.loading !== load) return;
   if (failed !== undefined) {
     emit("error", failure("load_failed", failed, true));
-    return reload(one, one.reason);
+    return reload(one, one.loadReason);
   }
-  one.phase = QUEUED;
+  one.stage = QUEUED;
   if (position) one.at = position;
   pump();
 }

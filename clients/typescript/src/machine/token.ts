@@ -11,19 +11,19 @@ const DEADLINE = 10_000;
 const AGAIN = 10_000;
 
 export function askToken(reason: TokenReason): void {
-  s.request = fresh();
+  s.requested = fresh();
   arm(tokenExpired, DEADLINE);
-  effect("askToken", s.request, reason);
+  effect("askToken", s.requested, reason);
 }
 
 /** What the provider returned, or why it failed. */
 export function token(token: unknown, failed?: string): void {
-  s.request = 0;
+  s.requested = 0;
   disarm(tokenExpired);
   if (token === null) return halt("signed_out", "the token is null: sign in, then call start()");
   // An empty token must never become an anonymous connection.
   if (typeof token !== "string" || !token) failed ??= "the token is no text; without a user, return null";
-  if (s.phase === ASKING) {
+  if (s.stage === ASKING) {
     if (failed !== undefined) {
       retry("token_failed", failed);
     } else if (token === s.refused) {
@@ -37,7 +37,7 @@ export function token(token: unknown, failed?: string): void {
     emit("error", failure("token_failed", failed, true));
     arm(refresh, AGAIN);
   } else {
-    s.token = token as string;
+    s.lastToken = token as string;
     sendOwn("refresh", refreshReplied, { token });
   }
 }
@@ -58,7 +58,7 @@ export function refresh(): void {
   if (!open()) return;
   disarm(refresh);
   const pending = [...s.sent.values()].some(({ replied }) => replied === refreshReplied);
-  if (!s.request && !pending) askToken("expiring");
+  if (!s.requested && !pending) askToken("expiring");
 }
 
 export function refreshReplied(_id: number, _sub: unknown, p: any, error?: Failure): void {
@@ -72,7 +72,7 @@ export function refreshReplied(_id: number, _sub: unknown, p: any, error?: Failu
     soon();
   } else {
     // The connection has its old token still.
-    if (error.code !== "unavailable") s.refused = s.token;
+    if (error.code !== "unavailable") s.refused = s.lastToken;
     arm(refresh, AGAIN);
   }
 }

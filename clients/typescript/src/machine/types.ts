@@ -108,14 +108,14 @@ export interface Stream {
   handles: Set<any>;
   /** Another one each time that the first subscriber comes; 0: never subscribed. */
   generation: number;
-  phase: StreamPhase;
+  stage: StreamPhase;
   /** The application loads its state first; why; the number of the load that runs, 0: none; loads since it was live. */
   loads: boolean;
-  reason: "first" | "gap";
-  load: number;
-  loaded: number;
+  loadReason: "first" | "gap";
+  loading: number;
+  loadCount: number;
   /** The command in flight, `subscribe` or `resume`; 0: none. */
-  command: number;
+  asked: number;
   /** The `unsubscribe` in flight: until its reply, messages are of an older generation. 0: none. */
   leaving: number;
   /** The last offset before the position is known. */
@@ -130,7 +130,7 @@ export type Replied = (id: number, stream: any, p: any, error?: Failure) => void
 /** A command of the application. */
 export interface Pending {
   ref: unknown;
-  command: Command;
+  body: Command;
   sent: boolean;
   bytes: number;
   tries: number;
@@ -153,12 +153,12 @@ export interface Session {
 }
 
 export interface State extends Options {
-  phase: Phase;
+  stage: Phase;
   shown: ConnectionState;
   /** The attempt. It rises and never repeats: what belongs to another is dropped. */
   n: number;
   /** The last number that was given to an attempt, a token request, a timer or a subscription. */
-  last: number;
+  lastNumber: number;
   /** By subject, or by what runs. */
   timers: Map<unknown, { run: (subject: any) => void; key: number; due: number; graced: boolean }>;
   /** Failed attempts since the connection was last stable. */
@@ -166,10 +166,10 @@ export interface State extends Options {
   attemptedAt: number;
   /** No attempt before it, whatever happens: the server asked for it. */
   notBefore: number;
-  closing?: { code: number; reason: string; reconnect?: boolean; after_ms?: number; spread_ms?: number } | undefined;
+  closingFrame?: { code: number; reason: string; reconnect?: boolean; after_ms?: number; spread_ms?: number } | undefined;
   /** The token request that is pending; 0: none. */
-  request: number;
-  token?: string;
+  requested: number;
+  lastToken?: string;
   /** The token that was refused, until it was waited with. */
   refused?: string | undefined;
   /** Refusals of a token in a row. */
@@ -177,20 +177,20 @@ export interface State extends Options {
   expiresAt: number;
   user?: string;
   ticket?: string | undefined;
-  welcome: { min_ms: number; max_ms: number; spread_ms: number; ping_ms: number; burst: number };
+  terms: { min_ms: number; max_ms: number; spread_ms: number; ping_ms: number; burst: number };
   /** Connections so far. */
   welcomes: number;
   /** No gap since `welcome`. */
   complete: boolean;
   /** The command `resume` in flight; 0: none. */
-  resume: number;
+  resuming: number;
   /** The server's streams that wait for `resume`, if it accepted the ticket. */
   held?: Stream[] | undefined;
   receivedAt: number;
   /** The ping that waits for any frame; 0: none. */
   probe: number;
   /** By name. */
-  streams: Map<string, Stream>;
+  table: Map<string, Stream>;
   /** The machine's own commands in flight, by id. */
   sent: Map<number, { replied: Replied; stream: Stream | undefined }>;
   /** The application's commands, by id, in their order. */

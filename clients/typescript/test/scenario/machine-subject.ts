@@ -109,8 +109,8 @@ export class MachineSubject extends Subject {
   }
 
   #loaded(topic: string, position: Position | null, failed?: string): void {
-    const stream = this.state.streams.get(`topic:${topic}`);
-    if (stream) this.#event("loaded", stream, stream.load, position, failed);
+    const stream = this.state.table.get(`topic:${topic}`);
+    if (stream) this.#event("loaded", stream, stream.loading, position, failed);
   }
 
   token(answer: Json): void {

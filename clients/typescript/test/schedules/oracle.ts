@@ -58,7 +58,7 @@ export class Oracle {
   /** The positions that the client would send now are what was delivered: never ahead of it, never behind. */
   positions(state: State): void {
     for (const [stream, log] of this.logs) {
-      const at = state.streams.get(stream)?.at;
+      const at = state.table.get(stream)?.at;
       const topic = stream.startsWith("topic:") ? stream.slice(6) : undefined;
       if (topic !== undefined && !this.subscribed.has(topic)) continue;
       const cursor = this.#cursors.get(stream);

@@ -133,7 +133,7 @@ export class World {
   #event(...event: Event): void {
     for (const effect of step(this.state, event, this.clock.now(), this.clock.random())) this.#run(effect);
     this.#drain();
-    if (!this.#draining && this.state.phase !== STOPPED) this.oracle.positions(this.state);
+    if (!this.#draining && this.state.stage !== STOPPED) this.oracle.positions(this.state);
   }
 
   readonly #actions: Actions = {
@@ -268,13 +268,13 @@ export class World {
     this.#calm = true;
     for (let i = 0; i < 60; i++) {
       this.server.tick();
-      if (this.state.phase === STOPPED) { this.#event("start"); this.#stopped = false; }
-      if (this.state.phase === WAITING && this.state.shown.retryAt === undefined) this.#event("wake");
+      if (this.state.stage === STOPPED) { this.#event("start"); this.#stopped = false; }
+      if (this.state.stage === WAITING && this.state.shown.retryAt === undefined) this.#event("wake");
       this.#advance(3_000);
     }
-    assert.equal(this.state.phase, LIVE, "not connected in the end");
+    assert.equal(this.state.stage, LIVE, "not connected in the end");
     for (const [topic, count] of this.#counted) {
-      assert.equal(this.state.streams.get(`topic:${topic}`)?.phase ?? IDLE, count > 0 ? SUBSCRIBED : IDLE, topic);
+      assert.equal(this.state.table.get(`topic:${topic}`)?.stage ?? IDLE, count > 0 ? SUBSCRIBED : IDLE, topic);
     }
     const followed = [...this.oracle.subscribed].filter((topic) => topic !== "plain").map((topic) => `topic:${topic}`);
     const own = OWN.filter((stream) => stream !== "role:staff" || [...this.server.connections][0]?.roles.includes("staff"));
