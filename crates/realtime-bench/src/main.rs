@@ -1,6 +1,7 @@
 //! Measures the server and its peers, from outside and in one run. `cargo xtask bench` builds and starts it.
 
 mod cases;
+mod console;
 mod contract;
 mod figures;
 mod history;
@@ -71,6 +72,9 @@ fn run(options: &Options) -> Result<()> {
     }
     if options.contract {
         return runtime.block_on(contract::run(options));
+    }
+    if options.console {
+        return runtime.block_on(console::run(options));
     }
     if options.idle {
         return runtime.block_on(idle::run(options));

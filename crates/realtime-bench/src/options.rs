@@ -30,15 +30,18 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N")]
     pub(crate) rounds: Option<usize>,
     /// Instead: what the memory of an idle connection consists of, from the server under valgrind's DHAT.
-    #[arg(long, conflicts_with_all = ["idle", "contract"])]
+    #[arg(long, conflicts_with_all = ["idle", "contract", "console"])]
     pub(crate) memory: bool,
     /// Instead: what the check of a payload with its schema costs a publication.
-    #[arg(long, conflicts_with = "idle")]
+    #[arg(long, conflicts_with_all = ["idle", "console"])]
     pub(crate) contract: bool,
+    /// Instead: what an operator's console and an open tail cost a server with idle connections.
+    #[arg(long, conflicts_with = "idle")]
+    pub(crate) console: bool,
     /// Instead: what idle connections cost, at each number of them: resident and kernel memory, CPU and time to accept.
     #[arg(long, alias = "hold")]
     pub(crate) idle: bool,
-    /// How many connections `--memory` and `--idle` open, with commas between.
+    /// How many connections `--memory`, `--idle` and `--console` open, with commas between.
     #[arg(long, value_name = "N", value_delimiter = ',')]
     pub(crate) connections: Vec<usize>,
     /// How many of those handshakes are in progress at once: more than the server's backlog shows how many it rejects.

@@ -23,7 +23,7 @@ const LARGEST_BATCH: &str = "4194304";
 pub(super) const ENVELOPE: usize = 128;
 
 /// The publisher's credentials.
-pub(super) const KEY_HEADER: &str = "Authorization: Bearer an-api-key-of-the-benchmarks\r\n";
+pub(crate) const KEY_HEADER: &str = "Authorization: Bearer an-api-key-of-the-benchmarks\r\n";
 
 pub(super) fn command(options: &Options, start: &Start, folder: &Path, address: SocketAddr) -> Result<Command> {
     let (name, value) = start.tokens.trusted(folder)?;
