@@ -4,5 +4,9 @@
 
 #[path = "examples/chat.rs"]
 mod chat;
+#[path = "examples/dashboard.rs"]
+mod dashboard;
 #[path = "examples/example.rs"]
 mod example;
+#[path = "examples/notifications.rs"]
+mod notifications;
