@@ -12,7 +12,7 @@ use serde_json::json;
 #[tokio::test]
 async fn a_wrong_key_is_refused_and_the_right_one_opens_the_console_until_the_operator_signs_out() {
     let name = "a_wrong_key_is_refused_and_the_right_one_opens_the_console_until_the_operator_signs_out";
-    let world = World::start().await;
+    let world = World::with(|config| config.server.base_path = "/realtime".into()).await;
     let Some(mut operator) = Operator::visit(name, &world).await else { return };
     operator.sign_in("not-the-key").await;
     operator.read("This key is not accepted").await;
@@ -184,6 +184,21 @@ async fn the_tail_shows_offsets_and_stands_still_while_it_is_paused() {
     publish("typing", 7).await;
     operator.rows(1).await;
     operator.read("{\"n\":7}").await;
+    operator.leave().await;
+}
+
+#[tokio::test]
+async fn a_tail_says_how_many_events_it_does_not_have() {
+    let world = World::with(|config| config.limits.trace_events = 16.try_into().expect("a limit")).await;
+    let name = "a_tail_says_how_many_events_it_does_not_have";
+    let Some(mut operator) = Operator::start(name, &world, "#/tail?kind=topic&name=chat:*").await else { return };
+    operator.page.until("document.getElementById('tail-state')?.textContent === 'Live'").await;
+    let message = json!({"to": {"topic": "chat:1"}, "type": "said", "payload": 1});
+    world.post("/api/v1/publish/batch", json!({"publications": vec![message; 1000]})).await.ok("batch-response");
+    operator.read("left out by the server: this page reads too slowly").await;
+    let known = "[...document.getElementById('tail-note').textContent.matchAll(/[\\d,]+(?= events? w)/g)] \
+                 .reduce((sum, [n]) => sum + Number(n.replace(',', '')), document.querySelectorAll('tbody tr').length)";
+    operator.page.until(&format!("{known} === 1000")).await;
     operator.leave().await;
 }
 

@@ -30,7 +30,7 @@ impl Operator {
         let mut page = Browser::start(test).await?;
         page.resize(1280, 860).await;
         let origin = format!("http://127.0.0.1:{}", world.address.port());
-        page.open(&format!("{origin}/console/")).await;
+        page.open(&format!("{origin}{}/console/", world.config.server.base_path)).await;
         Some(Self { page, origin })
     }
 

@@ -115,12 +115,17 @@ function Frame({ children, at, dev }: { children: ComponentChildren; at: Place; 
     scrollTo(0, 0);
   }, [where, text]);
   useEffect(() => readFigures(), []);
+  const escape = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape" || !menu) return;
+    setMenu(false);
+    document.getElementById("menu")?.focus();
+  };
   const skip = (event: Event): void => {
     event.preventDefault(); // The address names the view, not a place in it.
     main.current?.focus();
   };
   return (
-    <div class={menu ? "frame menu-open" : "frame"} onKeyDown={(event) => event.key === "Escape" && setMenu(false)}>
+    <div class={menu ? "frame menu-open" : "frame"} onKeyDown={escape}>
       <a class="skip" href="#main" onClick={skip}>Skip to the content</a>
       <header class="side">
         <div class="brand">

@@ -51,6 +51,10 @@ impl Trace {
         self.watch.taken(&event);
         self.skip(skipped);
         self.ready.push_back(event);
+        // What follows may take long to come: the reader learns now what is missing after the last event.
+        if self.events.is_empty() {
+            self.skip(self.watch.take_skipped());
+        }
     }
 
     fn skip(&mut self, skipped: u64) {
@@ -67,7 +71,7 @@ impl Trace {
         while let Ok(queued) = self.events.try_recv() {
             self.take(queued);
         }
-        self.skip(self.watch.skipped());
+        self.skip(self.watch.take_skipped());
         self.ready.push_back(TraceEvent {
             reason: Some(reason.to_owned()),
             detail: Some(detail.to_owned()),

@@ -132,9 +132,9 @@ impl Watch {
         look(&mut self.state().view)
     }
 
-    /// The events that found no room after the last one that is queued.
-    pub(super) fn skipped(&self) -> u64 {
-        self.state().skipped
+    /// The events that found no room after the last one that is queued. Each is counted once.
+    pub(super) fn take_skipped(&self) -> u64 {
+        std::mem::take(&mut self.state().skipped)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

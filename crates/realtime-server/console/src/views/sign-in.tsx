@@ -18,6 +18,8 @@ export function SignIn() {
     setBusy(true);
     setError(undefined);
     try {
+      // A header can't have other characters, and neither can a key.
+      if (!/^[\x21-\x7e]+$/.test(key.trim())) throw new Problem("", 401, "unauthorized");
       await send("GET", address("/api/v1/revocations", { limit: 1 }), { key: key.trim() });
       signIn(key.trim());
     } catch (thrown) {
