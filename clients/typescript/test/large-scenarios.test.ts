@@ -190,3 +190,21 @@ test("S38: 200 subscriptions are all live after a reconnect under a limit of 50 
   assert.ok(refusals > 0, "the limit was reached");
   assert.equal(machine.state.shown.phase, "connected");
 });
+
+test("a subscription that ends while its state is loaded after a gap leaves nothing, and no position while it is loaded", () => {
+  const machine = new Machine(() => 0.5);
+  const [topic, handle, epoch] = ["order:1", {}, "a"];
+  const stream = () => machine.state.table.get("topic:order:1");
+  const reply = (fields: object = {}): void => { for (const { id } of machine.sent.splice(0)) if (id !== undefined) machine.frame("ack", { id, ...fields }); };
+  machine.event("subscribe", topic, handle, undefined, true);
+  const one = stream();
+  assert.ok(one);
+  machine.event("loaded", one, one.loading, { epoch, offset: 3 });
+  reply({ position: { epoch, offset: 3 } });
+  machine.frame("gap", { stream: "topic:order:1", from: 4, to: 9, position: { epoch, offset: 9 }, reason: "retention" });
+  assert.equal(one.at, undefined);
+  machine.event("unsubscribe", topic, handle);
+  reply();
+  assert.equal(stream(), undefined);
+  assert.deepEqual(machine.event("loaded", one, one.loading, { epoch, offset: 12 }), []);
+});

@@ -22,7 +22,7 @@ export const MUTANTS: Mutant[] = [
   { name: "a late timer judges at once", thread: "js#398, js#417", file: "machine/timers.js", edits: [["late >= GRACE", "false"]] },
   { name: "a timer above 2^31 ms", thread: "C#24, meridian#515", file: "machine/timers.js", edits: [["Math.min(ms, LONGEST)", "ms"], ["late < 0", "false"]] },
   { name: "a gap does not move the position", thread: "js#425, dart#142", file: "machine/recovery.js", edits: [["one.at = p.position;", ";"]] },
-  { name: "an offset is kept with the epoch of another session", thread: "go#160", file: "machine/recovery.js", edits: [["one.at = p.position;", "one.at = p.position && { epoch: (one.at ?? p.position).epoch, offset: p.position.offset };"]] },
+  { name: "an offset is kept with the epoch of another session", thread: "go#160", file: "machine/recovery.js", edits: [["one.at = p.position;", "one.at = p.position && { epoch: (previous ?? p.position).epoch, offset: p.position.offset };"]] },
   { name: "what a reconnect lost is not reported", thread: "supabase-js#1599, azure#39888", file: "machine/recovery.js", edits: [["gap({ stream: one.name, to: position.offset, position, reason: \"not_resumed\" });", "one.at = position;"]] },
   { name: "a publication is forgotten with its connection", thread: "js#272", file: "machine/commands.js", edits: [["if (publishes(pending.body))\n            hold(id, pending);", "if (publishes(pending.body))\n            ;"]] },
   { name: "a handshake without an answer is waited for", thread: "dart#139, dart#162", file: "machine/connection.js", edits: [["arm(dialExpired, HANDSHAKE);", ""]] },

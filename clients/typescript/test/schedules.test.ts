@@ -23,5 +23,5 @@ test(`${seeds} random schedules keep what the client promises`, () => {
   }
   console.log(`${delivered} messages, ${gaps} gaps; ${[...totals].map(([what, count]) => `${what} ${count}`).join(", ")}`);
   // A search that never comes to these shows nothing.
-  if (!only && seeds >= 1_000) for (const what of ["resumed true", "resumed false", "kill", "stop", "sleep", "waiting"]) assert.ok((totals.get(what) ?? 0) > seeds / 20, what);
+  if (!only && seeds >= 1_000) for (const what of ["resumed true", "resumed false", "kill", "stop", "sleep", "waiting", "load"]) assert.ok((totals.get(what) ?? 0) > seeds / 20, what);
 });

@@ -48,7 +48,7 @@ function streamsOf({ streams = {}, roles = [], resumed }: any): void {
     const { name, topic } = one;
     if (topic !== undefined || Object.hasOwn(streams, name)) continue;
     const lostRole = name.startsWith("role:") && !roles.includes(name.slice(5));
-    if (!lostRole) lose({ stream: name, reason: "no_history" }, one);
+    if (!lostRole) lose({ stream: name, reason: "no_history" }, one, one.at);
     s.table.delete(name);
   }
 }
@@ -97,7 +97,11 @@ export function keep(one: Stream, { epoch, offset }: Position, seen = 0): void {
 
 export function keepAll(streams: Record<string, Position> = {}): Map<string, Position> {
   const all = new Map(Object.entries(streams));
-  for (const [name, at] of all) keep(streamOf(name), at);
+  for (const [name, at] of all) {
+    const one = streamOf(name);
+    // What is loaded brings its own position.
+    if (one.stage !== LOADING) keep(one, at);
+  }
   return all;
 }
 
@@ -108,15 +112,16 @@ function jump(one: Stream, position: Position): void {
 
 export function gap(p: Gap): void {
   const one = s.table.get(p.stream as string);
-  lose(p, one);
+  const previous = one?.at;
   if (one) one.at = p.position;
+  lose(p, one, previous);
 }
 
 /** Emits a gap in its place between the messages. */
-function lose(p: Gap, one: Stream | undefined): void {
+function lose(p: Gap, one: Stream | undefined, previous: Position | undefined): void {
   s.complete = false;
   if (!receives(one)) return;
-  emit("gap", one?.at ? { ...p, previous: one.at } : p, one, one?.given ? 0 : one?.generation);
+  emit("gap", previous ? { ...p, previous } : p, one, one?.given ? 0 : one?.generation);
   if (one?.loads) reload(one, "gap");
 }
 

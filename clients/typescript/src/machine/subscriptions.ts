@@ -1,6 +1,6 @@
 // Subscriptions: what the application wants, counted, and how it gets onto each connection.
 import { emit, failure, fresh, open, s, sendOwn } from "./context.js";
-import { ENDED, IDLE, LOADING, PENDING, QUEUED, SUBSCRIBED } from "./phases.js";
+import { ENDED, IDLE, LOADING, PENDING, QUEUED, STOPPED, SUBSCRIBED } from "./phases.js";
 import { keep, paceExpired } from "./recovery.js";
 import { streamOf, TOPIC } from "./streams.js";
 import { arm, pause, PAUSE } from "./timers.js";
@@ -51,7 +51,9 @@ export function unsubscribe(topic: string, handle: unknown): void {
   const one = streamOf(TOPIC + topic);
   if (!one.handles.delete(handle) || one.handles.size) return;
   if (wired(one)) arm(lingerExpired, LINGER, one.name);
-  else if (!one.leaving) forget(one);
+  // With an older `unsubscribe` in flight, its reply ends it.
+  else if (one.leaving) unask(one);
+  else forget(one);
 }
 
 /** It is not subscribed any more. What was given stays. */
@@ -187,7 +189,8 @@ export function load(name: string): void {
 
 /** The end of a load, by its number. */
 export function loaded(one: Stream, load: number, position: Position | null, failed?: string): void {
-  if (one.stage !== LOADING || one.loading !== load) return;
+  // After a stop it is loaded anew.
+  if (one.stage !== LOADING || one.loading !== load || s.stage === STOPPED) return;
   if (failed !== undefined) {
     emit("error", failure("load_failed", failed, true));
     return reload(one, one.loadReason);

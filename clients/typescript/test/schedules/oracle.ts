@@ -44,6 +44,11 @@ export class Oracle {
     this.#cursors.set(gap.stream as string, next);
   }
 
+  /** The application has a state that was read at this position: the stream continues behind it. */
+  loaded(topic: string, position: Position): void {
+    this.live(topic, position);
+  }
+
   /** A subscription is live: nothing after this position may be missing. */
   live(topic: string, position: Position | undefined): void {
     const log = this.logs.get(`topic:${topic}`);

@@ -1,8 +1,8 @@
 // One random schedule: a client's machine, a model of the server, and a network with latency, cuts and closes.
 import assert from "node:assert/strict";
-import { IDLE, LIVE, STOPPED, SUBSCRIBED, WAITING } from "../../src/machine/phases.js";
+import { IDLE, LIVE, LOADING, STOPPED, SUBSCRIBED, WAITING } from "../../src/machine/phases.js";
 import { deliverable, initial, step, type Event } from "../../src/machine/step.js";
-import type { Actions, Effect, Emission, State } from "../../src/machine/types.js";
+import type { Actions, Effect, Emission, Position, State, Stream } from "../../src/machine/types.js";
 import { VirtualClock } from "../scenario/clock.js";
 import { Oracle } from "./oracle.js";
 import { Random } from "./random.js";
@@ -21,6 +21,8 @@ export class World {
   readonly #timers = new Map<unknown, number>();
   readonly #outbox: Emission[] = [];
   readonly #settled: number[] = [];
+  /** The topic whose state the application loads before it follows it. */
+  readonly #loaded: string | undefined;
   readonly #counted = new Map<string, number>();
   #draining = false;
   #dialedAt = -Infinity;
@@ -35,12 +37,13 @@ export class World {
     this.clock.fraction = () => this.random.next();
     this.server = new ModelServer(this.random, () => this.clock.now());
     this.oracle = new Oracle(this.server.logs);
+    this.#loaded = this.random.chance(0.3) ? "short" : undefined;
     this.state = initial({ client: "tab-1", nextId: 1, maxOffline: 20, maxOfflineBytes: 262_144 });
   }
 
   run(steps: number): void {
-    this.#event("start");
     this.#stopped = false;
+    this.#event("start");
     for (let i = 0; i < steps; i++) {
       this.#act();
       this.#advance(this.random.pick([0, 1, 5, 20, 100, 500, 3_000]));
@@ -87,8 +90,8 @@ export class World {
         this.#event("stop");
         this.#atStop();
         this.#advance(random.below(3_000));
-        this.#event("start");
         this.#stopped = false;
+        this.#event("start");
         break;
       case "role": server.staff = random.chance(0.5); break;
       case "sleep": {
@@ -107,7 +110,7 @@ export class World {
     const count = (this.#counted.get(topic) ?? 0) + 1;
     this.#counted.set(topic, count);
     this.oracle.subscribed.add(topic);
-    this.#event("subscribe", topic, count);
+    this.#event("subscribe", topic, count, undefined, topic === this.#loaded);
   }
 
   #unsubscribe(topic: string): void {
@@ -185,11 +188,26 @@ export class World {
         return;
       }
       case "gap": return this.oracle.gap(value);
+      case "load": return this.#load(stream as Stream);
       case "status":
         if (value.phase === "live" && this.oracle.subscribed.has(stream?.topic ?? "")) this.oracle.live(stream?.topic as string, value.position);
         return;
       case "state": this.#count(value.resumed === undefined ? value.phase : `resumed ${value.resumed}`);
     }
+  }
+
+  /** The application reads its state, and where the stream stood at that time; or it fails. */
+  #load(stream: Stream): void {
+    const { loading } = stream;
+    this.#count("load");
+    this.clock.setTimeout(() => {
+      const position = this.server.logs.get(stream.name)?.position as Position;
+      this.clock.setTimeout(() => {
+        if (!this.#calm && this.random.chance(0.2)) return this.#event("loaded", stream, loading, null, "no database");
+        if (stream.loading === loading && stream.stage === LOADING && this.state.stage !== STOPPED) this.oracle.loaded(stream.topic as string, position);
+        this.#event("loaded", stream, loading, position);
+      }, this.random.below(500));
+    }, this.random.below(500));
   }
 
   #token(request: number): void {
@@ -268,7 +286,7 @@ export class World {
     this.#calm = true;
     for (let i = 0; i < 60; i++) {
       this.server.tick();
-      if (this.state.stage === STOPPED) { this.#event("start"); this.#stopped = false; }
+      if (this.state.stage === STOPPED) { this.#stopped = false; this.#event("start"); }
       if (this.state.stage === WAITING && this.state.shown.retryAt === undefined) this.#event("wake");
       this.#advance(3_000);
     }
