@@ -2,6 +2,7 @@
 
 use realtime_core::policy::Overflow;
 use realtime_schema::TraceRequest;
+use realtime_server::Span;
 use realtime_tests::{DEADLINE, World, kept, publish_kept};
 use reqwest::{
     Method,
@@ -266,13 +267,8 @@ async fn the_busiest_topics_come_first_with_their_rates() {
     }
 }
 
-#[tokio::test]
-async fn a_tail_that_is_never_read_holds_up_no_publisher_and_closing_it_frees_its_place() {
-    let world = World::with(|config| {
-        config.limits.traces = 1;
-        config.limits.trace_events = 8;
-    })
-    .await;
+/// Opens a tail of all topics and reads nothing of it but that it has begun.
+async fn unread_tail(world: &World) -> TcpStream {
     let body = json!({"streams": ["topic:**"], "payloads": true}).to_string();
     let request = format!(
         "POST /api/v1/trace HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer an-api-key-of-the-tests\r\n\
@@ -284,18 +280,64 @@ async fn a_tail_that_is_never_read_holds_up_no_publisher_and_closing_it_frees_it
     let mut start = [0; 15];
     socket.read_exact(&mut start).await.expect("a response");
     assert_eq!(&start, b"HTTP/1.1 200 OK");
-    // Nothing more is read: every buffer on the way fills, and publications go on.
+    socket
+}
+
+fn has_place(world: &World) -> bool {
+    let other = TraceRequest { user: Some("bob".parse().expect("a user")), ..TraceRequest::default() };
+    world.service.trace(&other).is_ok()
+}
+
+async fn until_it_has_place(world: &World) {
+    let freed = async {
+        while !has_place(world) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(DEADLINE, freed).await.expect("a place in time");
+}
+
+/// More than the buffers of any kernel hold.
+async fn flood(world: &World) {
     let text = "x".repeat(32 * 1024);
     for n in 0..600 {
         world.publish(json!({"topic": "flood"}), "t", json!({"n": n, "text": text})).await;
     }
-    let other = TraceRequest { user: Some("bob".parse().expect("a user")), ..TraceRequest::default() };
-    assert!(world.service.trace(&other).is_err(), "it still has its place");
-    drop(socket);
-    let freed = async {
-        while world.service.trace(&other).is_err() {
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(DEADLINE, freed).await.expect("its place in time");
+}
+
+#[tokio::test]
+async fn a_tail_that_is_never_read_holds_up_no_publisher_and_closing_it_frees_its_place() {
+    let world = World::with(|config| {
+        config.limits.traces = 1;
+        config.limits.trace_events = 8;
+    })
+    .await;
+    let tail = unread_tail(&world).await;
+    flood(&world).await;
+    assert!(!has_place(&world), "it still has its place");
+    drop(tail);
+    until_it_has_place(&world).await;
+}
+
+#[tokio::test]
+async fn a_tail_that_is_never_read_loses_its_place_after_the_time_for_reading_a_response() {
+    let world = World::with(|config| {
+        config.limits.traces = 1;
+        config.limits.answer_timeout = Span(std::time::Duration::from_millis(300));
+    })
+    .await;
+    let tail = unread_tail(&world).await;
+    flood(&world).await;
+    until_it_has_place(&world).await;
+    drop(tail);
+}
+
+#[tokio::test]
+async fn the_port_for_metrics_has_neither_the_page_nor_its_api() {
+    let world = World::with(|config| config.server.admin_listen = "127.0.0.1:0".parse().ok()).await;
+    let admin = world.admin.expect("a second address");
+    for path in ["/console/", "/console/settings.json", "/api/v1/stats"] {
+        let response = reqwest::get(format!("http://{admin}{path}")).await.expect("a response");
+        assert_eq!(response.status(), 404, "{path}");
+    }
 }
