@@ -22,8 +22,10 @@ struct Order {
 #[async_trait]
 impl ConnectionHandler for Shop {
     async fn on_message(&self, context: HookContext, message: &ClientMessage) -> Result<Handled, HookError> {
-        let Some(call) = message.call().filter(|call| call.name == Some("order.place")) else {
-            return Ok(Handled::Pass);
+        let call = match message.call() {
+            Some(call) if call.name == Some("order.place") => call,
+            Some(call) if call.name == Some("basket.clear") => return Ok(Handled::ack(&())?),
+            _ => return Ok(Handled::Pass),
         };
         let order: Order = match call.read() {
             Ok(order) => order,
@@ -76,6 +78,25 @@ async fn a_call_that_is_refused_says_why_and_changes_nothing() {
         assert!(refused["message"].as_str().is_some_and(|message| message.contains(words)), "{call}: {refused}");
     }
     bob.got_nothing().await;
+}
+
+#[tokio::test]
+async fn a_call_without_a_result_is_acknowledged_with_null() {
+    let world = shop().await;
+    let mut alice = world.connect("alice").await;
+    let ack = alice.command(json!({"action": "call", "name": "basket.clear"})).await;
+    assert_eq!(ack.get("result"), Some(&Value::Null), "{ack}");
+}
+
+#[tokio::test]
+async fn a_call_is_not_nested_deeper_than_what_a_client_may_publish() {
+    let world = shop().await;
+    let mut alice = world.connect("alice").await;
+    let deep = |levels: usize| (1..levels).fold(json!([]), |inner, _| json!([inner]));
+    let call = |levels| json!({"action": "call", "name": "basket.clear", "payload": deep(levels)});
+    assert_eq!(alice.command(call(64)).await["code"], Value::Null);
+    let refused = alice.command(call(65)).await;
+    assert_eq!((&refused["code"], &refused["errors"][0]["path"]), (&json!("payload_invalid"), &json!("/payload")));
 }
 
 #[tokio::test]

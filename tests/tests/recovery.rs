@@ -194,7 +194,29 @@ async fn a_client_without_its_ticket_gets_its_topics_and_a_gap_for_what_the_serv
     let mut seen = alice.seen();
     seen.sort_unstable();
     let gap = |stream: &str| format!("gap {stream} not_granted");
-    assert_eq!(seen, ["1", "2", &gap("all"), &gap("role:admin"), &gap("user")]);
+    assert_eq!(seen, ["1", "2", &gap("user")], "nothing of the others was missed");
+    assert_eq!(alice.positions["user"]["offset"], 1, "the gap says where the stream continues");
+    alice.resumes().await;
+    assert_eq!(alice.seen(), [""; 0], "a gap is reported once");
+}
+
+#[tokio::test]
+async fn a_topic_that_is_one_too_many_is_not_resumed_and_the_reason_is_the_limit() {
+    let world = World::with(|config| {
+        kept(100)(config);
+        config.limits.subscriptions = 2;
+    })
+    .await;
+    let mut alice = Follower::new(world.connect_with("alice", &grants()).await);
+    alice.subscribes("order:1").await;
+    alice.subscribes("order:2").await;
+    alice.comes_back(&world, &grants()).await;
+    let position = alice.positions["topic:order:1"].clone();
+    alice.positions.insert("topic:order:3".into(), position);
+    let since = json!(alice.positions);
+    alice.client.send(&json!({"action": "resume", "id": 1, "since": since}).to_string()).await;
+    let refused = alice.client.next().await;
+    assert_eq!(refused["payload"], json!({"topic": "order:3", "reason": "limit_exceeded"}), "{refused}");
 }
 
 #[tokio::test]

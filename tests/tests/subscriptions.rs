@@ -96,6 +96,23 @@ async fn the_limit_of_subscriptions_is_named() {
 }
 
 #[tokio::test]
+async fn a_new_token_that_ends_more_subscriptions_than_the_queue_holds_does_not_end_the_connection() {
+    let world = World::with(|config| config.limits.queue_messages = 8).await;
+    let mut alice = world.connect_granted("alice", "order:*").await;
+    for n in 0..50 {
+        alice.subscribe(&format!("order:{n:02}")).await;
+    }
+    let token = world.token("alice", &json!({}));
+    alice.send(&json!({"action": "refresh", "id": "r", "token": token}).to_string()).await;
+    for n in 0..50 {
+        let ended = json!({"topic": format!("order:{n:02}"), "reason": "revoked"});
+        assert_eq!(alice.next().await["payload"], ended);
+    }
+    assert_eq!(alice.next().await["payload"]["id"], "r", "the reply comes last");
+    alice.got_nothing().await;
+}
+
+#[tokio::test]
 async fn a_new_token_brings_new_rights_and_takes_those_it_lacks() {
     let world = World::start().await;
     let mut alice = world.connect_with("alice", &json!({"roles": ["admin"], "grants": ["subscribe:order:*"]})).await;

@@ -218,6 +218,7 @@ impl Session {
             Input::Authorized { authorizing, outcome } => self.authorized(*authorizing, outcome, effects),
             Input::Published(outcome) => self.published(*outcome, effects),
             Input::Reauthorized { refreshed, denied } => self.reauthorized(now, refreshed, denied, effects),
+            Input::Revoked { refreshed } => self.revoked(now, refreshed, effects),
         }
     }
 

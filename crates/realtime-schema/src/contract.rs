@@ -61,9 +61,16 @@ pub(crate) fn requires(required: &Value, name: &str) -> bool {
     required.as_array().is_some_and(|required| required.iter().any(|field| field == name))
 }
 
+/// The number of types that JSON Schema has without `integer`, which is a `number`.
+const JSON_TYPES: usize = 6;
+
 /// Removes `null` from the types that a schema allows.
 pub(crate) fn without_null(schema: &mut Value) {
     if let Some(Value::Array(types)) = schema.get_mut("type") {
+        // Any JSON value: there null is a value as any other.
+        if types.len() == JSON_TYPES {
+            return;
+        }
         types.retain(|allowed| allowed != "null");
         if let [only] = types.as_slice() {
             schema["type"] = only.clone();

@@ -35,8 +35,12 @@ open_words! {
 open_words! {
     /// Why the server ended a subscription.
     UnsubscribedReason:
-    /// The new token no longer grants it.
+    /// The new token no longer grants it, or the one with which the client came back.
     Revoked = "revoked";
+    /// The connection has as many subscriptions as it may have: a topic was not resumed.
+    LimitExceeded = "limit_exceeded";
+    /// The server could not listen to the topic: it was not resumed.
+    Unavailable = "unavailable";
     /// The application requested it, through the service or the HTTP API.
     Server = "server";
 }

@@ -159,7 +159,7 @@ pub struct Ack {
     /// Whether an earlier command with the same idempotency key was published instead.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub duplicate: bool,
-    /// The application's result, after `call`.
+    /// The application's result, after `call`: any JSON value, also null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result: Option<Payload>,
 }

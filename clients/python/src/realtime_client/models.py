@@ -1229,7 +1229,7 @@ class TraceEvent(TypedDict):
     """
     The origin of the subscription.
     """
-    payload: NotRequired[dict[str, Any] | list[Any] | str | float | bool]
+    payload: NotRequired[dict[str, Any] | list[Any] | str | float | bool | None]
     """
     The content of the message, if payloads were requested.
     """

@@ -96,8 +96,7 @@ impl Session {
         effects: &mut Vec<Effect>,
     ) {
         let Some(id) = self.finish(PendingKind::Refresh) else { return };
-        effects.extend(denied.into_iter().map(|topic| Effect::Run(Run::Revoke { topic })));
-        self.refreshed(now, id, refreshed, effects);
+        self.revoke(now, id, refreshed, denied, effects);
     }
 
     pub(super) fn not_granted(&self, request: &AccessRequest) -> String {

@@ -89,6 +89,11 @@ pub enum Input {
         /// The topics that the authorizer does not allow any more, or could not decide on.
         denied: Vec<Topic>,
     },
+    /// The outcome of [`Run::Revoke`].
+    Revoked {
+        /// What the connection has now.
+        refreshed: Refreshed,
+    },
 }
 
 /// The outcome of a subscription.
@@ -200,9 +205,12 @@ pub enum Run {
         /// What the token says of itself.
         token: Option<Box<TokenInfo>>,
     },
-    /// End a subscription that is no longer granted. No outcome.
+    /// End subscriptions that are no longer granted, in this order; the outcome is [`Input::Revoked`]. Each is a frame to the
+    /// client, so they wait for room in its queue.
     Revoke {
-        /// The topic.
-        topic: Topic,
+        /// What the connection has now.
+        refreshed: Refreshed,
+        /// The topics.
+        topics: Vec<Topic>,
     },
 }

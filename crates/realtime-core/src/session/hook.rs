@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use realtime_schema::{Ack, CommandId, Control, ErrorCode, ErrorReply};
 
-use super::{Effect, Pending, PendingKind, Run, Session, error, text::pending};
+use super::{Effect, Pending, PendingKind, Run, Session, error, publish::too_deep, text::pending};
 use crate::client_message::{ClientMessage, Handled};
 
 /// Why the application's hook did not return a result.
@@ -35,6 +35,10 @@ impl Session {
             return;
         }
         let id = message.id().cloned();
+        if let Some(problem) = message.call().and_then(|call| too_deep(call.payload?)) {
+            let reply = ErrorReply::new(id, ErrorCode::PayloadInvalid, problem.to_string());
+            return effects.push(error(ErrorReply { errors: vec![problem], ..reply }));
+        }
         if self.pending.is_some() {
             return effects.push(error(pending(id)));
         }

@@ -213,11 +213,7 @@ impl Session {
         if size > limits.max_publish_bytes {
             return Err(reply(ErrorCode::TooLarge, too_large(size, limits.max_publish_bytes)));
         }
-        let depth = nesting(publication.payload.as_str());
-        if depth > MAX_NESTING {
-            let message =
-                format!("has {depth} arrays and objects inside each other; at most {MAX_NESTING} are allowed");
-            let problem = FieldError::new("payload", message);
+        if let Some(problem) = too_deep(&publication.payload) {
             let reply = reply(ErrorCode::PayloadInvalid, problem.to_string());
             return Err(ErrorReply { errors: vec![problem], ..reply });
         }
@@ -233,6 +229,13 @@ impl Session {
 
 fn too_large(size: u64, limit: u64) -> String {
     format!("the payload is {size} bytes; limits.max_publish_bytes is {limit}")
+}
+
+/// What is wrong with a payload of a client in which too many arrays and objects are inside each other.
+pub(super) fn too_deep(payload: &Payload) -> Option<FieldError> {
+    let depth = nesting(payload.as_str());
+    let message = || format!("has {depth} arrays and objects inside each other; at most {MAX_NESTING} are allowed");
+    (depth > MAX_NESTING).then(|| FieldError::new("payload", message()))
 }
 
 /// Number of arrays and objects inside each other in a JSON text.

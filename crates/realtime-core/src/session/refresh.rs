@@ -71,18 +71,32 @@ impl Session {
             let pending = Pending { id, kind: PendingKind::Refresh };
             return self.run(pending, Run::Reauthorize { refreshed, topics }, effects);
         }
-        effects.extend(topics.into_iter().map(|topic| Effect::Run(Run::Revoke { topic })));
-        self.refreshed(now, id, refreshed, effects);
+        self.revoke(now, id, refreshed, topics, effects);
     }
 
-    /// Acknowledges a refresh.
-    pub(super) fn refreshed(
-        &self,
+    /// Ends these subscriptions, then acknowledges.
+    pub(super) fn revoke(
+        &mut self,
         now: Duration,
         id: Option<CommandId>,
         refreshed: Refreshed,
+        topics: Vec<Topic>,
         effects: &mut Vec<Effect>,
     ) {
+        if topics.is_empty() {
+            return self.refreshed(now, id, refreshed, effects);
+        }
+        self.run(Pending { id, kind: PendingKind::Refresh }, Run::Revoke { refreshed, topics }, effects);
+    }
+
+    pub(super) fn revoked(&mut self, now: Duration, refreshed: Refreshed, effects: &mut Vec<Effect>) {
+        if let Some(id) = self.finish(PendingKind::Refresh) {
+            self.refreshed(now, id, refreshed, effects);
+        }
+    }
+
+    /// Acknowledges a refresh.
+    fn refreshed(&self, now: Duration, id: Option<CommandId>, refreshed: Refreshed, effects: &mut Vec<Effect>) {
         if let Some(id) = id {
             let token_expires_in_ms = self.token_expires_in(now).map(millis);
             let Refreshed { roles, streams, ticket: resume } = refreshed;

@@ -253,12 +253,12 @@ fn a_refresh_renews_the_expiry_the_roles_and_the_grants() {
     ];
     let effects =
         world.handle(Input::Regranted { refreshed: refreshed(&renewed.roles), subscriptions, watched: Vec::new() });
-    let ack = Ack { token_expires_in_ms: Some(95_000), roles: Some(renewed.roles), ..Ack::new(CommandId::Number(1)) };
-    assert_eq!(
-        effects,
-        [Effect::Run(Run::Revoke { topic: topic("a") }), Effect::Send(Control::Ack(ack))],
-        "lost subscriptions end first; those of the server and of the open namespace stay"
-    );
+    let ack =
+        Ack { token_expires_in_ms: Some(95_000), roles: Some(renewed.roles.clone()), ..Ack::new(CommandId::Number(1)) };
+    let revoke = Run::Revoke { refreshed: refreshed(&renewed.roles), topics: vec![topic("a")] };
+    assert_eq!(effects, [Effect::Run(revoke)], "those of the server and of the open namespace stay");
+    let acked = world.handle(Input::Revoked { refreshed: refreshed(&renewed.roles) });
+    assert_eq!(acked, [Effect::Send(Control::Ack(ack))], "lost subscriptions have ended first");
     assert_eq!(error(&world.receive(r#"{"action":"subscribe","id":3,"topic":"a"}"#)).code, ErrorCode::Forbidden);
     assert_eq!(world.at(10_000).handle(Input::Elapsed), [], "the old expiry has no effect any more");
 }

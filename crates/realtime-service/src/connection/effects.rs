@@ -93,9 +93,15 @@ pub(super) fn run(
             let (subscriptions, watched) = (node.subscriptions.of(me), node.presence.watched(me));
             Outcome::Now(Input::Regranted { refreshed, subscriptions, watched })
         }
-        Run::Revoke { topic } => {
-            node.subscriptions.leave(me, &topic, Some(UnsubscribedReason::Revoked));
-            Outcome::Nothing
+        Run::Revoke { refreshed, topics } => {
+            let (node, outbound) = (node.clone(), outbound.clone());
+            Outcome::Later(Box::pin(async move {
+                for topic in topics {
+                    outbound.room().await;
+                    node.subscriptions.leave(me, &topic, Some(UnsubscribedReason::Revoked));
+                }
+                Some(Input::Revoked { refreshed })
+            }))
         }
         other => {
             debug_assert!(false, "{other:?} is not carried out");

@@ -8,7 +8,7 @@ use realtime_core::{
     session::{Hold, ResumeRequest, WelcomeStreams},
     ticket::Ticket,
 };
-use realtime_ports::WebSocketConnection;
+use realtime_ports::{SubscribeError, WebSocketConnection};
 use realtime_schema::{
     Connection, Control, Gap, GapReason, Origin, Route, Stream, StreamPosition, Topic, Unsubscribed, UnsubscribedReason,
 };
@@ -87,8 +87,7 @@ pub(super) async fn resume(
         outbound.room().await;
         let Some(route) = route_of(&connection, &stream) else { continue };
         if !outbound.look(|queue| queue.is_held(&route)) {
-            // Live since the welcome: what was before can't be sent any more.
-            send_gap(&node, &connection, &outbound, Gap::after(stream, &position, GapReason::NotGranted));
+            notify_if_behind(&node, &connection, &outbound, &route, &position);
             continue;
         }
         held.push(Resumed {
@@ -117,17 +116,19 @@ pub(super) async fn resume(
         .partition(|(topic, _, origin)| origin.is_none() && given.iter().any(|known| known.topic == *topic));
     for (topic, position, _) in live {
         outbound.room().await;
-        let gap = Gap::after(Stream::Topic(topic), &position, GapReason::NotGranted);
-        send_gap(&node, &connection, &outbound, gap);
+        notify_if_behind(&node, &connection, &outbound, &Route::Topic(topic), &position);
     }
     let asked = others.iter().filter(|(.., origin)| origin.is_none()).map(|(topic, ..)| topic.clone()).collect();
     let denied = node.authorizations.denied(connection.clone(), asked).await;
     for (topic, position, origin) in others {
         outbound.room().await;
         let origin = origin.unwrap_or(Origin::Authorizer);
-        if denied.contains(&topic) || !join(&node, &connection, &outbound, topic.clone(), &position, origin).await {
-            let notice = Unsubscribed { topic, reason: UnsubscribedReason::Revoked };
-            notify(&node, &outbound, &Control::Unsubscribed(notice));
+        let reason = match denied.contains(&topic) {
+            true => Some(UnsubscribedReason::Revoked),
+            false => join(&node, &connection, &outbound, topic.clone(), &position, origin).await,
+        };
+        if let Some(reason) = reason {
+            notify(&node, &outbound, &Control::Unsubscribed(Unsubscribed { topic, reason }));
         }
     }
     if let Some(ack) = outbound.look(|queue| queue.settle_resume()) {
@@ -136,7 +137,7 @@ pub(super) async fn resume(
     Ok(())
 }
 
-/// Subscribes to a topic from a position, as a part of a `resume`; false if that failed.
+/// Subscribes to a topic from a position, as a part of a `resume`; returns why it failed, if it did.
 async fn join(
     node: &Arc<Node>,
     connection: &Connection,
@@ -144,7 +145,7 @@ async fn join(
     topic: Topic,
     position: &StreamPosition,
     origin: Origin,
-) -> bool {
+) -> Option<UnsubscribedReason> {
     let has_gap = notify_without_history(node, connection, outbound, &topic, position);
     outbound.look(|queue| queue.expect_resumed());
     let start = if has_gap { Start::Live } else { Start::after(position) };
@@ -157,7 +158,32 @@ async fn join(
     if !catching_up {
         outbound.look(|queue| queue.not_resumed());
     }
-    joined.is_ok()
+    joined.err().map(|error| match error {
+        SubscribeError::LimitExceeded { .. } => UnsubscribedReason::LimitExceeded,
+        _ => UnsubscribedReason::Unavailable,
+    })
+}
+
+/// Sends a gap for what came after a client's position in a stream that is live since before, and can't be sent any more.
+/// Nothing if the position is the last one.
+fn notify_if_behind(
+    node: &Node,
+    connection: &Connection,
+    outbound: &Outbound,
+    route: &Route,
+    position: &StreamPosition,
+) {
+    let Some(stream) = Stream::of(route) else { return };
+    let gap = Gap::after(stream, position, GapReason::NotGranted);
+    if !node.streams.has_history(route) {
+        return send_gap(node, connection, outbound, gap);
+    }
+    let last = node.streams.position(route);
+    if last == *position {
+        return;
+    }
+    let from = gap.from.filter(|from| last.epoch == position.epoch && *from <= last.offset);
+    send_gap(node, connection, outbound, Gap { from, to: Some(last.offset), position: Some(last), ..gap });
 }
 
 fn send_gap(node: &Node, connection: &Connection, outbound: &Outbound, gap: Gap) {

@@ -92,9 +92,11 @@ fn a_refresh_asks_the_authorizer_again_about_what_the_new_token_does_not_grant()
 
     let denied = vec![topic("a"), topic("d")];
     let effects = world.handle(Input::Reauthorized { refreshed: refreshed(&roles), denied });
-    let revoke = |name| Effect::Run(Run::Revoke { topic: topic(name) });
-    let ack = Effect::Send(Control::Ack(Ack { roles: Some(roles), ..Ack::new(CommandId::Number(1)) }));
-    assert_eq!(effects, [revoke("a"), revoke("d"), ack]);
+    let topics = vec![topic("a"), topic("d")];
+    assert_eq!(effects, [Effect::Run(Run::Revoke { refreshed: refreshed(&roles), topics })]);
+    assert!(world.session.is_refreshing());
+    let ack = Effect::Send(Control::Ack(Ack { roles: Some(roles.clone()), ..Ack::new(CommandId::Number(1)) }));
+    assert_eq!(world.handle(Input::Revoked { refreshed: refreshed(&roles) }), [ack]);
 }
 
 #[test]

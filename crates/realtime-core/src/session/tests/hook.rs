@@ -118,3 +118,16 @@ fn no_debug_text_of_a_message_contains_a_token() {
     let refresh = message(r#"{"action":"refresh","id":7,"token":"s3cr3t"}"#);
     assert!(!format!("{refresh:?} {:?}", Input::Hooked(refresh.clone())).contains("s3cr3t"));
 }
+
+#[test]
+fn a_call_that_a_json_parser_may_not_read_does_not_reach_the_application() {
+    let mut world = World::new(&claims(&[], None));
+    let call = |levels: usize| {
+        message(&format!(r#"{{"action":"call","id":7,"payload":{}{}}}"#, "[".repeat(levels), "]".repeat(levels)))
+    };
+    let refused = world.handle(Input::Hooked(call(65)));
+    let reply = error(&refused);
+    assert_eq!((&reply.id, &reply.code, &*reply.errors[0].path), (&id(7), &ErrorCode::PayloadInvalid, "/payload"));
+    assert!(reply.message.contains("at most 64"), "{}", reply.message);
+    assert_eq!(world.handle(Input::Hooked(call(64))), [Effect::Run(Run::Hook(call(64)))]);
+}
