@@ -6,8 +6,8 @@ export const KINDS: [string, string][] = [
   ["all", "everyone"],
   ["user", "a user"],
   ["role", "a role"],
-  ["connection", "one connection"],
-  ["topic", "a topic's subscribers"],
+  ["connection", "a connection"],
+  ["topic", "a topic"],
 ];
 const NAMES: Record<string, [label: string, example: string]> = {
   user: ["User", "alice"],

@@ -25,7 +25,7 @@ export const connectionColumns = <T extends Connection>(): Column<T>[] => [
   { name: "Address", cell: (row) => (row.address ? <Raw>{row.address}</Raw> : <span class="soft">–</span>) },
   { name: "Opened", number: true, cell: (row) => <Age time={row.created_at} /> },
   { name: "Last activity", number: true, cell: (row) => <Age time={row.last_activity} /> },
-  { name: "Topics", number: true, minor: true, cell: (row) => count(row.subscription_count ?? 0) },
+  { name: "Topics", number: true, cell: (row) => count(row.subscription_count ?? 0) },
   { name: "Sent", number: true, minor: true, cell: (row) => count(row.sent_frames ?? 0) },
   { name: "Queue", number: true, cell: (row) => <Queue connection={row} /> },
 ];

@@ -106,7 +106,7 @@ export function Explain({ place }: { place: Place }) {
       <Title lead="Why a user receives a message, or does not: for a message that was published, or for one that would be published now.">Explain</Title>
       <form class="search" onSubmit={submit}>
         <TextField id="explain-user" label="User" placeholder="alice" value={user} change={setUser} required />
-        <SelectField id="explain-about" label="About" value={about} change={setAbout} options={[["message", "a published message"], ["to", "a message sent now"]]} />
+        <SelectField id="explain-about" label="About" value={about} change={setAbout} options={[["message", "a past message"], ["to", "a new message"]]} />
         {about === "message" ? (
           <TextField id="explain-message" label="Message id" placeholder="from a receipt, a frame or the tail" value={message} change={setMessage} required mono />
         ) : (
