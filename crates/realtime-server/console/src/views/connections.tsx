@@ -1,7 +1,8 @@
 // The connections of the node: search, and pages by cursor.
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { get } from "../api/http";
 import type { ConnectionPage } from "../api/types";
+import { useChange } from "../state/change";
 import { usePoll } from "../state/poll";
 import { go, href, type Place } from "../state/route";
 import { TextField } from "../ui/field";
@@ -20,8 +21,7 @@ const FIELDS = [
 
 function Search({ query }: { query: Record<string, string> }) {
   const [wanted, setWanted] = useState(query);
-  const about = JSON.stringify(query);
-  useEffect(() => setWanted(query), [about]);
+  useChange(JSON.stringify(query), () => setWanted(query));
   const any = FIELDS.some(([name]) => query[name]);
   const search = (event: Event): void => {
     event.preventDefault();

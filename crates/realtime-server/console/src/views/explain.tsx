@@ -3,6 +3,7 @@ import { useEffect, useState } from "preact/hooks";
 import { post } from "../api/http";
 import type { ExplainedConnection, ExplainRequest, Explanation } from "../api/types";
 import { count, date, recipients } from "../lib/format";
+import { useChange } from "../state/change";
 import { go, href, type Place } from "../state/route";
 import { SelectField, TextField } from "../ui/field";
 import { Badge, Empty, Fact, Facts, Fault, Id, Raw, Title } from "../ui/parts";
@@ -70,18 +71,20 @@ function request(query: Record<string, string>): ExplainRequest | undefined {
 export function Explain({ place }: { place: Place }) {
   const { query } = place;
   const [about, setAbout] = useState(query["to"] ? "to" : "message");
-  const [user, setUser] = useState("");
-  const [message, setMessage] = useState("");
-  const [target, setTarget] = useState({ kind: "topic", name: "" });
+  const [user, setUser] = useState(query["user"] ?? "");
+  const [message, setMessage] = useState(query["message"] ?? "");
+  const [target, setTarget] = useState({ kind: query["to"] ?? "topic", name: query["name"] ?? "" });
   const [result, setResult] = useState<{ answer?: Explanation; error?: Error }>({});
   const asked = JSON.stringify(query);
   const [again, setAgain] = useState(0);
 
-  useEffect(() => {
+  useChange(asked, () => {
     setUser(query["user"] ?? "");
     setMessage(query["message"] ?? "");
     if (query["to"]) setTarget({ kind: query["to"], name: query["name"] ?? "" });
     if (query["to"] || query["message"]) setAbout(query["to"] ? "to" : "message");
+  });
+  useEffect(() => {
     const body = request(query);
     setResult({});
     if (!body) return;

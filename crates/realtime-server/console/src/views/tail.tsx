@@ -1,6 +1,7 @@
 // Follow what is published: to everything, to topics of a pattern, to a user, a role or everyone.
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { TraceRequest } from "../api/types";
+import { useChange } from "../state/change";
 import { go, href, type Place } from "../state/route";
 import { SelectField, TextField } from "../ui/field";
 import { Empty, Title } from "../ui/parts";
@@ -34,11 +35,11 @@ export function TailView({ place }: { place: Place }) {
   const [kind, setKind] = useState(running ?? "everything");
   const [name, setName] = useState(runningName);
   const [type, setType] = useState(runningType);
-  useEffect(() => {
+  useChange(JSON.stringify(place.query), () => {
     if (running) setKind(running);
     setName(runningName);
     setType(runningType);
-  }, [running, runningName, runningType]);
+  });
   const named = NAMES[kind];
   const request = running && (runningName || !NAMES[running]) ? wanted(running, runningName, runningType) : undefined;
   const start = (event: Event): void => {

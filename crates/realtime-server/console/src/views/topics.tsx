@@ -1,8 +1,9 @@
 // The topics of the node, by name or by how busy they are.
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { get } from "../api/http";
 import type { Busiest, BusyTopic, TopicInfo, TopicPage } from "../api/types";
 import { bytes, count, duration, rate } from "../lib/format";
+import { useChange } from "../state/change";
 import { usePoll } from "../state/poll";
 import { go, href, type Place } from "../state/route";
 import { TextField } from "../ui/field";
@@ -24,7 +25,7 @@ const topicColumn = <T extends { topic: string }>(): Column<T> => ({
 
 function All({ prefix }: { prefix: string | undefined }) {
   const [wanted, setWanted] = useState(prefix ?? "");
-  useEffect(() => setWanted(prefix ?? ""), [prefix]);
+  useChange(prefix ?? "", () => setWanted(prefix ?? ""));
   const cursor = useCursor(prefix ?? "");
   const { data, error, refresh } = usePoll(
     async (signal) => {
