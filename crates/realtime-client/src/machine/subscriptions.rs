@@ -52,24 +52,29 @@ pub(super) fn subscribe(m: &mut Step<'_>, topic: String, since: Option<Position>
     let generation = m.state.generation;
     let sub = m.sub(key);
     sub.generation = generation;
-    if sub.phase == SubPhase::Live && !sub.is_leaving() {
+    // A state is loaded for each first subscriber: what one before it has loaded is not this one's.
+    if sub.phase == SubPhase::Live && !sub.is_leaving() && !load {
         // It lingered: nothing changes on the wire.
         sub.recovered = 0;
         return emit_live(m, key);
     }
-    if sub.phase == SubPhase::Asking && !sub.is_leaving() {
+    if sub.phase == SubPhase::Asking && !sub.is_leaving() && !load {
         return;
     }
-    sub.phase = SubPhase::Queued;
     sub.load = load;
     sub.loads = 0;
     sub.recovered = 0;
     sub.seen = 0;
     let stream = stream_of(&sub.topic);
+    if load {
+        reload(m, key, LoadReason::First);
+    } else {
+        sub.phase = SubPhase::Queued;
+    }
     if let Some(since) = since {
         m.state.positions.insert(stream, since);
     }
-    if load { reload(m, key, LoadReason::First) } else { pump(m) }
+    pump(m);
 }
 
 fn new(topic: String, load: bool) -> Subscription {

@@ -40,22 +40,23 @@ def subscribe(m: Step, topic: str, since: Position | None, load: bool) -> None:
         return
     s.generation += 1
     sub.generation = s.generation
-    if sub.phase == "live" and not sub.leaving:
+    # A state is loaded for each first subscriber: what one before it has loaded is not this one's.
+    if sub.phase == "live" and not sub.leaving and not load:
         # It lingered: nothing changes on the wire.
         sub.recovered = 0
         return _emit_live(m, sub)
-    if sub.phase == "asking" and not sub.leaving:
+    if sub.phase == "asking" and not sub.leaving and not load:
         return
-    sub.phase = "queued"
     sub.load = load
     sub.loads = sub.recovered = sub.seen = 0
     sub.error = None
-    if since:
-        s.positions[recovery.stream_of(topic)] = since
     if load:
         reload(m, sub, "first")
     else:
-        pump(m)
+        sub.phase = "queued"
+    if since:
+        s.positions[recovery.stream_of(topic)] = since
+    pump(m)
 
 
 def unsubscribe(m: Step, topic: str) -> None:
