@@ -201,25 +201,6 @@ async fn a_client_without_its_ticket_gets_its_topics_and_a_gap_for_what_the_serv
 }
 
 #[tokio::test]
-async fn a_topic_that_is_one_too_many_is_not_resumed_and_the_reason_is_the_limit() {
-    let world = World::with(|config| {
-        kept(100)(config);
-        config.limits.subscriptions = 2;
-    })
-    .await;
-    let mut alice = Follower::new(world.connect_with("alice", &grants()).await);
-    alice.subscribes("order:1").await;
-    alice.subscribes("order:2").await;
-    alice.comes_back(&world, &grants()).await;
-    let position = alice.positions["topic:order:1"].clone();
-    alice.positions.insert("topic:order:3".into(), position);
-    let since = json!(alice.positions);
-    alice.client.send(&json!({"action": "resume", "id": 1, "since": since}).to_string()).await;
-    let refused = alice.client.next().await;
-    assert_eq!(refused["payload"], json!({"topic": "order:3", "reason": "limit_exceeded"}), "{refused}");
-}
-
-#[tokio::test]
 async fn a_ticket_is_of_no_use_to_another_user_or_another_client() {
     let world = World::with(kept(100)).await;
     let alice = world.connect("alice").await;

@@ -96,6 +96,24 @@ async fn the_limit_of_subscriptions_is_named() {
 }
 
 #[tokio::test]
+async fn a_topic_that_is_one_too_many_is_not_resumed_and_the_reason_is_the_limit() {
+    let world = World::with(|config| config.limits.subscriptions = 2).await;
+    let mut alice = world.connect_granted("alice", "order:*").await;
+    let position = json!({"epoch": "k3f", "offset": 1});
+    let since = json!({"topic:order:1": position, "topic:order:2": position, "topic:order:3": position});
+    alice.send(&json!({"action": "resume", "id": 1, "since": since}).to_string()).await;
+    let refused = loop {
+        let frame = alice.next().await;
+        if frame["type"] == "unsubscribed" {
+            break frame;
+        }
+        assert_eq!(frame["payload"]["reason"], "no_history", "{frame}");
+    };
+    assert_eq!(refused["payload"], json!({"topic": "order:3", "reason": "limit_exceeded"}));
+    assert_eq!(alice.next().await["payload"]["id"], 1);
+}
+
+#[tokio::test]
 async fn a_new_token_that_ends_more_subscriptions_than_the_queue_holds_does_not_end_the_connection() {
     let world = World::with(|config| config.limits.queue_messages = 8).await;
     let mut alice = world.connect_granted("alice", "order:*").await;
