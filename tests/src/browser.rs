@@ -27,6 +27,8 @@ pub struct Browser {
     errors: Vec<String>,
     /// The addresses that the page requested or connected to.
     requests: Vec<String>,
+    /// How often a page was complete.
+    loads: u64,
     profile: tempfile::TempDir,
 }
 
@@ -62,7 +64,7 @@ impl Browser {
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let (socket, _) = connect_async(address).await.expect("the browser listens");
         let (session, errors, requests) = (Value::Null, Vec::new(), Vec::new());
-        let mut browser = Self { process, socket, session, calls: 0, errors, requests, profile };
+        let mut browser = Self { process, socket, session, calls: 0, errors, requests, loads: 0, profile };
         let target = browser.call("Target.createTarget", json!({"url": "about:blank"})).await["targetId"].clone();
         let attach = json!({"targetId": target, "flatten": true});
         browser.session = browser.call("Target.attachToTarget", attach).await["sessionId"].clone();
@@ -81,6 +83,15 @@ impl Browser {
         let opened = self.call("Page.navigate", json!({"url": address})).await;
         assert_eq!(opened["errorText"], Value::Null, "{address} does not open");
         self.until("document.readyState === 'complete'").await;
+    }
+
+    /// Loads the page again, and waits until it is complete.
+    pub async fn reload(&mut self) {
+        let loads = self.loads;
+        self.call("Page.reload", json!({})).await;
+        while self.loads == loads {
+            self.receive().await;
+        }
     }
 
     /// What an expression is on the page.
@@ -198,6 +209,25 @@ impl Browser {
         drop(self.profile);
     }
 
+    /// The next response or event, which is noted.
+    async fn receive(&mut self) -> Value {
+        let message = timeout(DEADLINE, self.socket.next()).await.expect("a response in time");
+        let Some(Ok(Message::Text(text))) = message else { panic!("the browser is gone") };
+        let message: Value = serde_json::from_str(&text).expect("JSON");
+        let params = &message["params"];
+        match message["method"].as_str() {
+            Some("Runtime.exceptionThrown") => self.errors.push(params.to_string()),
+            Some("Log.entryAdded") if params["entry"]["level"] == "error" => {
+                self.errors.push(params["entry"]["text"].to_string());
+            }
+            Some("Network.requestWillBeSent") => self.requested(&params["request"]["url"]),
+            Some("Network.webSocketCreated") => self.requested(&params["url"]),
+            Some("Page.loadEventFired") => self.loads += 1,
+            _ => {}
+        }
+        message
+    }
+
     fn requested(&mut self, address: &Value) {
         self.requests.push(address.as_str().expect("an address").to_owned());
     }
@@ -210,18 +240,7 @@ impl Browser {
         }
         self.socket.send(Message::text(call.to_string())).await.expect("the browser listens");
         loop {
-            let message = timeout(DEADLINE, self.socket.next()).await.expect("a response in time");
-            let Some(Ok(Message::Text(text))) = message else { panic!("the browser is gone") };
-            let mut response: Value = serde_json::from_str(&text).expect("JSON");
-            match response["method"].as_str() {
-                Some("Runtime.exceptionThrown") => self.errors.push(response["params"].to_string()),
-                Some("Log.entryAdded") if response["params"]["entry"]["level"] == "error" => {
-                    self.errors.push(response["params"]["entry"]["text"].to_string());
-                }
-                Some("Network.requestWillBeSent") => self.requested(&response["params"]["request"]["url"]),
-                Some("Network.webSocketCreated") => self.requested(&response["params"]["url"]),
-                _ => {}
-            }
+            let mut response = self.receive().await;
             if response["id"] == self.calls {
                 assert_eq!(response["error"], Value::Null, "{method}");
                 return response["result"].take();

@@ -21,7 +21,7 @@ async fn a_wrong_key_is_refused_and_the_right_one_opens_the_console_until_the_op
     assert_eq!(operator.page.eval("document.title").await, "Overview – Realtime console");
 
     // A reload keeps the key; it is in the storage of this tab alone.
-    operator.reload("").await;
+    operator.page.reload().await;
     operator.see("#sign-out").await;
     let kept = "[Object.keys(sessionStorage).length, Object.keys(localStorage).length, document.cookie]";
     assert_eq!(operator.page.eval(kept).await, json!([1, 0, ""]));
@@ -30,7 +30,8 @@ async fn a_wrong_key_is_refused_and_the_right_one_opens_the_console_until_the_op
     assert_eq!(operator.page.eval("Object.keys(sessionStorage).length").await, 0);
 
     // A key that was accepted once and is not any more leads back to the form, with the reason.
-    operator.reload("sessionStorage.setItem('realtime-console-key', 'withdrawn')").await;
+    operator.page.eval("sessionStorage.setItem('realtime-console-key', 'withdrawn')").await;
+    operator.page.reload().await;
     operator.read("does not accept the API key any more").await;
     operator.leave().await;
 }

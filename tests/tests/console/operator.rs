@@ -45,12 +45,6 @@ impl Operator {
         self.page.eval(&format!("location.hash = {}", json!(view))).await;
     }
 
-    /// Runs a script, loads the page again, and waits until it has begun anew.
-    pub(crate) async fn reload(&mut self, script: &str) {
-        self.page.eval(&format!("window.old = true; {script}; location.reload()")).await;
-        self.page.until("!window.old && document.readyState === 'complete'").await;
-    }
-
     /// Waits until an element is there.
     pub(crate) async fn see(&mut self, selector: &str) {
         self.page.until(&format!("!!document.querySelector({})", json!(selector))).await;

@@ -92,7 +92,7 @@ async fn every_view_fits_a_phone_is_readable_light_and_dark_and_shows_names_as_t
     operator.page.until("document.querySelector('.views').checkVisibility()").await;
     operator.page.prefer_dark(false).await;
     operator.press("#theme-dark").await;
-    operator.reload("").await;
+    operator.page.reload().await;
     operator.see("#title").await;
     let background = "getComputedStyle(document.body).backgroundColor";
     assert_eq!(operator.page.eval(background).await, "rgb(16, 19, 18)", "dark, as the operator chose");
