@@ -37,6 +37,11 @@ export class Realtime<M extends Topics = Untyped> {
     this.#send("stop");
   }
 
+  /** If the client waits for its next attempt, it begins now. */
+  retry(): void {
+    this.#send("online");
+  }
+
   /** Asks for a new token now, for example after the user gained a role. */
   refresh(): void {
     this.#send("refresh");
