@@ -17,7 +17,10 @@ function element(tag, { className = "", ...properties } = {}, ...children) {
 // Signing in. The backend keeps the session in a cookie that scripts can't read.
 const session = await (await fetch("/session")).json();
 if (session.user) start(session);
-else $("sign-in").hidden = false;
+else {
+  $("sign-in").hidden = false;
+  $("name").focus();
+}
 
 $("sign-in").addEventListener("submit", async (event) => {
   event.preventDefault();
@@ -61,7 +64,7 @@ function showState({ phase, retryAt, reason }) {
     connecting: "Connecting…",
     connected: "Connected",
     waiting: retryAt ? `Disconnected. Next attempt in ${seconds} s` : "Offline",
-    stopped: `Signed out: ${reason?.message ?? "reload the page"}`,
+    stopped: reason?.code === "signed_out" ? "Signed out: reload the page to sign in" : `Stopped: ${reason?.message}`,
   }[phase];
 }
 

@@ -65,7 +65,7 @@ function Connection() {
     connecting: "Connecting…",
     connected: "Connected",
     waiting: retryAt ? `Disconnected. Next attempt in ${seconds} s` : "Offline",
-    stopped: `Signed out: ${reason?.message ?? "reload the page"}`,
+    stopped: reason?.code === "signed_out" ? "Signed out: reload the page to sign in" : `Stopped: ${reason?.message}`,
   }[phase];
   return <p id="state" className="state" role="status" data-phase={phase}>{text}</p>;
 }

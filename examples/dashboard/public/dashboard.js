@@ -83,6 +83,6 @@ function showState({ phase, retryAt, reason }) {
     connecting: "Connecting…",
     connected: "Live",
     waiting: retryAt ? `Disconnected. Next attempt in ${seconds} s` : "Offline",
-    stopped: `Stopped: ${reason?.message ?? "reload the page"}`,
+    stopped: `Stopped: ${reason?.message}`,
   }[phase];
 }

@@ -93,6 +93,6 @@ function showState({ phase, reason }) {
     connecting: "Connecting…",
     connected: "Connected",
     waiting: "Offline. What you miss comes when you are back.",
-    stopped: `Disconnected: ${reason?.message ?? "reload the page"}`,
+    stopped: reason?.code === "signed_out" ? "Signed out: reload the page to sign in" : `Stopped: ${reason?.message}`,
   }[phase];
 }
