@@ -44,6 +44,11 @@ class Server:
     async def _send(self, connection: ServerConnection, kind: str, payload: object) -> None:
         await connection.send(json.dumps({"type": kind, "payload": payload, "timestamp": TIME}))
 
+    async def frame(self, topic: str, kind: str, payload: object) -> None:
+        """One message of a topic without a history."""
+        frame = {"type": kind, "payload": payload, "timestamp": TIME, "id": f"{topic}-{kind}", "topic": topic}
+        await self.connections[-1].send(json.dumps(frame))
+
     async def publish(self, count: int) -> None:
         for _ in range(count):
             self._offset += 1

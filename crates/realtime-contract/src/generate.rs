@@ -8,6 +8,7 @@ mod json_schema;
 mod merge;
 mod names;
 mod python;
+mod python_client;
 mod shape;
 mod text;
 mod types;
@@ -42,7 +43,7 @@ impl Output {
     }
 }
 
-/// Everything: `contract.json`, `schemas/…`, `asyncapi.json`, `topics.ts` and `topics.py`.
+/// Everything: `contract.json`, `schemas/…`, `asyncapi.json`, `topics.ts`, `topics.py` and `topics_client.py`.
 pub fn all(contract: &Contract, title: &str, version: &str) -> Output {
     json_schemas(contract).join(asyncapi(contract, title, version)).join(typescript(contract)).join(python(contract))
 }
@@ -65,7 +66,7 @@ pub fn typescript(contract: &Contract) -> Output {
 }
 
 /// `topics.py` for Python 3.10 or later: a `TypedDict` or an alias for each payload, and for each pattern a union of its
-/// messages that narrows by `type`.
+/// messages that narrows by `type`. `topics_client.py` has the signatures of the Python client for them.
 pub fn python(contract: &Contract) -> Output {
     python::output(contract)
 }

@@ -205,12 +205,55 @@ fn python_takes_every_sample_and_refuses_what_was_changed() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::write(folder.path().join("topics.py"), &output.files["topics.py"]).expect("a file");
     fs::write(folder.path().join("program.py"), program).expect("a file");
+    let package = folder.path().join("package");
+    fs::create_dir(&package).expect("a folder");
+    for name in ["topics.py", "topics_client.py"] {
+        fs::write(package.join(name), &output.files[name]).expect("a file");
+    }
+    fs::write(package.join("__init__.py"), "").expect("a file");
     let mut check = Command::new(mypy);
-    check.args(["--strict", "--python-version", "3.10", "--no-incremental", "program.py", "topics.py"]);
+    check.args(["--strict", "--python-version", "3.10", "--no-incremental", "program.py", "topics.py", "package"]);
+    check.env("MYPYPATH", root().join("clients/python/src"));
     let (ok, text) = run(check.current_dir(folder.path()));
-    assert!(ok, "{text}\n{}", output.files["topics.py"]);
+    assert!(ok, "{text}\n{}", output.files["topics_client.py"]);
     let (ok, text) = run(Command::new("python3").args(["-c", "import topics"]).current_dir(folder.path()));
     assert!(ok, "{text}");
+}
+
+/// The Python client is type-checked against these files: clients/python/tests/typed.
+#[test]
+fn the_files_that_the_python_client_is_tested_with_are_what_is_generated() {
+    let folder = root().join("clients/python/tests/typed");
+    let read = |name: &str| fs::read_to_string(folder.join(name)).expect(name);
+    let path = |text: &str| text.parse::<SchemaPath>().expect("a path");
+    let texts = ["order-updated", "note", "said"]
+        .map(|kind| (path(&format!("{kind}.json")), read(&format!("schemas/{kind}.json"))));
+    let typed = |pattern: &str, kinds: &[&str]| {
+        let binding = Binding::new(pattern.parse().expect("a pattern"));
+        let add = |binding: Binding, kind: &&str| {
+            binding.with(MessageType::new(*kind).expect("a type"), path(&format!("{kind}.json")))
+        };
+        kinds.iter().fold(binding, add)
+    };
+    let bindings = vec![
+        typed("topic:order:*", &["note", "order-updated"]),
+        typed("topic:chat:**", &["said"]),
+        typed("user", &["note"]),
+    ];
+    let output =
+        python(&Contract::compile(bindings, SchemaFiles::parse(texts.to_vec()).expect("files")).expect("a contract"));
+    if env::var_os("UPDATE").is_some() {
+        for (name, text) in &output.files {
+            fs::write(folder.join("contract").join(name), text).expect("a file");
+        }
+    }
+    for (name, text) in &output.files {
+        assert_eq!(
+            *text,
+            read(&format!("contract/{name}")),
+            "{name}: run this test with UPDATE=1, and commit the result"
+        );
+    }
 }
 
 /// A JSON value as Python writes it.
@@ -277,8 +320,8 @@ fn the_same_contract_has_the_same_output() {
     let output = all();
     assert_eq!(output, all());
     let names: Vec<_> = output.files.keys().filter(|name| !name.starts_with("schemas/")).collect();
-    assert_eq!(names, ["asyncapi.json", "contract.json", "topics.py", "topics.ts"]);
-    assert_eq!(output.files.len(), 4 + cases.len() + 1);
+    assert_eq!(names, ["asyncapi.json", "contract.json", "topics.py", "topics.ts", "topics_client.py"]);
+    assert_eq!(output.files.len(), 5 + cases.len() + 1);
     let warned: Vec<_> = output.warnings.iter().map(ToString::to_string).collect();
     for place in ["/if: is not expressed", "/patternProperties: is not expressed", "`properties` without a `type`"] {
         assert!(warned.iter().any(|warning| warning.contains(place)), "{place}: {warned:?}");

@@ -54,7 +54,7 @@ fn everything_that_a_client_team_needs_is_written_to_one_folder() {
     assert!(written.status.success(), "{}", text(&written.stderr));
     let read = |name: &str| fs::read_to_string(out.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
     assert!(read("topics.ts").contains("\"order:*\"") && read("topics.ts").contains("\"open\" | \"paid\""));
-    assert!(read("topics.py").contains("order-updated"));
+    assert!(read("topics.py").contains("order-updated") && read("topics_client.py").contains("order:*"));
     let asyncapi: serde_json::Value = serde_json::from_str(&read("asyncapi.json")).expect("JSON");
     assert_eq!((&asyncapi["asyncapi"], &asyncapi["info"]["title"]), (&"3.0.0".into(), &"Shop".into()));
     for name in ["contract.json", "schemas/schemas/order.json", "openapi.json", "publish-request.schema.json"] {

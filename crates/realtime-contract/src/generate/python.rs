@@ -6,6 +6,7 @@ use super::{
     Output,
     merge::both,
     names::pascal,
+    python_client::{self, Message, Stream},
     shape::{Object, Rest, Shape},
     text::{comment, python as quoted},
     types::Types,
@@ -33,22 +34,28 @@ pub(super) fn output(contract: &Contract) -> Output {
         let (name, shape, doc) = (named.name.clone(), named.shape.clone(), named.doc.clone());
         printer.define(&name, &shape, &doc);
     }
+    let mut streams = Vec::new();
     for binding in contract.bindings() {
         let stream =
             printer.types.names.take(&pascal(&binding.pattern.to_string().replace("**", "rest").replace('*', "any")));
         let mut messages = Vec::new();
         for (kind, path) in &binding.messages {
             let payload = printer.types.list[printer.types.payloads[path]].name.clone();
-            messages.push(printer.message(&stream, kind, &payload));
+            let name = printer.message(&stream, kind, &payload);
+            messages.push(Message { kind: kind.as_str().to_owned(), name, payload });
         }
         let doc = match binding.unknown_types {
             UnknownTypes::Refuse => format!("The messages of {}.", binding.pattern),
             UnknownTypes::Allow => format!("The messages of {} that have a schema.", binding.pattern),
         };
-        let union = if messages.is_empty() { "NoReturn".to_owned() } else { messages.join(" | ") };
+        let names: Vec<_> = messages.iter().map(|message| message.name.as_str()).collect();
+        let union = if names.is_empty() { "NoReturn".to_owned() } else { names.join(" | ") };
         printer.alias(&stream, &union, &doc);
+        streams.push(Stream::new(binding, stream, messages));
     }
-    Output::of("topics.py", printer.text, printer.types.warnings)
+    let mut output = Output::of("topics.py", printer.text, printer.types.warnings);
+    output.files.insert("topics_client.py".to_owned(), python_client::text(&streams));
+    output
 }
 
 struct Printer {
