@@ -17,11 +17,11 @@ use crate::program;
 /// The longest that the browser may take for one thing; it starts slowly on a busy machine.
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// One page in a browser of its own. Dropping it ends the browser.
+/// A browser of its own, and the tab of it that is driven. Dropping it ends the browser.
 pub struct Browser {
     process: Child,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    session: Value,
+    tab: Tab,
     calls: u64,
     /// What the page logged as an error.
     errors: Vec<String>,
@@ -30,6 +30,13 @@ pub struct Browser {
     /// How often a page was complete.
     loads: u64,
     profile: tempfile::TempDir,
+}
+
+/// A tab of a browser.
+#[derive(Clone, Default)]
+pub struct Tab {
+    target: Value,
+    session: Value,
 }
 
 impl Browser {
@@ -63,16 +70,50 @@ impl Browser {
         // Nothing else reads it, and a full pipe would stop the browser.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let (socket, _) = connect_async(address).await.expect("the browser listens");
-        let (session, errors, requests) = (Value::Null, Vec::new(), Vec::new());
-        let mut browser = Self { process, socket, session, calls: 0, errors, requests, loads: 0, profile };
-        let target = browser.call("Target.createTarget", json!({"url": "about:blank"})).await["targetId"].clone();
-        let attach = json!({"targetId": target, "flatten": true});
-        browser.session = browser.call("Target.attachToTarget", attach).await["sessionId"].clone();
-        browser.call("Runtime.enable", json!({})).await;
-        browser.call("Log.enable", json!({})).await;
-        browser.call("Page.enable", json!({})).await;
-        browser.call("Network.enable", json!({})).await;
+        let (tab, errors, requests) = (Tab::default(), Vec::new(), Vec::new());
+        let mut browser = Self { process, socket, tab, calls: 0, errors, requests, loads: 0, profile };
+        browser.new_tab().await;
         browser
+    }
+
+    /// Opens a tab in front of the others; it is the one that is driven from now on.
+    pub async fn new_tab(&mut self) -> Tab {
+        self.tab = Tab::default();
+        let target = self.call("Target.createTarget", json!({"url": "about:blank"})).await["targetId"].clone();
+        let attach = json!({"targetId": target, "flatten": true});
+        let session = self.call("Target.attachToTarget", attach).await["sessionId"].clone();
+        self.tab = Tab { target, session };
+        for domain in ["Runtime", "Log", "Page", "Network"] {
+            self.call(&format!("{domain}.enable"), json!({})).await;
+        }
+        self.tab.clone()
+    }
+
+    /// The tab that is driven.
+    pub fn tab(&self) -> Tab {
+        self.tab.clone()
+    }
+
+    /// Drives another tab. What is in view stays.
+    pub fn switch_to(&mut self, tab: &Tab) {
+        self.tab = tab.clone();
+    }
+
+    /// Ends a tab without asking its page. Another one is to be driven before the next call.
+    pub async fn close_tab(&mut self, tab: &Tab) {
+        self.tab = Tab::default();
+        self.call("Target.closeTarget", json!({"targetId": tab.target})).await;
+    }
+
+    /// Shows the tab that is driven in front of the others.
+    pub async fn bring_to_front(&mut self) {
+        self.call("Page.bringToFront", json!({})).await;
+    }
+
+    /// Freezes the page, as a browser does with a tab that is hidden for long, or lets it go on.
+    pub async fn freeze(&mut self, frozen: bool) {
+        let state = if frozen { "frozen" } else { "active" };
+        self.call("Page.setWebLifecycleState", json!({"state": state})).await;
     }
 
     /// Opens a page.
@@ -235,8 +276,8 @@ impl Browser {
     async fn call(&mut self, method: &str, params: Value) -> Value {
         self.calls += 1;
         let mut call = json!({"id": self.calls, "method": method, "params": params});
-        if self.session.is_string() {
-            call["sessionId"] = self.session.clone();
+        if self.tab.session.is_string() {
+            call["sessionId"] = self.tab.session.clone();
         }
         self.socket.send(Message::text(call.to_string())).await.expect("the browser listens");
         loop {

@@ -4,13 +4,16 @@
 
 #[path = "kills/programs.rs"]
 mod programs;
+#[path = "kills/seen.rs"]
+mod seen;
 #[path = "kills/server.rs"]
 mod server;
 
-use std::{collections::BTreeMap, path::Path, process::Stdio, time::Duration};
+use std::{path::Path, process::Stdio, time::Duration};
 
 use programs::{Program, bundle, folder, node, python};
 use realtime_tests::{Client, DEADLINE, Issuer};
+use seen::{MESSAGES, Seen, assert_complete, assert_losses_have_gaps};
 use serde_json::{Value, json};
 use server::{API_KEY, Server};
 use tokio::{
@@ -19,8 +22,7 @@ use tokio::{
     time::timeout,
 };
 
-/// Messages to each of the three streams, kills of the server, and cuts of the socket.
-const MESSAGES: u64 = 1_000;
+/// Kills of the server, and cuts of the socket.
 const KILLS: u64 = 3;
 const CUTS: u64 = 10;
 /// Longest story. It takes a fraction of that.
@@ -92,37 +94,6 @@ impl Follower {
     }
 }
 
-/// What the client got of each stream: the numbers, with `None` for a gap.
-type Received = BTreeMap<String, Vec<Option<u64>>>;
-
-/// What the client reported.
-#[derive(Default)]
-struct Seen {
-    received: Received,
-    /// Gaps, and what should not be.
-    odd: Vec<Value>,
-    /// Tokens of the client that the server has refused because they had expired.
-    expired: u64,
-    /// Streams whose last message has come.
-    complete: usize,
-}
-
-impl Seen {
-    fn take(&mut self, line: Value) {
-        if let (Some(stream), Some(n)) = (line["stream"].as_str(), line["n"].as_u64()) {
-            self.received.entry(stream.to_owned()).or_default().push(Some(n));
-            self.complete += usize::from(n == MESSAGES);
-        } else if let Some(stream) = line["gap"].as_str() {
-            self.received.entry(stream.to_owned()).or_default().push(None);
-            self.odd.push(line);
-        } else if let Some(count) = line["expired"].as_u64() {
-            self.expired = count;
-        } else if line["ack"].is_null() && line["welcome"].is_null() {
-            self.odd.push(line);
-        }
-    }
-}
-
 /// Publishes, kills and cuts; returns what the client got when it has the last message of each stream.
 async fn story(interpreter: &Path, program: &Program, durable: bool) -> Seen {
     let mut server = Server::start(durable).await;
@@ -149,35 +120,6 @@ async fn story(interpreter: &Path, program: &Program, durable: bool) -> Seen {
         seen.take(follower.next().await);
     }
     seen
-}
-
-/// Every message of each stream, in order, none twice.
-fn assert_complete(seen: Seen) {
-    assert_eq!(seen.odd, Vec::<Value>::new(), "no gap, no fault");
-    let all: Vec<_> = (1..=MESSAGES).map(Some).collect();
-    assert_eq!(seen.received.keys().collect::<Vec<_>>(), ["role:admin", "topic:order:1", "user"]);
-    for (stream, numbers) in seen.received {
-        assert_eq!(numbers, all, "{stream}");
-    }
-}
-
-/// Each message that is missing is behind a gap.
-fn assert_losses_have_gaps(seen: Seen) {
-    assert!(seen.odd.iter().all(|line| line["fault"].is_null()), "{:?}", seen.odd);
-    for (stream, numbers) in seen.received {
-        let mut before = 0;
-        for pair in numbers.windows(2) {
-            before = pair[0].unwrap_or(before);
-            if let [Some(one), Some(next)] = pair {
-                // A publication whose response the kill has taken is repeated, and its key is forgotten with the rest.
-                assert!(*next == one + 1 || *next == *one, "{stream}: {next} after {one} without a gap");
-            }
-            if let Some(next) = pair[1] {
-                assert!(next >= before, "{stream}: {next} after {before}");
-            }
-        }
-        assert_eq!(numbers.last(), Some(&Some(MESSAGES)), "{stream}");
-    }
 }
 
 #[tokio::test]

@@ -2,8 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use realtime_tests::{DEADLINE, program, skip};
-use tokio::{process::Command, time::timeout};
+use realtime_tests::{program, skip, typescript_client};
 
 /// The program that follows.
 pub(crate) enum Program {
@@ -30,21 +29,7 @@ pub(crate) fn node(test: &str) -> Option<PathBuf> {
 
 /// Our TypeScript client in one file, unless its packages are not installed.
 pub(crate) async fn bundle(test: &str, to: &Path) -> Option<Program> {
-    let client = Path::new(env!("CARGO_MANIFEST_DIR")).join("../clients/typescript");
-    let esbuild = client.join("node_modules/.bin/esbuild");
-    if !esbuild.exists() {
-        skip(
-            test,
-            "the client's packages are not installed; run `npm ci --prefix clients/typescript --ignore-scripts`",
-        );
-        return None;
-    }
-    let file = to.join("client.mjs");
-    let output = format!("--outfile={}", file.display());
-    let mut command = Command::new(esbuild);
-    command.current_dir(&client).args(["src/index.ts", "--bundle", "--format=esm", "--log-level=error", &output]);
-    let bundled = timeout(DEADLINE, command.kill_on_drop(true).status()).await.expect("bundled in time");
-    assert!(bundled.expect("esbuild starts").success(), "the client can't be bundled");
+    let file = typescript_client(test, "src/index.ts", to, &["--format=esm"]).await?;
     Some(Program::TypeScript(file))
 }
 
