@@ -1,18 +1,26 @@
 //! The client that an application uses.
 
-use serde::Serialize;
+use std::marker::PhantomData;
+
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
-use tokio::sync::{broadcast, mpsc, oneshot, watch};
+use tokio::{
+    sync::{broadcast, mpsc, oneshot, watch},
+    time::Instant,
+};
 use uuid::Uuid;
 
 use crate::{
     delivery::{Listener, Subscription},
-    driver::{Driver, Input, ended, unix_ms},
-    machine::{Command, ConnectionState, Event, Failure, Options, Position, State, failure},
+    driver::{Driver, Ends, Input, Settings, Wanted, ended, unix_ms},
+    machine::{Command, ConnectionState, Event, Failure, Options, Position, Session, State, failure},
     options::{
         Called, ClientOptions, HistoryOptions, HistoryPage, PublishOptions, Published, SubscribeOptions, TokenProvider,
     },
+    outside::{Outside, Real},
+    presence::Presence,
     socket::Tls,
+    typed::Typed,
 };
 
 /// Calls of the application that wait for the driver, and errors that wait for a receiver.
@@ -35,30 +43,47 @@ impl Client {
     /// # Errors
     /// The URL is `wss://`, and TLS is not available: the feature `tls` is off, or there are no certificates.
     pub fn connect(options: ClientOptions) -> Result<Self, Failure> {
+        let now = unix_ms();
+        // The server remembers the ids of a `client` for a while: a process that starts again must not count from 1.
+        let first_id = (now as u64 * 1_000).max(1);
+        let (client, mut driver) = Self::unstarted(options, first_id, now, Box::new(Real))?;
+        driver.start();
+        tokio::spawn(driver.run());
+        Ok(client)
+    }
+
+    pub(crate) fn unstarted(
+        options: ClientOptions,
+        first_id: u64,
+        now: f64,
+        outside: Box<dyn Outside>,
+    ) -> Result<(Self, Driver), Failure> {
         #[cfg(feature = "tls")]
         let tls = Tls::new(options.tls, &options.url);
         #[cfg(not(feature = "tls"))]
         let tls = Tls::new(&options.url);
         let tls = tls.map_err(|message| failure("tls", message, false))?;
-        let machine = State::new(Options {
-            client: options.client.unwrap_or_else(|| Uuid::new_v4().to_string()),
-            // The server remembers the ids of a `client` for a while: a process that starts again must not count from 1.
-            first_id: (unix_ms() as u64 * 1_000).max(1),
+        let carried = options.session.as_ref().map(|session| session.client().to_owned());
+        let mut machine = State::new(Options {
+            client: options.client.or(carried).unwrap_or_else(|| Uuid::new_v4().to_string()),
+            first_id,
             max_offline: options.max_offline,
             max_offline_bytes: MAX_OFFLINE_BYTES,
         });
+        if let Some(session) = options.session {
+            machine.continue_from(session);
+        }
         let (inputs, receiver) = mpsc::channel(INPUTS);
         let (state, watched) = watch::channel(machine.connection().clone());
         let (errors, _) = broadcast::channel(INPUTS);
-        let frames = 2 * options.max_offline + 128;
-        let (url, token, queue) = (options.url, options.token, options.queue);
-        let mut driver = Driver::new(machine, url, token, tls, queue, frames, receiver, state, errors.clone());
-        driver.start();
-        tokio::spawn(driver.run());
-        Ok(Self { inputs, state: watched, errors, queue })
+        let (url, queue, frames) = (options.url, options.queue, 2 * options.max_offline + 128);
+        let settings = Settings { url, tls, queue, frames, began: (Instant::now(), now) };
+        let ends = Ends { inputs: receiver, connection: state, errors: errors.clone() };
+        let driver = Driver::new(machine, settings, options.token, outside, ends);
+        Ok((Self { inputs, state: watched, errors, queue }, driver))
     }
 
-    async fn send(&self, input: Input) -> Result<(), Failure> {
+    pub(crate) async fn send(&self, input: Input) -> Result<(), Failure> {
         self.inputs.send(input).await.map_err(|_| ended())
     }
 
@@ -80,11 +105,30 @@ impl Client {
         self.send(Input::Event(Event::Stop)).await
     }
 
-    /// Disconnects, and waits until the socket is closed (2 s at most) and the client's tasks have ended.
-    pub async fn close(self) {
-        _ = self.send(Input::End).await;
+    /// Disconnects, and waits until the socket is closed (2 s at most) and the client's tasks have ended. Returns what the
+    /// next process continues with, unless a clone has closed the client before.
+    ///
+    /// Each [`Subscription`] and [`Listener`] still has what it had received, then `None`. The session begins after that:
+    /// read them to their end before you store it, and keep the subscriptions until this returns, because a topic that was
+    /// left is not continued.
+    pub async fn close(self) -> Option<Session> {
+        let (reply, session) = oneshot::channel();
+        _ = self.send(Input::End(reply)).await;
+        let session = session.await.ok();
         let mut state = self.state;
         while state.changed().await.is_ok() {}
+        session
+    }
+
+    /// What a next process would continue with, now. Its streams begin after all that readers have received, read or
+    /// not: a process that ends as planned takes the session of [`close`](Self::close).
+    ///
+    /// # Errors
+    /// The client has been closed.
+    pub async fn session(&self) -> Result<Session, Failure> {
+        let (reply, session) = oneshot::channel();
+        self.send(Input::Session(reply)).await?;
+        session.await.map_err(|_| ended())
     }
 
     /// Asks for a new token now, for example after the user gained a role.
@@ -144,7 +188,7 @@ impl Client {
     /// # Errors
     /// The client has been closed.
     pub async fn listen(&self, pattern: impl Into<String>) -> Result<Listener, Failure> {
-        self.listener(Some(pattern.into())).await
+        self.listener(Wanted::Pattern(pattern.into())).await
     }
 
     /// All gaps: messages that this client can no longer receive.
@@ -152,13 +196,38 @@ impl Client {
     /// # Errors
     /// The client has been closed.
     pub async fn gaps(&self) -> Result<Listener, Failure> {
-        self.listener(None).await
+        self.listener(Wanted::Gaps).await
     }
 
-    async fn listener(&self, pattern: Option<String>) -> Result<Listener, Failure> {
+    async fn listener(&self, wanted: Wanted) -> Result<Listener, Failure> {
         let (sender, deliveries) = mpsc::channel(self.queue);
-        self.send(Input::Listen(pattern, sender)).await?;
+        self.send(Input::Listen(wanted, sender)).await?;
         Ok(Listener { deliveries })
+    }
+
+    /// Listens to the messages of one type, with payloads as a type of the application: `client.on::<OrderUpdated>("order:*",
+    /// "order-updated")`. The pattern is that of [`listen`](Self::listen). A payload that does not fit is left out, and
+    /// reported by [`errors`](Self::errors) with its JSON pointer; gaps are those of [`gaps`](Self::gaps).
+    ///
+    /// # Errors
+    /// The client has been closed.
+    pub async fn on<T: DeserializeOwned>(
+        &self,
+        pattern: impl Into<String>,
+        kind: impl Into<String>,
+    ) -> Result<Typed<T>, Failure> {
+        let listener = self.listener(Wanted::Type(pattern.into(), kind.into())).await?;
+        Ok(Typed { listener, errors: self.errors.clone(), payload: PhantomData })
+    }
+
+    /// Watches who is on a topic: [`Presence::ready`] waits for the list. It may be called before there is a connection.
+    ///
+    /// # Errors
+    /// The client has been closed.
+    pub async fn presence(&self, topic: impl Into<String>) -> Result<Presence, Failure> {
+        let (reply, presence) = oneshot::channel();
+        self.send(Input::Watch(topic.into(), reply)).await?;
+        presence.await.map_err(|_| ended())
     }
 
     /// Publishes once, however often the connection is lost meanwhile. Waits for a connection, in a bounded queue.

@@ -23,7 +23,7 @@ pub enum Delivery {
     Gap(Gap),
 }
 
-/// The subscriptions that the application has dropped. Their number is at most that of the subscriptions.
+/// The subscriptions and lists that the application has dropped. Their number is at most that of all.
 #[derive(Debug, Default)]
 pub(crate) struct Dropped {
     ids: Mutex<Vec<u64>>,
@@ -31,7 +31,7 @@ pub(crate) struct Dropped {
 }
 
 impl Dropped {
-    fn add(&self, id: u64) {
+    pub(crate) fn add(&self, id: u64) {
         self.ids.lock().unwrap_or_else(PoisonError::into_inner).push(id);
         self.notify.notify_one();
     }

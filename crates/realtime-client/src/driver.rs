@@ -3,11 +3,15 @@
 //! Events enter one at a time; what the application gets leaves through a queue, after the transition. While a reader of
 //! the application has no room, the driver reads nothing from the server and lets no timer expire.
 
+mod effects;
+mod outbox;
+mod watchers;
+
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     future::pending,
     sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use serde_json::Value;
@@ -16,26 +20,40 @@ use tokio::{
     task::{AbortHandle, JoinSet},
     time::{Instant, sleep_until, timeout},
 };
-use uuid::Uuid;
 
 use crate::{
-    delivery::{Delivery, Dropped, Subscription, address_of, matches},
+    delivery::{Delivery, Dropped, Subscription},
     machine::{
-        Command, ConnectionPhase, ConnectionState, Effect, Emission, Event, Failure, LoadReason, State,
-        SubscriptionStatus, Timer, deliverable, failure, step,
+        Command, ConnectionPhase, ConnectionState, Emission, Event, Failure, Session, State, SubscriptionStatus, Timer,
+        failure, step,
     },
     options::{SubscribeOptions, TokenProvider},
-    socket::{CLOSE, Connection, Dial, Received, Tls, connection},
+    outside::Outside,
+    presence::Presence,
+    socket::{CLOSE, Connection, Received, Tls},
 };
+use outbox::Head;
+use watchers::Watcher;
 
 /// What the application asks of the driver.
 pub(crate) enum Input {
     Event(Event),
     Start(Option<TokenProvider>),
     Subscribe(String, SubscribeOptions, oneshot::Sender<Subscription>),
-    Listen(Option<String>, mpsc::Sender<Delivery>),
+    Listen(Wanted, mpsc::Sender<Delivery>),
+    Watch(String, oneshot::Sender<Presence>),
     Command(Command, oneshot::Sender<Result<Value, Failure>>),
-    End,
+    Session(oneshot::Sender<Session>),
+    End(oneshot::Sender<Session>),
+}
+
+/// What a listener receives.
+pub(crate) enum Wanted {
+    /// Messages and gaps of a pattern.
+    Pattern(String),
+    /// Messages of a pattern and a type.
+    Type(String, String),
+    Gaps,
 }
 
 /// A subscription of the application.
@@ -46,24 +64,46 @@ struct Handle {
     status: watch::Sender<SubscriptionStatus>,
 }
 
-/// A listener of the application; without a pattern it has the gaps alone.
-struct Ear {
-    pattern: Option<String>,
-    deliveries: mpsc::Sender<Delivery>,
+/// What requests of the driver return.
+enum Done {
+    Event(Event),
+    /// A page of a list of users.
+    Page {
+        watcher: u64,
+        read: u64,
+        page: Result<Value, Failure>,
+    },
+    /// The pause before a list is read again is over.
+    Again {
+        watcher: u64,
+        read: u64,
+    },
 }
 
-pub(crate) struct Driver {
-    pub(crate) state: State,
+/// What does not change while a client runs.
+pub(crate) struct Settings {
     pub(crate) url: String,
-    pub(crate) token: TokenProvider,
     pub(crate) tls: Tls,
     pub(crate) queue: usize,
     /// Commands that may wait to be written to a socket.
     pub(crate) frames: usize,
+    /// When the driver began, by its clock, and in milliseconds of the client's.
+    pub(crate) began: (Instant, f64),
+}
+
+/// The driver's ends of the client's channels.
+pub(crate) struct Ends {
     pub(crate) inputs: mpsc::Receiver<Input>,
     pub(crate) connection: watch::Sender<ConnectionState>,
     pub(crate) errors: broadcast::Sender<Failure>,
-    pub(crate) began: (Instant, f64),
+}
+
+pub(crate) struct Driver {
+    pub(crate) state: State,
+    settings: Settings,
+    token: TokenProvider,
+    outside: Box<dyn Outside>,
+    ends: Ends,
     parts: Parts,
 }
 
@@ -74,15 +114,14 @@ struct Parts {
     /// The attempt whose socket takes no more commands.
     full: Option<u64>,
     sockets: JoinSet<()>,
-    /// Token requests and loads; each returns its event.
-    requests: JoinSet<Event>,
+    requests: JoinSet<Done>,
     asking: Option<AbortHandle>,
     timers: BTreeMap<Timer, (Instant, u64)>,
     outbox: VecDeque<Emission>,
-    /// Readers that have not taken the delivery at the head of the queue.
-    head: Option<(Delivery, VecDeque<mpsc::Sender<Delivery>>)>,
+    head: Option<Head>,
     handles: BTreeMap<u64, Handle>,
-    ears: Vec<Ear>,
+    ears: Vec<(Wanted, mpsc::Sender<Delivery>)>,
+    watchers: BTreeMap<u64, Watcher>,
     results: HashMap<u64, oneshot::Sender<Result<Value, Failure>>>,
     next: u64,
     dropped: Arc<Dropped>,
@@ -93,26 +132,15 @@ pub(crate) fn unix_ms() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64() * 1_000.0
 }
 
-/// In `[0, 1)`.
-fn random() -> f64 {
-    (Uuid::new_v4().as_u128() >> 76) as f64 / (1u64 << 52) as f64
-}
-
 impl Driver {
-    #[expect(clippy::too_many_arguments, reason = "called once, by the constructor of the client")]
     pub(crate) fn new(
         state: State,
-        url: String,
+        settings: Settings,
         token: TokenProvider,
-        tls: Tls,
-        queue: usize,
-        frames: usize,
-        inputs: mpsc::Receiver<Input>,
-        connection: watch::Sender<ConnectionState>,
-        errors: broadcast::Sender<Failure>,
+        outside: Box<dyn Outside>,
+        ends: Ends,
     ) -> Self {
-        let (began, parts) = ((Instant::now(), unix_ms()), Parts::default());
-        Self { state, url, token, tls, queue, frames, inputs, connection, errors, began, parts }
+        Self { state, settings, token, outside, ends, parts: Parts::default() }
     }
 
     /// Begins the first attempt.
@@ -123,24 +151,26 @@ impl Driver {
 
     /// Until the application has dropped the client, or ends it.
     pub(crate) async fn run(mut self) {
-        loop {
+        let wants_session = loop {
             self.deliver();
             let dropped = Arc::clone(&self.parts.dropped);
-            let blocked = self.parts.head.as_ref().and_then(|(_, readers)| readers.front()).cloned();
+            let blocked = self.parts.head.as_ref().and_then(Head::reader).cloned();
             let reads = blocked.is_none();
             let due = self.parts.timers.values().map(|(due, _)| *due).min().filter(|_| reads);
+            self.outside.waits(due);
             let socket = &mut self.parts.socket;
             tokio::select! {
-                input = self.inputs.recv() => match input {
-                    None | Some(Input::End) => break,
+                input = self.ends.inputs.recv() => match input {
+                    None => break None,
+                    Some(Input::End(reply)) => break Some(reply),
                     Some(input) => self.input(input),
                 },
                 () = dropped.notify.notified() => self.leave(),
                 _ = async { match &blocked { Some(reader) => _ = reader.reserve().await, None => pending().await } } => {}
-                Some(event) = self.parts.requests.join_next() => {
+                Some(done) = self.parts.requests.join_next() => {
                     // A provider that panicked is one that never returns: its deadline expires.
-                    if let Ok(event) = event {
-                        self.event(event);
+                    if let Ok(done) = done {
+                        self.done(done);
                     }
                 }
                 _ = self.parts.sockets.join_next(), if !self.parts.sockets.is_empty() => {}
@@ -149,12 +179,19 @@ impl Driver {
                 }
                 () = async { match due { Some(due) => sleep_until(due).await, None => pending().await } } => self.expired(),
             }
-        }
+        };
         self.event(Event::Stop);
+        if let Some(head) = self.parts.head.take() {
+            // One of its readers has no room: it comes again.
+            self.state.take_back(&head.emission);
+        }
         self.deliver();
         self.parts.socket = None;
         // A close handshake of each socket, within its deadline; what is left ends with the driver.
         _ = timeout(CLOSE, async { while self.parts.sockets.join_next().await.is_some() {} }).await;
+        if let Some(reply) = wants_session {
+            _ = reply.send(self.state.session());
+        }
     }
 
     fn input(&mut self, input: Input) {
@@ -167,28 +204,42 @@ impl Driver {
                 self.event(Event::Start);
             }
             Input::Subscribe(topic, options, reply) => self.subscribe(topic, options, reply),
-            Input::Listen(pattern, deliveries) => self.parts.ears.push(Ear { pattern, deliveries }),
-            Input::Command(command, reply) => {
-                self.parts.next += 1;
-                let reference = self.parts.next;
-                self.parts.results.insert(reference, reply);
-                self.event(Event::Command { reference, command });
-            }
-            Input::End => {}
+            Input::Listen(wanted, deliveries) => self.parts.ears.push((wanted, deliveries)),
+            Input::Watch(topic, reply) => self.watch(topic, reply),
+            Input::Command(command, reply) => self.command(command, reply),
+            // A caller that has gone wants no session.
+            Input::Session(reply) | Input::End(reply) => _ = reply.send(self.state.session()),
         }
     }
 
+    fn done(&mut self, done: Done) {
+        match done {
+            Done::Event(event) => self.event(event),
+            Done::Page { watcher, read, page } => self.page_read(watcher, read, page),
+            Done::Again { watcher, read } => self.read_again(watcher, read),
+        }
+    }
+
+    fn command(&mut self, command: Command, reply: oneshot::Sender<Result<Value, Failure>>) {
+        self.parts.next += 1;
+        let reference = self.parts.next;
+        self.parts.results.insert(reference, reply);
+        self.event(Event::Command { reference, command });
+    }
+
     fn subscribe(&mut self, topic: String, options: SubscribeOptions, reply: oneshot::Sender<Subscription>) {
+        // What was dropped before it goes first.
+        self.leave();
         self.parts.next += 1;
         let id = self.parts.next;
-        let (deliveries, receiver) = mpsc::channel(self.queue);
+        let (deliveries, receiver) = mpsc::channel(self.settings.queue);
         let (status, watched) = watch::channel(SubscriptionStatus::Pending);
         let subscription = Subscription {
             id,
             topic: topic.clone(),
             deliveries: receiver,
             status: watched,
-            connection: self.connection.subscribe(),
+            connection: self.ends.connection.subscribe(),
             dropped: Arc::clone(&self.parts.dropped),
         };
         let event =
@@ -199,10 +250,13 @@ impl Driver {
         _ = reply.send(subscription);
     }
 
+    /// What the application has dropped.
     fn leave(&mut self) {
         for id in self.parts.dropped.take() {
             if let Some(handle) = self.parts.handles.remove(&id) {
                 self.event(Event::Unsubscribe { topic: handle.topic });
+            } else if let Some(watcher) = self.parts.watchers.remove(&id) {
+                self.unwatch(&watcher.topic);
             }
         }
     }
@@ -219,141 +273,30 @@ impl Driver {
         self.event(event);
     }
 
-    /// Timers that are due.
+    /// Timers that are due, in the order of their times.
     fn expired(&mut self) {
         let now = Instant::now();
-        for (timer, (_, key)) in self.parts.timers.extract_if(.., |_, (due, _)| *due <= now).collect::<Vec<_>>() {
+        let mut due: Vec<_> = self.parts.timers.extract_if(.., |_, (due, _)| *due <= now).collect();
+        due.sort_by_key(|(_, armed)| *armed);
+        for (timer, (_, key)) in due {
             self.event(Event::Timer { timer, key });
         }
     }
 
     fn event(&mut self, event: Event) {
-        let now = self.began.1 + self.began.0.elapsed().as_secs_f64() * 1_000.0;
-        for effect in step(&mut self.state, event, now, random()) {
+        let (from, ms) = self.settings.began;
+        let now = ms + from.elapsed().as_nanos() as f64 / 1e6;
+        let random = self.outside.random();
+        for effect in step(&mut self.state, event, now, random) {
             self.apply(effect);
         }
-        // What a reader has no room for is not kept over a stop.
         if self.state.connection().phase == ConnectionPhase::Stopped {
-            self.parts.head = None;
+            self.keep_nothing();
         }
         // A server that reads nothing any more is given up.
         if let Some(n) = self.parts.full.take() {
             self.received(n, Some(Received::Closed(1006, "the server reads nothing".into())));
         }
-    }
-
-    fn apply(&mut self, effect: Effect) {
-        match effect {
-            Effect::AskToken { request, reason } => {
-                if let Some(older) = self.parts.asking.take() {
-                    older.abort();
-                }
-                let token = self.token.ask(reason);
-                let asking = self.parts.requests.spawn(async move {
-                    match token.await {
-                        Ok(token) => Event::Token { request, token },
-                        Err(message) => Event::TokenFailed { request, message },
-                    }
-                });
-                self.parts.asking = Some(asking);
-            }
-            Effect::Dial { n, protocols, query } => {
-                let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(query).finish();
-                let joint = if self.url.contains('?') { '&' } else { '?' };
-                let dial = Dial { url: format!("{}{joint}{query}", self.url), protocols, tls: self.tls.clone() };
-                let (socket, task) = connection(n, dial, self.frames);
-                self.parts.socket = Some(socket);
-                self.parts.sockets.spawn(task);
-            }
-            Effect::Send { n, command } => {
-                let text = Value::Object(command).to_string();
-                let socket = self.parts.socket.as_ref().filter(|socket| socket.n == n);
-                if let Some(Err(mpsc::error::TrySendError::Full(_))) = socket.map(|socket| socket.out.try_send(text)) {
-                    self.parts.full = Some(n);
-                }
-            }
-            Effect::Drop { .. } => self.parts.socket = None,
-            Effect::Arm { timer, key, ms } => {
-                _ = self.parts.timers.insert(timer, (Instant::now() + Duration::from_millis(ms), key));
-            }
-            Effect::Disarm(timer) => _ = self.parts.timers.remove(&timer),
-            Effect::Settle { reference, result } => {
-                if let Some(reply) = self.parts.results.remove(&reference) {
-                    // A caller that has gone wants no result.
-                    _ = reply.send(result);
-                }
-            }
-            Effect::Load { topic, generation, reason } => self.load(topic, generation, reason),
-            Effect::Emit(emission) => self.parts.outbox.push_back(emission),
-        }
-    }
-
-    fn load(&mut self, topic: String, generation: u64, reason: LoadReason) {
-        let handle = self.parts.handles.values().find(|handle| handle.topic == topic && handle.options.load.is_some());
-        let load = handle.and_then(|handle| handle.options.load.as_ref()).map(|load| load(reason));
-        self.parts.requests.spawn(async move {
-            match load {
-                None => Event::Loaded { topic, generation, position: None },
-                Some(load) => match load.await {
-                    Ok(position) => Event::Loaded { topic, generation, position },
-                    Err(message) => Event::LoadFailed { topic, generation, message },
-                },
-            }
-        });
-    }
-
-    /// Hands out what waits, until a reader has no room.
-    fn deliver(&mut self) {
-        loop {
-            while let Some((delivery, readers)) = &mut self.parts.head {
-                let Some(reader) = readers.front() else {
-                    self.parts.head = None;
-                    break;
-                };
-                match reader.try_send(delivery.clone()) {
-                    Err(mpsc::error::TrySendError::Full(_)) => return,
-                    Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => _ = readers.pop_front(),
-                }
-            }
-            let Some(emission) = self.parts.outbox.pop_front() else { return };
-            if deliverable(&self.state, &emission) {
-                self.emit(emission);
-            }
-        }
-    }
-
-    fn emit(&mut self, emission: Emission) {
-        match emission {
-            Emission::State(state) => _ = self.connection.send_replace(state),
-            Emission::Message { message, .. } => self.address(Delivery::Message(message)),
-            Emission::Gap { gap, .. } => self.address(Delivery::Gap(gap)),
-            Emission::Subscription { topic, generation, status } if self.state.generation_of(&topic) == generation => {
-                for handle in self.parts.handles.values().filter(|handle| handle.topic == topic) {
-                    handle.status.send_if_modified(|own| {
-                        let changed = std::mem::discriminant(own) != std::mem::discriminant(&status);
-                        if changed {
-                            *own = status.clone();
-                        }
-                        changed
-                    });
-                }
-            }
-            Emission::Subscription { .. } | Emission::Frame { .. } => {}
-            // Without a receiver there is no one to notify.
-            Emission::Error(error) => _ = self.errors.send(error),
-        }
-    }
-
-    /// Finds the readers of a delivery.
-    fn address(&mut self, delivery: Delivery) {
-        let address = address_of(&delivery);
-        let gap = matches!(delivery, Delivery::Gap(_));
-        self.parts.ears.retain(|ear| !ear.deliveries.is_closed());
-        let handles =
-            self.parts.handles.values().filter(|handle| handle.topic == address).map(|handle| &handle.deliveries);
-        let hears = |ear: &&Ear| ear.pattern.as_deref().map_or(gap, |pattern| matches(pattern, &address));
-        let ears = self.parts.ears.iter().filter(hears).map(|ear| &ear.deliveries);
-        self.parts.head = Some((delivery, handles.chain(ears).cloned().collect()));
     }
 }
 

@@ -39,13 +39,18 @@ mod delivery;
 mod driver;
 pub mod machine;
 mod options;
+mod outside;
+mod presence;
 mod socket;
 #[cfg(test)]
 mod tests;
+mod typed;
 
 pub use client::Client;
 pub use delivery::{Delivery, Listener, Subscription};
-pub use machine::{ConnectionPhase, ConnectionState, Failure, Gap, Message, Position, SubscriptionStatus};
+pub use machine::{ConnectionPhase, ConnectionState, Failure, Gap, Message, Position, Session, SubscriptionStatus};
 pub use options::{
     ClientOptions, HistoryOptions, HistoryPage, PublishOptions, Published, Ready, SubscribeOptions, TokenProvider,
 };
+pub use presence::{Presence, PresenceChange, PresenceUser, PresenceUsers};
+pub use typed::{Typed, TypedMessage};

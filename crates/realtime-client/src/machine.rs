@@ -10,6 +10,7 @@ mod connection;
 mod events;
 mod out;
 mod recovery;
+mod session;
 mod state;
 mod step;
 mod subscriptions;
@@ -19,6 +20,7 @@ mod types;
 mod wanted;
 
 pub use events::{Effect, Event};
+pub use session::Session;
 pub use state::State;
 #[cfg(test)]
 pub(crate) use state::SubPhase;

@@ -5,7 +5,7 @@ use std::{fmt, pin::Pin, sync::Arc};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::machine::{LoadReason, Message, Position, TokenReason};
+use crate::machine::{LoadReason, Message, Position, Session, TokenReason};
 
 /// A future that is kept.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -57,6 +57,7 @@ pub struct ClientOptions {
     pub(crate) url: String,
     pub(crate) token: TokenProvider,
     pub(crate) client: Option<String>,
+    pub(crate) session: Option<Session>,
     pub(crate) max_offline: usize,
     pub(crate) queue: usize,
     #[cfg(feature = "tls")]
@@ -70,6 +71,7 @@ impl ClientOptions {
             url: url.into(),
             token,
             client: None,
+            session: None,
             max_offline: 100,
             queue: 256,
             #[cfg(feature = "tls")]
@@ -81,6 +83,13 @@ impl ClientOptions {
     #[must_use]
     pub fn client(mut self, client: impl Into<String>) -> Self {
         self.client = Some(client.into());
+        self
+    }
+
+    /// Continues where another process stopped, with its client's name: see [`Client::close`](crate::Client::close).
+    #[must_use]
+    pub fn session(mut self, session: Session) -> Self {
+        self.session = Some(session);
         self
     }
 

@@ -11,7 +11,13 @@ use tokio::{
 };
 use tokio_tungstenite::{
     WebSocketStream, client_async,
-    tungstenite::{Message, client::IntoClientRequest, http::HeaderValue, http::header::SEC_WEBSOCKET_PROTOCOL},
+    tungstenite::{
+        Message,
+        client::IntoClientRequest,
+        http::HeaderValue,
+        http::header::SEC_WEBSOCKET_PROTOCOL,
+        protocol::{CloseFrame, frame::coding::CloseCode},
+    },
 };
 
 /// Frames that wait until the driver reads them. While they do, nothing is read from the network.
@@ -92,7 +98,8 @@ async fn carry(
             }
         }
         // The driver has let go of it: the server gets a moment to close too.
-        _ = timeout(CLOSE, sink.close()).await;
+        let close = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+        _ = timeout(CLOSE, sink.send(Message::Close(Some(close)))).await;
         tokio::time::sleep(CLOSE).await;
     };
     tokio::select! {

@@ -122,12 +122,13 @@ impl CloseCode {
     /// The token has expired.
     pub const EXPIRED: Self = Self(4610);
 
-    /// The advice of the code's range.
+    /// The advice of the code's range. A code that is not of this protocol, such as 3000 to 3999, is a proxy's: it must
+    /// not lock a client out for ever.
     pub fn advice(self) -> CloseAdvice {
         match self.0 {
-            1001 | 1006 | 1011..=1014 | 4200..=4399 | 4500..=4599 => CloseAdvice::Reconnect,
             4600..=4699 => CloseAdvice::NewToken,
-            _ => CloseAdvice::Stop,
+            1000 | 1002 | 1003 | 1007..=1010 | 4000..=4199 | 4400..=4499 | 4700.. => CloseAdvice::Stop,
+            _ => CloseAdvice::Reconnect,
         }
     }
 }

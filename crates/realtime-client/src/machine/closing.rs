@@ -1,27 +1,9 @@
-//! What a close code advises, and how long to wait before the next attempt: docs/protocol.md, "Close codes" and
-//! "Reconnecting".
+//! How long to wait before the next attempt: docs/protocol.md, "Reconnecting".
 
 use super::state::Step;
 
 /// Between two attempts, whatever the reason.
 pub(super) const FLOOR: f64 = 100.0;
-
-/// What to do after a close.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Advice {
-    Stop,
-    Retry,
-    Token,
-}
-
-/// An unknown code follows its range. A code that is a proxy's must not lock a client out for ever.
-pub(super) fn advice(code: u16) -> Advice {
-    match code {
-        4600..=4699 => Advice::Token,
-        4000..=4199 | 4400..=4499 | 4700.. | 1000 | 1002 | 1003 | 1007..=1010 => Advice::Stop,
-        _ => Advice::Retry,
-    }
-}
 
 /// Full jitter from the first retry; what `closing` asks for goes first.
 pub(super) fn backoff(m: &Step<'_>) -> f64 {

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use realtime_schema::{BEARER_PROTOCOL, PROTOCOL};
+use realtime_schema::{BEARER_PROTOCOL, CloseAdvice, CloseCode, PROTOCOL};
 use serde_json::json;
 
 use super::{
-    closing::{Advice, FLOOR, advice, backoff},
+    closing::{FLOOR, backoff},
     commands::{interrupt, reject_all},
     events::Effect,
     out::{failure, open, send_own},
@@ -155,22 +155,22 @@ pub(super) fn lost(m: &mut Step<'_>, code: u16, text: &str) {
     m.state.n += 1;
     let closing = m.state.closing.clone();
     let (code, message) = closing.as_ref().map_or((code, text), |it| (it.code, it.reason.as_str()));
-    let mut next = advice(code);
+    let mut next = CloseCode(code).advice();
     if let Some(closing) = &closing
-        && next != Advice::Token
+        && next != CloseAdvice::NewToken
     {
-        next = if closing.reconnect { Advice::Retry } else { Advice::Stop };
+        next = if closing.reconnect { CloseAdvice::Reconnect } else { CloseAdvice::Stop };
     }
     if code == 4509 {
         m.state.ticket = None;
     }
     let reason = Reason { code: ReasonCode::Close(code), message: message.to_owned() };
     match next {
-        Advice::Stop => {
+        CloseAdvice::Stop => {
             m.state.phase = Phase::Waiting;
             halt(m, reason.code, message);
         }
-        Advice::Token => {
+        CloseAdvice::NewToken => {
             m.state.refused = m.state.token.clone();
             m.state.waited_with_refused = false;
             m.state.refusals += 1;
@@ -183,7 +183,7 @@ pub(super) fn lost(m: &mut Step<'_>, code: u16, text: &str) {
                 wait(m, Some(ms), Some(reason));
             }
         }
-        Advice::Retry => {
+        CloseAdvice::Reconnect => {
             m.state.not_before = m.now + closing.map_or(0.0, |it| it.after_ms);
             wait(m, Some(backoff(m)), Some(reason));
             m.state.tries += 1;

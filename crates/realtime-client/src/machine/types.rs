@@ -5,7 +5,9 @@ use realtime_schema::FieldError;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, value::RawValue};
 
-/// A place in a stream. Unlike the server's type, it accepts fields that a later server may add.
+/// A place in a stream. The schema's `StreamPosition` is what a server reads: it refuses unknown fields, so that a mistake of
+/// a client is found. A client reads what a later server writes, and ignores fields that it does not know; so it also takes
+/// single fields of `welcome` and `closing` in place of the whole types, whose names and ids are checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     /// The epoch of the stream's history. A new one means that the history was lost.

@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use super::{pattern::difference, subject::Subject};
+use super::{
+    pattern::difference,
+    scene::{Item, Scene},
+};
 
 const TIME: &str = "2026-11-23T13:00:00.123Z";
 const STEP: [&str; 16] = [
@@ -20,9 +23,9 @@ fn lane(kind: &str) -> (&str, bool) {
     }
 }
 
-pub(super) struct Runner<'a> {
+pub(super) struct Runner<'a, S> {
     scenario: &'a Value,
-    subject: Subject,
+    subject: S,
     messages: u64,
 }
 
@@ -37,26 +40,22 @@ fn frame(kind: &str, payload: &Value) -> String {
     json!({"type": kind, "payload": payload, "timestamp": TIME}).to_string()
 }
 
-impl<'a> Runner<'a> {
-    pub(super) fn new(scenario: &'a Value) -> Self {
-        let options = &scenario["options"];
-        let client = options["client"].as_str().unwrap_or("tab-1");
-        let max_offline = options["max_offline"].as_u64().unwrap_or(100) as usize;
-        let token = scenario.get("token").map(|token| token.as_str().map(str::to_owned));
-        let mut subject = Subject::new(client, max_offline, token);
-        subject.random = scenario["random"].as_f64().unwrap_or(0.5);
+impl<'a, S: Scene> Runner<'a, S> {
+    pub(super) fn new(scenario: &'a Value, subject: S) -> Self {
         Self { scenario, subject, messages: 0 }
     }
 
     /// Runs all steps; the error has the step, and all that was seen.
     pub(super) fn run(mut self) -> Result<(), String> {
         for (i, step) in self.scenario["steps"].as_array().expect("steps").iter().enumerate() {
-            self.step(step).map_err(|error| format!("step {} {step}: {error}\n{}", i + 1, self.transcript()))?;
+            let result = self.step(step);
+            result.map_err(|error| format!("step {} {step}: {error}\n{}", i + 1, self.transcript()))?;
         }
         let handed = self.scenario.get("token").is_some();
         let left = |kind: &str| lane(kind).1 && !(kind == "token" && handed);
-        match self.subject.items.iter().find(|item| !item.taken && left(item.kind)) {
-            Some(item) => Err(format!("not expected: {} {}\n{}", item.kind, item.value, self.transcript())),
+        let left = self.subject.items().iter().find(|item| !item.taken && left(item.kind));
+        match left.map(|item| format!("not expected: {} {}", item.kind, item.value)) {
+            Some(left) => Err(format!("{left}\n{}", self.transcript())),
             None => Ok(()),
         }
     }
@@ -67,21 +66,21 @@ impl<'a> Runner<'a> {
             return Err(format!("unknown field {unknown}"));
         }
         let time = |name: &str| step[name].as_u64();
-        let from = self.subject.items.len();
+        let from = self.subject.items().len();
         if let Some(at) = time("at") {
             self.subject.advance_to(at);
         }
         if let Some(after) = time("after") {
-            self.subject.advance_to(self.subject.clock.now + after);
+            self.subject.advance_to(self.subject.now() + after);
         }
         if let Some(ms) = time("sleep") {
             self.subject.sleep(ms);
         }
         if let Some(random) = step["random"].as_f64() {
-            self.subject.random = random;
+            self.subject.set_random(random);
         }
         if let Some(call) = fields.get("client") {
-            self.subject.call(call);
+            self.subject.calls(call);
         }
         if let Some(on) = fields.get("on") {
             self.subject.react(on, &step["do"]);
@@ -90,7 +89,7 @@ impl<'a> Runner<'a> {
             self.subject.provide(token);
         }
         if let Some(signal) = fields.get("device") {
-            self.subject.device(signal);
+            self.subject.device(signal.as_str().unwrap_or_default());
         }
         if let Some(action) = fields.get("server") {
             let socket = step["socket"].as_u64().map_or(self.subject.dials(), |socket| socket as usize);
@@ -110,7 +109,10 @@ impl<'a> Runner<'a> {
 
     fn server(&mut self, action: &Value, socket: usize) -> Result<(), String> {
         match action.as_str() {
-            Some("open") => return Ok(()),
+            Some("open") => {
+                self.subject.open(socket);
+                return Ok(());
+            }
             Some("cut") => {
                 self.subject.close(socket, 1006, "");
                 return Ok(());
@@ -120,7 +122,10 @@ impl<'a> Runner<'a> {
         }
         let (verb, args) = only(action);
         match verb {
-            "accept" => self.subject.send(socket, &frame("welcome", &self.welcome(socket, args))),
+            "accept" => {
+                self.subject.open(socket);
+                self.subject.send(socket, &frame("welcome", &self.welcome(socket, args)));
+            }
             "send" => {
                 let mut sent = json!({"timestamp": TIME});
                 merge(&mut sent, args);
@@ -143,7 +148,7 @@ impl<'a> Runner<'a> {
 
     /// Replies to the oldest command that the pattern fits.
     fn reply(&mut self, args: &Value, socket: usize) -> Result<(), String> {
-        let waiting = &mut self.subject.unanswered;
+        let waiting = self.subject.unanswered();
         let found = waiting.iter().position(|command| difference(&args["to"], Some(command)).is_none());
         let found = found.ok_or_else(|| format!("no such command waits for a reply; these do: {waiting:?}"))?;
         let mut payload = json!({"id": waiting.remove(found)["id"]});
@@ -190,7 +195,7 @@ impl<'a> Runner<'a> {
 
     fn expect(&mut self, expected: &Value, step: &Value) -> Result<(), String> {
         let (kind, pattern) = only(expected);
-        let until = self.subject.clock.now + step["within"].as_u64().unwrap_or(0);
+        let until = self.subject.now() + step["within"].as_u64().unwrap_or(0);
         loop {
             if let Some(at) = self.find(kind, pattern)? {
                 let bound = |i: usize| step["between"][i].as_u64();
@@ -199,7 +204,7 @@ impl<'a> Runner<'a> {
                 }
                 return Ok(());
             }
-            match self.subject.clock.next_due().filter(|due| *due <= until) {
+            match self.subject.next_due().filter(|due| *due <= until) {
                 Some(due) => self.subject.advance_to(due),
                 None => return Err(format!("there is no such {kind}")),
             }
@@ -210,7 +215,7 @@ impl<'a> Runner<'a> {
     /// Takes the next item of the lane, in a loose lane the next that fits; returns its time.
     fn find(&mut self, kind: &str, pattern: &Value) -> Result<Option<u64>, String> {
         let (name, strict) = lane(kind);
-        for item in self.subject.items.iter_mut().filter(|item| !item.taken && lane(item.kind).0 == name) {
+        for item in self.subject.items().iter_mut().filter(|item| !item.taken && lane(item.kind).0 == name) {
             let wrong = match item.kind == kind {
                 true => difference(pattern, Some(&item.value)),
                 false => Some(format!("the next is a {}", item.kind)),
@@ -229,21 +234,20 @@ impl<'a> Runner<'a> {
 
     /// Since the beginning of the step, without what it expects.
     fn never(&mut self, pattern: &Value, ms: u64, from: usize) -> Result<(), String> {
-        self.subject.advance_to(self.subject.clock.now + ms);
+        self.subject.advance_to(self.subject.now() + ms);
         let (kind, pattern) = only(pattern);
-        let fits =
-            |it: &&super::subject::Item| it.kind == kind && !it.taken && difference(pattern, Some(&it.value)).is_none();
-        match self.subject.items[from..].iter().find(fits) {
+        let fits = |it: &&Item| it.kind == kind && !it.taken && difference(pattern, Some(&it.value)).is_none();
+        match self.subject.items()[from..].iter().find(fits) {
             Some(item) => Err(format!("at {} there is {}", item.at, item.value)),
             None => Ok(()),
         }
     }
 
-    fn transcript(&self) -> String {
-        let shown = |item: &super::subject::Item| {
+    fn transcript(&mut self) -> String {
+        let shown = |item: &Item| {
             format!("  {} {:>6} {} {}", if item.taken { ' ' } else { '?' }, item.at, item.kind, item.value)
         };
-        self.subject.items.iter().map(shown).collect::<Vec<_>>().join("\n")
+        self.subject.items().iter().map(shown).collect::<Vec<_>>().join("\n")
     }
 }
 

@@ -6,25 +6,9 @@ use serde_json::{Value, json};
 
 use super::{
     clock::{Clock, Key},
-    pattern::difference,
+    scene::{Item, Reaction, Scene},
 };
 use crate::machine::{Effect, Emission, Event, Options, State, Timer, deliverable, step};
-
-/// What others see of a client.
-#[derive(Debug)]
-pub(super) struct Item {
-    pub(super) kind: &'static str,
-    pub(super) at: u64,
-    pub(super) value: Value,
-    pub(super) taken: bool,
-}
-
-/// Calls that a handler makes when an item is seen.
-struct Reaction {
-    kind: String,
-    pattern: Value,
-    calls: Vec<Value>,
-}
 
 pub(super) enum Due {
     Timer(Timer, u64),
@@ -38,10 +22,10 @@ enum Out {
 
 pub(super) struct Subject {
     state: State,
-    pub(super) clock: Clock<Due>,
-    pub(super) random: f64,
-    pub(super) items: Vec<Item>,
-    pub(super) unanswered: Vec<Value>,
+    clock: Clock<Due>,
+    random: f64,
+    items: Vec<Item>,
+    unanswered: Vec<Value>,
     reactions: Vec<Reaction>,
     /// The attempt of each socket.
     attempts: Vec<u64>,
@@ -57,12 +41,12 @@ pub(super) struct Subject {
 }
 
 impl Subject {
-    pub(super) fn new(client: &str, max_offline: usize, token: Option<Option<String>>) -> Self {
+    pub(super) fn new(client: &str, max_offline: usize, token: Option<Option<String>>, random: f64) -> Self {
         let client = client.to_owned();
         Self {
             state: State::new(Options { client, first_id: 1, max_offline, max_offline_bytes: 262_144 }),
             clock: Clock::new(),
-            random: 0.5,
+            random,
             items: Vec::new(),
             unanswered: Vec::new(),
             reactions: Vec::new(),
@@ -76,10 +60,6 @@ impl Subject {
             results: Vec::new(),
             token,
         }
-    }
-
-    pub(super) fn dials(&self) -> usize {
-        self.attempts.len()
     }
 
     fn event(&mut self, event: Event) {
@@ -165,105 +145,8 @@ impl Subject {
         self.draining = false;
     }
 
-    fn record(&mut self, kind: &'static str, value: Value) {
-        let fits = |it: &Reaction| it.kind == kind && difference(&it.pattern, Some(&value)).is_none();
-        let due: Vec<_> = self.reactions.extract_if(.., |it| fits(it)).collect();
-        self.items.push(Item { kind, at: self.clock.now, value, taken: false });
-        for reaction in due {
-            reaction.calls.iter().for_each(|call| self.call(call));
-        }
-    }
-
-    pub(super) fn react(&mut self, on: &Value, calls: &Value) {
-        let (kind, pattern) = on.as_object().and_then(|on| on.iter().next()).expect("one item");
-        let calls = calls.as_array().cloned().unwrap_or_else(|| vec![calls.clone()]);
-        self.reactions.push(Reaction { kind: kind.clone(), pattern: pattern.clone(), calls });
-    }
-
-    /// A call of the application.
-    pub(super) fn call(&mut self, call: &Value) {
-        let nothing = json!({});
-        let calls: Vec<(&str, &Value)> = match call {
-            Value::String(name) => vec![(name, &nothing)],
-            Value::Object(calls) => calls.iter().map(|(name, args)| (name.as_str(), args)).collect(),
-            _ => panic!("not a call: {call}"),
-        };
-        for (name, args) in calls {
-            let text = |field: &str| args[field].as_str().unwrap_or_default().to_owned();
-            let event = match name {
-                "start" => {
-                    if let Some(token) = args.get("token") {
-                        self.token = Some(token.as_str().map(str::to_owned));
-                    }
-                    Event::Start
-                }
-                "stop" => Event::Stop,
-                "refresh" => Event::Refresh,
-                "subscribe" => {
-                    self.topics.insert(text("as"), text("topic"));
-                    let since =
-                        args.get("since").map(|since| serde_json::from_value(since.clone()).expect("a position"));
-                    Event::Subscribe { topic: text("topic"), since, load: args["load"] == true }
-                }
-                "unsubscribe" => Event::Unsubscribe { topic: self.topics[&text("as")].clone() },
-                "loaded" => {
-                    let position = serde_json::from_value(args["position"].clone()).expect("a position or null");
-                    Event::Loaded {
-                        topic: text("topic"),
-                        generation: self.state.generation_of(&text("topic")),
-                        position,
-                    }
-                }
-                "load_failed" => {
-                    let generation = self.state.generation_of(&text("topic"));
-                    Event::LoadFailed { topic: text("topic"), generation, message: "it failed".into() }
-                }
-                "publish" | "call" | "history" => {
-                    let mut command = args.as_object().cloned().expect("arguments");
-                    command.remove("as");
-                    command.insert("action".into(), json!(name));
-                    self.results.push(text("as"));
-                    Event::Command { reference: self.results.len() as u64 - 1, command }
-                }
-                _ => panic!("unknown call {name}"),
-            };
-            self.event(event);
-        }
-    }
-
-    /// The token provider's result for its oldest request.
-    pub(super) fn provide(&mut self, token: &Value) {
-        let request = self.requests.pop_front().expect("a pending token request");
-        self.event(match token.get("error").and_then(Value::as_str) {
-            Some(message) => Event::TokenFailed { request, message: message.to_owned() },
-            None => Event::Token { request, token: token.as_str().map(str::to_owned) },
-        });
-    }
-
-    pub(super) fn device(&mut self, signal: &Value) {
-        self.event(match signal.as_str() {
-            Some("wake") => Event::Wake,
-            Some("online") => Event::Online,
-            Some("offline") => Event::Offline,
-            Some("hide") => Event::Hide,
-            _ => panic!("unknown signal {signal}"),
-        });
-    }
-
     fn attempt(&self, socket: usize) -> u64 {
         *self.attempts.get(socket.wrapping_sub(1)).expect("a socket that was dialed")
-    }
-
-    pub(super) fn send(&mut self, socket: usize, text: &str) {
-        let n = self.attempt(socket);
-        if !self.dropped.contains(&n) {
-            self.event(Event::Frame { n, text: text.to_owned() });
-        }
-    }
-
-    pub(super) fn close(&mut self, socket: usize, code: u16, reason: &str) {
-        let n = self.attempt(socket);
-        self.event(Event::Closed { n, code, reason: reason.to_owned() });
     }
 
     fn fire(&mut self, due: Due) {
@@ -272,15 +155,113 @@ impl Subject {
             Due::Token(request, token) => Event::Token { request, token },
         });
     }
+}
 
-    /// Everything that is on its way has arrived.
-    pub(super) fn quiet(&mut self) {
+impl Scene for Subject {
+    fn items(&mut self) -> &mut Vec<Item> {
+        &mut self.items
+    }
+
+    fn unanswered(&mut self) -> &mut Vec<Value> {
+        &mut self.unanswered
+    }
+
+    fn reactions(&mut self) -> &mut Vec<Reaction> {
+        &mut self.reactions
+    }
+
+    fn now(&self) -> u64 {
+        self.clock.now
+    }
+
+    fn next_due(&self) -> Option<u64> {
+        self.clock.next_due()
+    }
+
+    fn set_random(&mut self, random: f64) {
+        self.random = random;
+    }
+
+    fn open(&mut self, _socket: usize) {}
+
+    fn dials(&self) -> usize {
+        self.attempts.len()
+    }
+
+    fn call(&mut self, name: &str, args: &Value) {
+        let text = |field: &str| args[field].as_str().unwrap_or_default().to_owned();
+        let event = match name {
+            "start" => {
+                if let Some(token) = args.get("token") {
+                    self.token = Some(token.as_str().map(str::to_owned));
+                }
+                Event::Start
+            }
+            "stop" => Event::Stop,
+            "refresh" => Event::Refresh,
+            "subscribe" => {
+                self.topics.insert(text("as"), text("topic"));
+                let since = args.get("since").map(|since| serde_json::from_value(since.clone()).expect("a position"));
+                Event::Subscribe { topic: text("topic"), since, load: args["load"] == true }
+            }
+            "unsubscribe" => Event::Unsubscribe { topic: self.topics[&text("as")].clone() },
+            "loaded" => {
+                let position = serde_json::from_value(args["position"].clone()).expect("a position or null");
+                Event::Loaded { topic: text("topic"), generation: self.state.generation_of(&text("topic")), position }
+            }
+            "load_failed" => {
+                let generation = self.state.generation_of(&text("topic"));
+                Event::LoadFailed { topic: text("topic"), generation, message: "it failed".into() }
+            }
+            "publish" | "call" | "history" => {
+                let mut command = args.as_object().cloned().expect("arguments");
+                command.remove("as");
+                command.insert("action".into(), json!(name));
+                self.results.push(text("as"));
+                Event::Command { reference: self.results.len() as u64 - 1, command }
+            }
+            _ => panic!("unknown call {name}"),
+        };
+        self.event(event);
+    }
+
+    fn provide(&mut self, token: &Value) {
+        let request = self.requests.pop_front().expect("a pending token request");
+        self.event(match token.get("error").and_then(Value::as_str) {
+            Some(message) => Event::TokenFailed { request, message: message.to_owned() },
+            None => Event::Token { request, token: token.as_str().map(str::to_owned) },
+        });
+    }
+
+    fn device(&mut self, signal: &str) {
+        self.event(match signal {
+            "wake" => Event::Wake,
+            "online" => Event::Online,
+            "offline" => Event::Offline,
+            "hide" => Event::Hide,
+            _ => panic!("unknown signal {signal}"),
+        });
+    }
+
+    fn send(&mut self, socket: usize, text: &str) {
+        let n = self.attempt(socket);
+        if !self.dropped.contains(&n) {
+            self.event(Event::Frame { n, text: text.to_owned() });
+        }
+    }
+
+    fn close(&mut self, socket: usize, code: u16, reason: &str) {
+        let n = self.attempt(socket);
+        self.event(Event::Closed { n, code, reason: reason.to_owned() });
+    }
+
+    fn quiet(&mut self) {
         while let Some(due) = self.clock.pop(self.clock.now) {
             self.fire(due);
         }
     }
 
-    pub(super) fn advance_to(&mut self, time: u64) {
+    fn advance_to(&mut self, time: u64) {
         while let Some(due) = self.clock.pop(time) {
             self.fire(due);
             self.quiet();
@@ -288,7 +269,7 @@ impl Subject {
         self.clock.now = self.clock.now.max(time);
     }
 
-    pub(super) fn sleep(&mut self, ms: u64) {
+    fn sleep(&mut self, ms: u64) {
         for key in self.clock.sleep(ms) {
             if let Some(due) = self.clock.take(key) {
                 self.fire(due);

@@ -109,14 +109,16 @@ fn a_reply_and_a_problem_of_a_code_agree() {
 }
 
 /// The ranges of the protocol, each with its bounds.
-const RANGES: [(u16, u16, CloseAdvice); 13] = [
+const RANGES: [(u16, u16, CloseAdvice); 15] = [
     (1000, 1000, Stop),
     (1001, 1001, Reconnect),
     (1002, 1003, Stop),
-    (1006, 1006, Reconnect),
-    (1007, 1007, Stop),
-    (1009, 1009, Stop),
-    (1011, 1014, Reconnect),
+    (1004, 1006, Reconnect),
+    (1007, 1010, Stop),
+    (1011, 1015, Reconnect),
+    (3000, 3999, Reconnect),
+    (0, 999, Reconnect),
+    (1016, 2999, Reconnect),
     (4000, 4199, Stop),
     (4200, 4399, Reconnect),
     (4400, 4499, Stop),

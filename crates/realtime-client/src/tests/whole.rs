@@ -1,0 +1,174 @@
+//! Stories of the whole client over a scripted server: presence, a restart, typed payloads, panics, and what is left.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use tokio::{net::TcpListener, time::timeout};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::{
+    Client, ClientOptions, Delivery, Session, SubscribeOptions, TokenProvider,
+    presence::{Follows, Frame, PresenceUser, Roster},
+};
+
+fn frame(value: Value) -> Frame {
+    serde_json::from_value(value).expect("a frame")
+}
+
+fn user(name: &str) -> Value {
+    json!({"user": name, "connections": 1})
+}
+
+fn names(roster: &Roster) -> Vec<&str> {
+    roster.users.values().map(|user: &PresenceUser| user.user.as_str()).collect()
+}
+
+#[test]
+fn s31_a_user_who_joined_before_the_list_is_on_it_and_a_reconnect_is_not_empty() {
+    let mut roster = Roster::default();
+    roster.begin();
+    let joined = frame(json!({"version": 8, "count": 2, "joined": [user("__proto__")]}));
+    assert_eq!(roster.frame(joined), Follows::Nothing);
+    let page = frame(json!({"version": 7, "count": 3, "users": [user("bob")], "next": "bob"}));
+    assert_eq!(roster.list(page), Follows::Page("bob".into()));
+    assert_eq!(roster.list(frame(json!({"version": 7, "count": 1, "users": [user("carol")]}))), Follows::Changed);
+    assert_eq!((names(&roster), roster.count), (vec!["__proto__", "bob", "carol"], 2));
+    let older = frame(json!({"version": 8, "count": 0, "left": ["bob"]}));
+    assert_eq!(roster.frame(older), Follows::Nothing, "it is in the list already");
+    roster.interrupt();
+    roster.begin();
+    assert_eq!(names(&roster).len(), 3, "no flicker");
+    roster.list(frame(json!({"version": 1, "count": 1, "users": [user("dave")]})));
+    assert_eq!(names(&roster), ["dave"]);
+}
+
+#[derive(Debug, Deserialize)]
+struct Order {
+    total: u64,
+}
+
+#[test]
+fn a_payload_that_does_not_fit_has_its_pointer_and_never_its_value() {
+    let text = json!({"id": "1", "type": "order-updated", "topic": "order:1", "payload": {"total": "a secret"}});
+    let message: crate::Message = serde_json::from_str(&text.to_string()).expect("a message");
+    let error = message.decode::<Order>().expect_err("no number");
+    assert_eq!((error.code.as_str(), error.errors[0].path.as_str()), ("bad_payload", "/total"));
+    assert!(error.message.contains("expected u64") && !error.message.contains("secret"), "{error}");
+    let text = text.to_string().replace("\"a secret\"", "7");
+    let message: crate::Message = serde_json::from_str(&text).expect("a message");
+    assert_eq!(message.decode::<Order>().expect("it fits").total, 7);
+}
+
+/// A server that accepts each connection, replies to every command, and sends `script` after `welcome`. Returns its port.
+async fn server(script: Vec<Value>) -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("its address").port();
+    tokio::spawn(async move {
+        use futures_util::{SinkExt, StreamExt};
+        while let Ok((stream, _)) = listener.accept().await {
+            let script = script.clone();
+            tokio::spawn(async move {
+                #[expect(clippy::result_large_err, reason = "the type of the callback is the library's")]
+                let callback = |_: &_, mut response: tokio_tungstenite::tungstenite::handshake::server::Response| {
+                    response.headers_mut().insert("sec-websocket-protocol", "realtime.v1".parse().expect("a header"));
+                    Ok(response)
+                };
+                let Ok(mut socket) = tokio_tungstenite::accept_hdr_async(stream, callback).await else { return };
+                let welcome = json!({"type": "welcome", "payload": {"user": "alice", "streams": {}, "resume": "t"}});
+                let mut text = vec![welcome];
+                text.extend(script);
+                for frame in text {
+                    _ = socket.send(Message::Text(frame.to_string().into())).await;
+                }
+                while let Some(Ok(received)) = socket.next().await {
+                    let Message::Text(text) = received else { continue };
+                    let command: Value = serde_json::from_str(&text).expect("JSON");
+                    let position = json!({"epoch": "a", "offset": 0});
+                    let ack = json!({"type": "ack", "payload": {"id": command["id"], "position": position}});
+                    _ = socket.send(Message::Text(ack.to_string().into())).await;
+                    if command["action"] == "subscribe" {
+                        for offset in 1..=3 {
+                            let message = json!({"id": offset.to_string(), "type": "order-updated", "topic": command["topic"],
+                                "stream": format!("topic:{}", command["topic"].as_str().expect("a topic")),
+                                "offset": offset, "payload": {"total": offset}});
+                            _ = socket.send(Message::Text(message.to_string().into())).await;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    port
+}
+
+fn options(port: u16) -> ClientOptions {
+    ClientOptions::new(format!("ws://127.0.0.1:{port}/ws"), TokenProvider::fixed("jwt"))
+}
+
+const SOON: Duration = Duration::from_secs(20);
+
+#[tokio::test]
+async fn a_session_continues_before_what_no_reader_had_room_for() {
+    let port = server(Vec::new()).await;
+    let client = Client::connect(options(port).queue(1)).expect("a client");
+    let mut order = client.subscribe("order:1").await.expect("it runs");
+    timeout(SOON, order.ready()).await.expect("in time").expect("subscribed");
+    // One message has room; the second and the third have not.
+    let first = timeout(SOON, async {
+        while order.deliveries.is_empty() {
+            tokio::task::yield_now().await;
+        }
+        client.close().await
+    });
+    let session = first.await.expect("in time").expect("a session");
+    let mut read = 0;
+    while let Some(Delivery::Message(message)) = order.next().await {
+        read = message.offset.expect("an offset");
+    }
+    assert_eq!(session.positions()["topic:order:1"].offset, read, "what follows is what was not read");
+    let stored = serde_json::to_string(&session).expect("JSON");
+    assert!(!format!("{session:?}").contains("ticket"));
+    let carried: Session = serde_json::from_str(&stored).expect("a session");
+    assert_eq!(carried, session);
+    let next = Client::connect(options(port).session(carried)).expect("a client");
+    assert_eq!(next.session().await.expect("it runs").client(), session.client());
+}
+
+#[tokio::test]
+async fn typed_messages_come_decoded_and_the_others_are_reported() {
+    let wrong = json!({"id": "9", "type": "order-updated", "topic": "order:9", "payload": {"total": -1}});
+    let other = json!({"id": "8", "type": "note", "topic": "order:9", "payload": 1});
+    let right = json!({"id": "7", "type": "order-updated", "topic": "order:9", "payload": {"total": 5}});
+    let client = Client::connect(options(server(vec![wrong, other, right]).await)).expect("a client");
+    let mut errors = client.errors();
+    let mut orders = client.on::<Order>("order:*", "order-updated").await.expect("it runs");
+    let order = timeout(SOON, orders.next()).await.expect("in time").expect("a message");
+    assert_eq!((order.payload.total, order.message.kind.as_str()), (5, "order-updated"));
+    let error = errors.recv().await.expect("an error");
+    assert_eq!((error.code.as_str(), errors.is_empty()), ("bad_payload", true), "the note is no order");
+}
+
+#[tokio::test]
+async fn s16_a_task_that_panics_ends_alone() {
+    let port = server(Vec::new()).await;
+    let provider = TokenProvider::new(|_| async { Ok::<_, String>(Some("jwt".into())) });
+    let client = Client::connect(ClientOptions::new(format!("ws://127.0.0.1:{port}/ws"), provider)).expect("a client");
+    let mut errors = client.errors();
+    let load = SubscribeOptions::default()
+        .load(|_| -> std::future::Ready<Result<_, String>> { panic!("a fault of the application") });
+    let _broken = client.subscribe_with("order:2", load).await.expect("it runs");
+    let mut one = client.subscribe("order:1").await.expect("it runs");
+    let reader = tokio::spawn(async move {
+        one.next().await;
+        panic!("a fault of the application");
+    });
+    let mut two = client.subscribe("order:1").await.expect("it runs");
+    for offset in 1..=3 {
+        let delivery = timeout(SOON, two.next()).await.expect("in time");
+        assert!(matches!(delivery, Some(Delivery::Message(message)) if message.offset == Some(offset)));
+    }
+    assert!(reader.await.is_err());
+    assert_eq!(timeout(SOON, errors.recv()).await.expect("in time").expect("an error").code, "load_failed");
+    client.close().await;
+}
