@@ -13,8 +13,7 @@ import json
 import sys
 import time
 
-from realtime_client import Gap, Message, Realtime, RealtimeError
-from realtime_client.machine.types import ConnectionState
+from realtime_client import ConnectionState, Gap, Message, Realtime, RealtimeError
 
 url, secret, topic = sys.argv[1:]
 

@@ -39,11 +39,11 @@ BUGS = (
     ),
     Bug("a refused token is tried for ever", "js#399, go#153", (("machine/connection.py", "if s.refusals > 1:", "if s.refusals > 10**9:"),)),
     Bug("a slow token provider is waited for without limit", "dart#143", (("machine/token.py", '    arm(m, "token", DEADLINE)\n', ""),)),
-    Bug("an empty token connects", "dart#122", (("machine/token.py", 'not isinstance(token, str) or token == ""', "not isinstance(token, str)"),)),
+    Bug("an empty token connects", "dart#122", (("machine/token_reply.py", 'not isinstance(token, str) or token == ""', "not isinstance(token, str)"),)),
     Bug(
         "the late token of a dead connection is used",
         "js#435, dart#129, js#24",
-        (("machine/step.py", "if request == state.request:\n                token.token_arrived", "if request:\n                token.token_arrived"),),
+        (("machine/step.py", "if request == state.request:\n                token_reply.token_arrived", "if request:\n                token_reply.token_arrived"),),
     ),
     Bug("attempts without a floor", "js#408", (("machine/closing.py", "FLOOR = 100", "FLOOR = 0"),)),
     Bug("a late timer judges at once", "js#398, js#417", (("machine/timers.py", "late >= GRACE", "late < 0"),)),
@@ -56,7 +56,7 @@ BUGS = (
     Bug(
         "one handler that raises ends all dispatch",
         "js#394, js#391, js#414",
-        (("client.py", "except Exception as error:\n                self._report(error)\n\n        return self._listeners", "except ZeroDivisionError as error:\n                self._report(error)\n\n        return self._listeners"),),
+        (("client.py", "except Exception as error:\n                self._hooks.report(error)\n\n        return self._listeners", "except ZeroDivisionError as error:\n                self._hooks.report(error)\n\n        return self._listeners"),),
         driver=True,
     ),
     Bug("a dropped socket is not closed", "js#227, js#281", (("machine/connection.py", 'if m.state.phase == "dialing" or out.is_open(m):', "if out.is_open(m):"),)),

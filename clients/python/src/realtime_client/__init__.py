@@ -1,9 +1,10 @@
 """A client of the Realtime server, on asyncio: see README.md. ``realtime_client.backend`` is for the HTTP API."""
 
-from .client import HistoryPage, Published, Realtime, Session
+from .client import Realtime
 from .driver import TokenProvider
 from .errors import RealtimeError
-from .machine.types import ConnectionState, FieldError, Gap, Message, Position, Reason, SubscriptionStatus
+from .machine.values import ConnectionState, FieldError, Gap, Message, Position, Reason, SubscriptionStatus
+from .results import HistoryPage, Published, Session
 from .subscription import GetState, Ready, Subscription
 
 __all__ = [

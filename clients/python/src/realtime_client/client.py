@@ -4,39 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import logging
 import time
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
-from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Union
 from urllib.parse import urlsplit
 
 from . import feed as feeds
+from . import results
 from .driver import Clock, Driver, SystemClock, TokenProvider, text_of
 from .errors import RealtimeError
 from .feed import Congestion, Feed
+from .hooks import Hooks, add
 from .listeners import Listener, Listeners, Remove
-from .machine import deliverable, initial, wire
-from .machine.types import (
-    Command,
-    ConnectionState,
+from .machine import deliverable, initial
+from .machine.signals import (
     ControlFrame,
     Emission,
-    Failure,
-    Gap,
     Load,
-    Loaded,
     LoadFailed,
-    LoadReason,
+    Loaded,
     Lost,
-    Message,
-    Options,
-    Position,
     Received,
-    Ref,
     Reported,
     Settle,
     Signal,
@@ -46,41 +36,14 @@ from .machine.types import (
     SubscriptionChanged,
     Unsubscribe,
 )
+from .machine.state import Options
+from .machine.values import Command, ConnectionState, Failure, Gap, LoadReason, Message, Position, Ref
+from .readers import Handler, Readers
+from .results import HistoryPage, Published, Session, history_page, published
 from .subscription import GetState, Subscription
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-_log = logging.getLogger("realtime_client")
-
-Handler = Callable[[Message], Union[object, Awaitable[object]]]
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """What a client needs to continue after a restart of the process. The ticket is a secret of the user."""
-
-    client: str
-    positions: dict[str, Position] = field(default_factory=dict)
-    ticket: str | None = None
-    user: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Published:
-    """``message`` is the id of the message; ``duplicate``: its idempotency key was used before."""
-
-    message: str
-    position: Position | None
-    duplicate: bool
-
-
-@dataclass(frozen=True, slots=True)
-class HistoryPage:
-    position: Position
-    publications: list[Message]
-    more: bool
-
 
 class Realtime:
     """A connection to the server's ``/ws`` that lasts: it reconnects, asks for tokens and continues every stream.
@@ -122,33 +85,24 @@ class Realtime:
             state, token, url, clock or SystemClock(), dict(headers or {}), self._deliver, self._congestion.room
         )
         self._listeners = Listeners()
-        self._states: list[Callable[[ConnectionState], object]] = []
-        self._gaps: list[Callable[[Gap], object]] = []
-        self._errors: list[Callable[[Exception], object]] = []
-        self._frames: list[Callable[[str, dict[str, Any]], object]] = []
+        self._hooks = Hooks()
+        self._readers = Readers(self._listeners, self._feed, self._driver.spawn, self._hooks.report)
         self._handles: dict[str, list[Subscription]] = {}
-        self._feeds: list[Feed] = []
         self._results: dict[Ref, asyncio.Future[dict[str, Any]]] = {}
-        self._workers: list[tuple[Feed, Handler]] = []
         self._ref = 0
-        self._closed = False
 
     # The connection.
 
     def start(self, token: TokenProvider = "") -> Self:
         """Connects, and stays connected until ``stop``. A token or provider given here is used from now on."""
-        if self._closed:
+        if self._readers.closed:
             raise RuntimeError("the client is closed: make another one")
         if token != "":
             self._driver.token = token
         if self._driver.state.phase == "stopped":
             for handle in self._all():
                 handle._revive()
-            for feed in self._feeds:
-                feed.revive()
-            for feed, handler in self._workers:
-                self._driver.spawn(self._work(feed, handler))
-            self._workers = []
+            self._readers.revive()
         self._driver.send(Signal("start"))
         return self
 
@@ -158,7 +112,7 @@ class Realtime:
 
     async def aclose(self) -> None:
         """Stops for good. When it returns, no task, timer or socket of this client is left."""
-        self._closed = True
+        self._readers.closed = True
         await self._driver.close()
 
     async def __aenter__(self) -> Self:
@@ -192,19 +146,19 @@ class Realtime:
     # Handlers. Each `on…` returns its own remover.
 
     def on_state(self, handler: Callable[[ConnectionState], object]) -> Remove:
-        return _add(self._states, handler)
+        return add(self._hooks.states, handler)
 
     def on_gap(self, handler: Callable[[Gap], object]) -> Remove:
         """Messages that this client can no longer receive, in their place between the messages."""
-        return _add(self._gaps, handler)
+        return add(self._hooks.gaps, handler)
 
     def on_error(self, handler: Callable[[Exception], object]) -> Remove:
         """Errors of handlers, and of what no call waits for. Without a handler they are logged."""
-        return _add(self._errors, handler)
+        return add(self._hooks.errors, handler)
 
     def on_frame(self, handler: Callable[[str, dict[str, Any]], object]) -> Remove:
         """Control frames that are the application's to read: ``presence``."""
-        return _add(self._frames, handler)
+        return add(self._hooks.frames, handler)
 
     def on(self, pattern: str, handler: Handler, *, type: str | None = None) -> Remove:
         """Listens to the messages of a topic or pattern, of every subscription.
@@ -213,37 +167,19 @@ class Realtime:
         behind ``@``: ``@user``, ``@role:admin``, ``@all``; ``@`` alone is one of no stream.
         """
         if inspect.iscoroutinefunction(handler):
-            feed = self._feed()
-            if self._driver.state.phase == "stopped":
-                self._workers.append((feed, handler))
-            else:
-                self._driver.spawn(self._work(feed, handler))
-            return self._listen(pattern, type, feed)
+            return self._readers.handle(pattern, type, handler, self._driver.state.phase != "stopped")
 
         def run(received: Received) -> None:
             try:
                 handler(received.message)
             except Exception as error:
-                self._report(error)
+                self._hooks.report(error)
 
         return self._listeners.add(Listener(pattern, type, run))
 
-    def _listen(self, pattern: str, type: str | None, feed: Feed) -> Remove:
-        remove = self._listeners.add(Listener(pattern, type, feed.push))
-        self._feeds.append(feed)
-
-        def end() -> None:
-            remove()
-            feed.end(None)
-            if feed in self._feeds:
-                self._feeds.remove(feed)
-
-        return end
-
     async def messages(self, pattern: str, *, type: str | None = None) -> AsyncIterator[Message]:
         """The messages that ``on`` would have, from the first step of the iteration on. Ends after ``stop``."""
-        feed = self._feed()
-        end = self._listen(pattern, type, feed)
+        feed, end = self._readers.listen(pattern, type)
         try:
             async for item in feed.items():
                 if isinstance(item, Received):
@@ -256,26 +192,6 @@ class Realtime:
 
     def _deliverable(self, item: feeds.Item) -> bool:
         return deliverable(self._driver.state, item)
-
-    async def _work(self, feed: Feed, handler: Handler) -> None:
-        while not self._closed:
-            with suppress(RealtimeError):
-                await self._hand_on(feed, handler)
-            if feed not in self._feeds:
-                return
-            # stop() was called; start() may follow.
-            await feed.revived()
-
-    async def _hand_on(self, feed: Feed, handler: Handler) -> None:
-        async for item in feed.items():
-            if not isinstance(item, Received):
-                continue
-            try:
-                result = handler(item.message)
-                if inspect.isawaitable(result):
-                    await result
-            except Exception as error:
-                self._report(error)
 
     # Subscriptions.
 
@@ -330,13 +246,7 @@ class Realtime:
         A task that is cancelled waits no more; the message may still be published. ``echo=False``: this client does not
         receive its own message. Raises ``RealtimeError``.
         """
-        command: Command = {"action": "publish", "topic": topic, "type": type, "payload": payload}
-        command["idempotency_key"] = idempotency_key or str(uuid.uuid4())
-        if echo is not None:
-            command["echo"] = echo
-        result = await self.command(command)
-        at = wire.position(result.get("position"))
-        return Published(str(result.get("message", "")), at, result.get("duplicate") is True)
+        return published(await self.command(results.publish(topic, type, payload, idempotency_key, echo)))
 
     async def call(self, name: str, payload: Any = None) -> Any:
         """Calls the application behind the server. It is sent once; if the connection is lost meanwhile, it raises."""
@@ -349,19 +259,7 @@ class Realtime:
         self, stream: str, *, since: Position | None = None, limit: int | None = None, reverse: bool | None = None
     ) -> HistoryPage:
         """A page of a stream's history, such as of ``topic:order:123``."""
-        command: Command = {"action": "history", "stream": stream}
-        if since:
-            command["since"] = {"epoch": since.epoch, "offset": since.offset}
-        if limit is not None:
-            command["limit"] = limit
-        if reverse is not None:
-            command["reverse"] = reverse
-        result = await self.command(command)
-        at = wire.position(result.get("position"))
-        if at is None:
-            raise RealtimeError(Failure("bad_frame", "the reply to `history` has no position"))
-        publications = [wire.message(one) for one in result.get("publications", []) if "id" in one]
-        return HistoryPage(at, publications, result.get("more") is True)
+        return history_page(await self.command(results.history(stream, since, limit, reverse)))
 
     async def position(self, stream: str) -> Position:
         """Where a stream stands: read it before you load your state."""
@@ -413,12 +311,11 @@ class Realtime:
                 if sub is None or sub.generation != generation:
                     return
                 for handle in list(self._handles.get(topic, [])):
-                    self._run(handle._change(status), status)
+                    self._hooks.run(handle._change(status), status)
             case ControlFrame(kind, payload):
-                for handler in list(self._frames):
-                    self._run([lambda _: handler(kind, payload)], None)
+                self._hooks.run(list(self._hooks.frames), kind, payload)
             case Reported(error):
-                self._report(RealtimeError(error))
+                self._hooks.report(RealtimeError(error))
 
     def _received(self, received: Received, message: Message) -> None:
         for handle in list(self._handles.get(message.topic or "", [])):
@@ -430,10 +327,10 @@ class Realtime:
             listener.run(received)
 
     def _lost(self, gap: Gap, emission: Lost | None = None) -> None:
-        for handler in list(self._gaps):
+        for handler in list(self._hooks.gaps):
             if emission and not deliverable(self._driver.state, emission):
                 return
-            self._run([handler], gap)
+            self._hooks.run([handler], gap)
 
     def _changed(self, state: ConnectionState) -> None:
         if state.phase == "stopped":
@@ -442,9 +339,8 @@ class Realtime:
             own = reason is not None and reason.code == "stopped"
             for handle in self._all():
                 handle._stop(failure, own)
-            for feed in self._feeds:
-                feed.end(None if own else RealtimeError(failure))
-        self._run(list(self._states), state)
+            self._readers.end(None if own else RealtimeError(failure))
+        self._hooks.run(list(self._hooks.states), state)
 
     async def _load(self, topic: str, generation: int, reason: LoadReason) -> None:
         loaders = (handle._get_state for handle in self._handles.get(topic, []) if handle._get_state)
@@ -455,29 +351,3 @@ class Realtime:
             self._driver.send(LoadFailed(topic, generation, str(error) or type(error).__name__))
         else:
             self._driver.send(Loaded(topic, generation, position))
-
-    def _run(self, handlers: list[Callable[[Any], object]], value: object) -> None:
-        """Each handler for itself: one that raises ends nothing."""
-        for handler in handlers:
-            try:
-                handler(value)
-            except Exception as error:
-                self._report(error)
-
-    def _report(self, error: Exception) -> None:
-        handlers = list(self._errors)
-        if not handlers:
-            _log.error("an error that no handler takes: %s", error, exc_info=error)
-        for handler in handlers:
-            try:
-                handler(error)
-            except Exception as own:
-                _log.error("the error handler failed: %s", own, exc_info=own)
-
-
-def _add(handlers: list[Any], handler: Any) -> Remove:
-    """Each ``on…`` has a plain function: it runs between two steps of the client."""
-    if inspect.iscoroutinefunction(handler):
-        raise TypeError("the handler must be a plain function; start a task in it for what must be awaited")
-    handlers.append(handler)
-    return lambda: handlers.remove(handler) if handler in handlers else None

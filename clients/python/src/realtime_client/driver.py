@@ -16,7 +16,7 @@ from typing import Any, Protocol, Union
 from .lifecycle import SleepWatch, now_ms
 from .link import Link, address
 from .machine import deliverable, step
-from .machine.types import (
+from .machine.signals import (
     Arm,
     AskToken,
     Closed,
@@ -32,12 +32,12 @@ from .machine.types import (
     Send,
     Settle,
     Signal,
-    State,
     TimerExpired,
     TokenArrived,
     TokenFailed,
-    TokenReason,
 )
+from .machine.state import State
+from .machine.values import TokenReason
 
 TokenProvider = Union[str, None, Callable[[TokenReason], Union[str, None, Awaitable[Union[str, None]]]]]
 """A token, or a function (plain or ``async``) that is asked before every attempt. ``None``: no user is signed in."""

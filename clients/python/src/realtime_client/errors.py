@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .machine.types import Failure, FieldError
+from .machine.values import Failure, FieldError
 
 
 class RealtimeError(Exception):

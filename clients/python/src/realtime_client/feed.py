@@ -12,7 +12,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from typing import Union
 
-from .machine.types import Gap, Lost, Message, Received
+from .machine.signals import Lost, Received
+from .machine.values import Gap, Message
 
 FULL_DEADLINE = 5.0
 """Seconds that a full queue holds up the connection."""

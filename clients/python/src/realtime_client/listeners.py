@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .machine.types import Message, Received
+from .machine.signals import Received
+from .machine.values import Message
 
 Remove = Callable[[], None]
 

@@ -11,7 +11,7 @@ import functools
 from collections.abc import Iterator, Mapping
 from itertools import islice
 
-from .machine.types import FieldError
+from .machine.values import FieldError
 
 MOST_FAULTS = 16
 MOST_DEPTH = 64

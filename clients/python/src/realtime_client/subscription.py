@@ -10,7 +10,8 @@ from typing import Optional, Union
 
 from .errors import RealtimeError
 from .feed import Feed
-from .machine.types import Failure, Gap, LoadReason, Message, Position, Received, SubscriptionStatus
+from .machine.signals import Received
+from .machine.values import Failure, Gap, LoadReason, Message, Position, SubscriptionStatus
 
 GetState = Callable[[str, LoadReason], Awaitable[Optional[Position]]]
 """Loads the application's state of a topic, and returns the position at which it was read (read the position first);

@@ -11,10 +11,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar, Union
 
 from . import payload_check
-from .client import Published, Realtime
+from .client import Realtime
 from .errors import RealtimeError
 from .listeners import Remove, matches
-from .machine.types import Failure, Gap, Message, Position, SubscriptionStatus
+from .machine.values import Failure, Gap, Message, Position, SubscriptionStatus
+from .results import Published
 from .subscription import GetState, Ready
 
 K = TypeVar("K", bound=str)

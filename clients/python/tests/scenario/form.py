@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from realtime_client.machine.types import Position
+from realtime_client.machine.values import Position
 
 Json = Any
 

@@ -6,9 +6,10 @@ import json
 from collections import deque
 
 from realtime_client.machine import deliverable, initial, step
-from realtime_client.machine.types import (
+from realtime_client.machine.signals import (
     Arm,
     AskToken,
+    Closed,
     ControlFrame,
     Dial,
     Disarm,
@@ -16,13 +17,11 @@ from realtime_client.machine.types import (
     Effect,
     Emit,
     Event,
-    Closed,
     FrameArrived,
     Load,
-    Loaded,
     LoadFailed,
+    Loaded,
     Lost,
-    Options,
     Received,
     Reported,
     Send,
@@ -37,6 +36,7 @@ from realtime_client.machine.types import (
     TokenFailed,
     Unsubscribe,
 )
+from realtime_client.machine.state import Options
 
 from .clock import VirtualClock, VirtualTimer
 from .form import Json, plain, position

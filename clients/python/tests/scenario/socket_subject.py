@@ -18,7 +18,8 @@ from websockets.typing import Subprotocol
 import realtime_client.driver
 from realtime_client import Position, Realtime, RealtimeError, Subscription
 from realtime_client.link import Link
-from realtime_client.machine.types import Signal, SubscriptionStatus
+from realtime_client.machine.signals import Signal
+from realtime_client.machine.values import SubscriptionStatus
 
 from .clock import VirtualClock
 from .form import Json, plain, position

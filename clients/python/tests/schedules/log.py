@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass
 
-from realtime_client.machine.types import Position
+from realtime_client.machine.values import Position
 
 
 @dataclass(frozen=True, slots=True)

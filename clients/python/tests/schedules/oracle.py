@@ -3,7 +3,8 @@ gaps name."""
 
 from __future__ import annotations
 
-from realtime_client.machine.types import Gap, Message, Position, State
+from realtime_client.machine.state import State
+from realtime_client.machine.values import Gap, Message, Position
 
 from .log import Log
 

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from realtime_client.machine import deliverable, initial, step
-from realtime_client.machine.types import (
+from realtime_client.machine.signals import (
     Arm,
     AskToken,
     Closed,
@@ -24,7 +24,6 @@ from realtime_client.machine.types import (
     Event,
     FrameArrived,
     Lost,
-    Options,
     Received,
     Send,
     Settle,
@@ -38,6 +37,7 @@ from realtime_client.machine.types import (
     TokenFailed,
     Unsubscribe,
 )
+from realtime_client.machine.state import Options
 from scenario.clock import VirtualClock, VirtualTimer
 
 from .oracle import Oracle

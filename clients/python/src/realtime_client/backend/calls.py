@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar, Union, cast
 from urllib.parse import quote, urlencode
 
-from ..machine.types import Position
+from ..machine.values import Position
 from ..models import (
     Audience,
     ConnectionList,

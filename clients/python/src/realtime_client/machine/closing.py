@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from .types import Step
+from .state import Step
 
 FLOOR = 100
 """Between two attempts, whatever the reason."""

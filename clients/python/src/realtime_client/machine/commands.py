@@ -13,7 +13,9 @@ from typing import Any
 from . import out
 from .subscriptions import PAUSE
 from .timers import arm, disarm
-from .types import Command, Failure, Pending, Ref, Send, Settle, Step
+from .signals import Send, Settle
+from .state import Pending, Step
+from .values import Command, Failure, Ref
 
 DEADLINE = 10_000
 """From sending to the reply. A command that is not sent once, ``publish``, has all the time that it needs until then."""

@@ -8,7 +8,9 @@ from typing import Literal
 from . import commands, out, subscriptions, token as tokens
 from .closing import FLOOR, advice, backoff
 from .timers import arm, disarm
-from .types import ConnectionState, Dial, Drop, Emit, Failure, Reason, StateChanged, Step, Timer, TokenReason
+from .signals import Dial, Drop, Emit, StateChanged
+from .state import Step
+from .values import ConnectionState, Failure, Reason, Timer, TokenReason
 
 HANDSHAKE = 10_000
 """From the dial to ``welcome``."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .types import Command, Emit, Failure, Own, Reported, Send, Step
+from .signals import Emit, Reported, Send
+from .state import Own, Step
+from .values import Command, Failure
 
 
 def report(m: Step, error: Failure) -> None:

@@ -9,23 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 from . import commands, connection, out, subscriptions, token, wire as read
+from .positions import keep, keep_all, stream_of, topic_of, wire
 from .timers import arm, disarm
-from .types import Emit, Gap, Lost, Message, Position, Received, Step, Subscription, Welcome
-
-TOPIC = "topic:"
-
-
-def topic_of(stream: str | None) -> str | None:
-    return stream[len(TOPIC) :] if stream is not None and stream.startswith(TOPIC) else None
-
-
-def stream_of(topic: str) -> str:
-    """The position of a topic, under the name of its stream."""
-    return TOPIC + topic
-
-
-def wire(position: Position) -> dict[str, Any]:
-    return {"epoch": position.epoch, "offset": position.offset}
+from .signals import Emit, Lost, Received
+from .state import Step, Subscription, Welcome
+from .values import Gap, Message, Position
 
 
 def _number(value: object, otherwise: float) -> float:
@@ -159,18 +147,6 @@ def resume_again(m: Step) -> None:
 def _caught_up(m: Step) -> None:
     m.state.phase = "live"
     connection.show(m)
-
-
-def keep(m: Step, stream: str, at: Position, seen: int = 0) -> None:
-    """Keeps a position that the server names, unless messages after it have come already."""
-    own = m.state.positions.get(stream)
-    known = seen if own is None else own.offset if own.epoch == at.epoch else 0
-    m.state.positions[stream] = Position(at.epoch, max(at.offset, known))
-
-
-def keep_all(m: Step, streams: dict[str, Position]) -> None:
-    for stream, at in streams.items():
-        keep(m, stream, at)
 
 
 def _jump(m: Step, stream: str, position: Position) -> None:

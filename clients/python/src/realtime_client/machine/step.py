@@ -9,35 +9,32 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from . import commands, connection, out, recovery, subscriptions, timers, token, wire
-from .types import (
+from . import commands, connection, out, positions, recovery, subscriptions, timers, token, token_reply, wire
+from .signals import (
     Closed,
     ControlFrame,
     Effect,
     Emission,
     Emit,
     Event,
-    Failure,
     FrameArrived,
-    Loaded,
     LoadFailed,
+    Loaded,
     Lost,
-    Options,
     Received,
     Reported,
     Send,
     Signal,
-    State,
     StateChanged,
-    Step,
     Submit,
     Subscribe,
-    Timer,
     TimerExpired,
     TokenArrived,
     TokenFailed,
     Unsubscribe,
 )
+from .state import Options, State, Step
+from .values import Failure, Timer
 
 
 def initial(options: Options) -> State:
@@ -60,10 +57,10 @@ def step(state: State, event: Event, now: float, random: float) -> list[Effect]:
                 connection.lost(m, code, reason)
         case TokenArrived(request, given):
             if request == state.request:
-                token.token_arrived(m, given)
+                token_reply.token_arrived(m, given)
         case TokenFailed(request, message):
             if request == state.request:
-                token.token_failed(m, message)
+                token_reply.token_failed(m, message)
         case Subscribe(topic, since, load):
             subscriptions.subscribe(m, topic, since, load)
         case Unsubscribe(topic):
@@ -100,7 +97,7 @@ def _signal(m: Step, signal: Signal) -> None:
 def _timer(m: Step, name: Timer) -> None:
     match name:
         case "token":
-            token.token_failed(m, "the token provider took longer than 10 s")
+            token_reply.token_failed(m, "the token provider took longer than 10 s")
         case "dial":
             connection.dial_expired(m)
         case "retry":
@@ -182,7 +179,7 @@ def _ack(m: Step, p: dict[str, Any]) -> None:
             recovery.resumed(m, number, wire.positions(p.get("streams")))
         case "refresh":
             m.state.ticket = wire.text(p.get("resume")) or m.state.ticket
-            recovery.keep_all(m, wire.positions(p.get("streams")))
+            positions.keep_all(m, wire.positions(p.get("streams")))
             token.expires(m, wire.number(p.get("token_expires_in_ms")))
 
 
@@ -203,7 +200,7 @@ def _refusal(m: Step, p: dict[str, Any]) -> None:
         case "resume":
             recovery.resume_refused(m, error.retry, after)
         case "refresh":
-            token.refresh_refused(m, error.code)
+            token_reply.refresh_refused(m, error.code)
 
 
 def deliverable(state: State, emission: Emission) -> bool:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 
-from . import out, recovery
+from . import out, positions
 from .timers import arm
-from .types import Emit, Failure, Load, LoadReason, Position, Step, Subscription, SubscriptionChanged, SubscriptionStatus
+from .signals import Emit, Load, SubscriptionChanged
+from .state import Step, Subscription
+from .values import Failure, LoadReason, Position, SubscriptionStatus
 
 LINGER = 1_000
 """The wire follows the last subscriber after this time: a view that changes subscribes again."""
@@ -24,7 +26,7 @@ def _emit(m: Step, sub: Subscription, status: SubscriptionStatus) -> None:
 
 
 def _emit_live(m: Step, sub: Subscription) -> None:
-    position = m.state.positions.get(recovery.stream_of(sub.topic))
+    position = m.state.positions.get(positions.stream_of(sub.topic))
     _emit(m, sub, SubscriptionStatus("live", position, sub.recovered))
 
 
@@ -55,7 +57,7 @@ def subscribe(m: Step, topic: str, since: Position | None, load: bool) -> None:
     else:
         sub.phase = "queued"
     if since:
-        s.positions[recovery.stream_of(topic)] = since
+        s.positions[positions.stream_of(topic)] = since
     pump(m)
 
 
@@ -77,7 +79,7 @@ def unsubscribe(m: Step, topic: str) -> None:
 def _forget(m: Step, sub: Subscription) -> None:
     m.state.subscriptions.pop(sub.topic, None)
     if sub.topic not in m.state.given:
-        m.state.positions.pop(recovery.stream_of(sub.topic), None)
+        m.state.positions.pop(positions.stream_of(sub.topic), None)
 
 
 def linger_expired(m: Step) -> None:
@@ -101,7 +103,7 @@ def _leave_topic(m: Step, sub: Subscription) -> None:
     sub.leaving = out.send_own(m, {"action": "unsubscribe", "topic": sub.topic}, sub.topic)
     sub.phase = "queued"
     sub.command = 0
-    m.state.positions.pop(recovery.stream_of(sub.topic), None)
+    m.state.positions.pop(positions.stream_of(sub.topic), None)
 
 
 def pump(m: Step) -> None:
@@ -121,9 +123,9 @@ def pump(m: Step) -> None:
         if sub.phase != "queued" or sub.count == 0:
             continue
         command: dict[str, object] = {"action": "subscribe", "topic": sub.topic}
-        since = s.positions.get(recovery.stream_of(sub.topic))
+        since = s.positions.get(positions.stream_of(sub.topic))
         if since:
-            command["since"] = recovery.wire(since)
+            command["since"] = positions.wire(since)
         sub.phase = "asking"
         sub.recovered = sub.seen = 0
         sub.command = out.send_own(m, command, sub.topic)
@@ -139,12 +141,12 @@ def subscribe_acked(m: Step, number: int, topic: str, position: Position | None)
 
 
 def acked(m: Step, sub: Subscription, position: Position | None) -> None:
-    stream = recovery.stream_of(sub.topic)
+    stream = positions.stream_of(sub.topic)
     sub.phase = "live"
     sub.command = 0
     sub.loads = 0
     if position:
-        recovery.keep(m, stream, position, sub.seen)
+        positions.keep(m, stream, position, sub.seen)
     else:
         m.state.positions.pop(stream, None)
     if sub.count > 0:
@@ -167,7 +169,7 @@ def subscribe_refused(m: Step, number: int, topic: str, error: Failure) -> None:
 def _end(m: Step, sub: Subscription, error: Failure) -> None:
     sub.phase = "ended"
     sub.error = error
-    m.state.positions.pop(recovery.stream_of(sub.topic), None)
+    m.state.positions.pop(positions.stream_of(sub.topic), None)
     if sub.count > 0:
         _emit(m, sub, SubscriptionStatus("ended", error=error))
     else:
@@ -201,7 +203,7 @@ def unsubscribed(m: Step, topic: str, reason: str) -> None:
     s.given.discard(topic)
     # Without a subscription here, and while streams resume, the backend may still give it again: the position stays.
     if not sub and not s.resume:
-        s.positions.pop(recovery.stream_of(topic), None)
+        s.positions.pop(positions.stream_of(topic), None)
     # A `subscribe` in flight comes after it, and has its own reply.
     if not sub or sub.leaving or not (sub.phase == "live" or (sub.phase == "asking" and sub.command == s.resume)):
         return
@@ -221,7 +223,7 @@ def detach(m: Step) -> None:
             sub.phase = "queued"
             if live:
                 _emit(m, sub, SubscriptionStatus("pending"))
-    s.given = {topic for topic in s.given if recovery.stream_of(topic) in s.positions}
+    s.given = {topic for topic in s.given if positions.stream_of(topic) in s.positions}
 
 
 def reload(m: Step, sub: Subscription, reason: LoadReason) -> None:
@@ -272,7 +274,7 @@ def loaded(m: Step, topic: str, generation: int, position: Position | None) -> N
         return
     sub.phase = "queued"
     if position:
-        m.state.positions[recovery.stream_of(topic)] = position
+        m.state.positions[positions.stream_of(topic)] = position
     pump(m)
 
 

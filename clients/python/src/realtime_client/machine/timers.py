@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 
-from .types import Arm, ArmedTimer, Disarm, Step, Timer
+from .signals import Arm, Disarm
+from .state import ArmedTimer, Step
+from .values import Timer
 
 LONGEST = 24 * 3_600_000
 """A timer above 2^31 - 1 ms expires at once in some event loops; a day is far below."""

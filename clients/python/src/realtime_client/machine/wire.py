@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .types import Closing, Failure, FieldError, Gap, Message, Position
+from .state import Closing
+from .values import Failure, FieldError, Gap, Message, Position
 
 
 def text(value: object) -> str | None:
