@@ -6,13 +6,17 @@
 
 use std::collections::VecDeque;
 
-use realtime_schema::{ClientId, CommandId, Control, Gap, GapReason, Route};
+use realtime_schema::{ClientId, CommandId, Control, Gap, GapReason, Route, StreamPosition};
 
 use super::{
     OutboundQueue,
     gates::{Gate, Judged, Owed, Start},
 };
-use crate::{epoch::Epochs, frame::Frame, log::Log};
+use crate::{
+    epoch::{Epoch, Epochs},
+    frame::Frame,
+    log::Log,
+};
 
 /// The bounds of a page of a history.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +141,23 @@ impl OutboundQueue {
         for Resumed { stream, start, cause } in streams {
             rare.gates.resume(&stream, start, cause);
         }
+    }
+
+    /// Lets a stream that was not held go on, as a part of the `resume`: a gap first, if there was anything after the client's
+    /// position that it can't have. The caller holds the lock of the stream.
+    pub fn resume_live(&mut self, stream: Route, position: &StreamPosition, log: &Log) {
+        self.expect_resumed();
+        let gate = Gate::open(stream, Start::Live).owing([Owed::Resumed]);
+        if self.has_gate(gate.stream()) {
+            // It is being read, from where it was said to be.
+            self.rare.get_or_insert_default().gates.add(gate);
+            return;
+        }
+        // What waits here is read again, after the gap.
+        let before = self.drop_frames_of(gate.stream()).unwrap_or(log.top() + 1) - 1;
+        let is_complete = Epoch::parse(&position.epoch) == Some(log.epoch()) && position.offset >= before;
+        let cause = (!is_complete).then_some(GapReason::NotGranted);
+        self.add_gate(gate.starting(Start::After(Some(log.epoch()), before)).after_gap(cause));
     }
 
     /// Counts a stream whose gate will owe [`Owed::Resumed`].

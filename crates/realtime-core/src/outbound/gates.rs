@@ -91,6 +91,13 @@ impl Gate {
         self
     }
 
+    /// With a gap before the first page: everything up to the start.
+    #[must_use]
+    pub fn after_gap(mut self, cause: Option<GapReason>) -> Self {
+        self.cause = cause;
+        self
+    }
+
     /// With what the client gets once the stream is live.
     #[must_use]
     pub fn owing(mut self, owed: impl IntoIterator<Item = Owed>) -> Self {

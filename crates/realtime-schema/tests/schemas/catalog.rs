@@ -119,6 +119,9 @@ fn breakages() -> Vec<(&'static str, &'static str, Value)> {
         ("presence-query", "/limit", json!(1001)),
         ("presence-page", "/users", json!(["alice"])),
         ("subscription-change", "/changed", json!("yes")),
+        ("busiest-query", "/limit", json!(101)),
+        ("busiest-topics", "/topics/0/publications", json!(-1)),
+        ("node-stats", "/node", json!("7")),
         ("explain-request", "/user", json!("")),
         ("explanation", "/connections/0/reason", json!(7)),
         ("trace-request", "/topic", json!("two words")),
@@ -237,7 +240,7 @@ fn formats<'a>(schema: &'a Value, found: &mut BTreeSet<&'a str>) {
 #[test]
 fn every_format_is_one_that_validators_know() {
     // Those of draft 2020-12 (7.3) and of OpenAPI that are in use; `time span` is described by its pattern.
-    let known = ["date-time", "uuid", "uri", "uint8", "uint16", "uint32", "uint64", "int64", "time span"];
+    let known = ["date-time", "uuid", "uri", "uint8", "uint16", "uint32", "uint64", "int64", "double", "time span"];
     for CatalogEntry { name, schema } in catalog() {
         let mut found = BTreeSet::new();
         formats(&schema, &mut found);

@@ -93,7 +93,7 @@ fn the_reasons_are_those_of_the_protocol() {
     );
     assert_eq!(
         UnsubscribedReason::ALL.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        words(&["revoked", "server"])
+        words(&["revoked", "limit_exceeded", "unavailable", "server"])
     );
 }
 

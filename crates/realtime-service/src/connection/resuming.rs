@@ -82,23 +82,26 @@ pub(super) async fn resume(
     request: ResumeRequest,
 ) -> Result<(), ResumePending> {
     let ResumeRequest { id, streams, topics } = request;
+    if outbound.look(|queue| queue.begin_resume(id)).is_err() {
+        return Err(ResumePending);
+    }
     let mut held = Vec::with_capacity(streams.len());
     for (stream, position, may_read) in streams {
         outbound.room().await;
         let Some(route) = route_of(&connection, &stream) else { continue };
-        if !outbound.look(|queue| queue.is_held(&route)) {
-            notify_if_behind(&node, &connection, &outbound, &route, &position);
-            continue;
+        if outbound.look(|queue| queue.is_held(&route)) {
+            held.push(Resumed {
+                stream: route,
+                start: may_read.then(|| Start::after(&position)),
+                cause: (!may_read).then_some(GapReason::NotGranted),
+            });
+        } else if node.streams.has_history(&route) {
+            // Live since the welcome: what was before can't be sent any more.
+            let resume = |log: &_| outbound.look(|queue| queue.resume_live(route.clone(), &position, log));
+            node.streams.read(&route, resume);
+        } else {
+            send_gap(&node, &connection, &outbound, Gap::after(stream, &position, GapReason::NoHistory));
         }
-        held.push(Resumed {
-            stream: route,
-            start: may_read.then(|| Start::after(&position)),
-            cause: (!may_read).then_some(GapReason::NotGranted),
-        });
-    }
-    let is_pending = outbound.look(|queue| queue.begin_resume(id)).is_err();
-    if is_pending {
-        return Err(ResumePending);
     }
     outbound.look(|queue| queue.resume_held(held));
     let (held, others): (Vec<_>, Vec<_>) =
@@ -116,7 +119,10 @@ pub(super) async fn resume(
         .partition(|(topic, _, origin)| origin.is_none() && given.iter().any(|known| known.topic == *topic));
     for (topic, position, _) in live {
         outbound.room().await;
-        notify_if_behind(&node, &connection, &outbound, &Route::Topic(topic), &position);
+        if node.streams.position(&Route::Topic(topic.clone())) != position {
+            let gap = Gap::after(Stream::Topic(topic), &position, GapReason::NotGranted);
+            send_gap(&node, &connection, &outbound, gap);
+        }
     }
     let asked = others.iter().filter(|(.., origin)| origin.is_none()).map(|(topic, ..)| topic.clone()).collect();
     let denied = node.authorizations.denied(connection.clone(), asked).await;
@@ -162,28 +168,6 @@ async fn join(
         SubscribeError::LimitExceeded { .. } => UnsubscribedReason::LimitExceeded,
         _ => UnsubscribedReason::Unavailable,
     })
-}
-
-/// Sends a gap for what came after a client's position in a stream that is live since before, and can't be sent any more.
-/// Nothing if the position is the last one.
-fn notify_if_behind(
-    node: &Node,
-    connection: &Connection,
-    outbound: &Outbound,
-    route: &Route,
-    position: &StreamPosition,
-) {
-    let Some(stream) = Stream::of(route) else { return };
-    let gap = Gap::after(stream, position, GapReason::NotGranted);
-    if !node.streams.has_history(route) {
-        return send_gap(node, connection, outbound, gap);
-    }
-    let last = node.streams.position(route);
-    if last == *position {
-        return;
-    }
-    let from = gap.from.filter(|from| last.epoch == position.epoch && *from <= last.offset);
-    send_gap(node, connection, outbound, Gap { from, to: Some(last.offset), position: Some(last), ..gap });
 }
 
 fn send_gap(node: &Node, connection: &Connection, outbound: &Outbound, gap: Gap) {
