@@ -26,6 +26,8 @@ class Server:
         self.connections: list[ServerConnection] = []
         self.commands: list[dict[str, Any]] = []
         self.url = ""
+        self.presence: list[dict[str, Any]] = []
+        """Pages that the next commands ``presence`` get; ``"before"``: frames that are sent first."""
         self._offset = 0
 
     async def serve(self, connection: ServerConnection) -> None:
@@ -38,11 +40,19 @@ class Server:
             reply: dict[str, Any] = {"id": command["id"]}
             if command["action"] == "subscribe":
                 reply["position"] = {"epoch": "a", "offset": self._offset}
+            if command["action"] == "presence" and self.presence:
+                page = self.presence.pop(0)
+                for frame in page.pop("before", []):
+                    await self._send(connection, "presence", frame)
+                reply["presence"] = page
             if command.get("name") != "never":
                 await self._send(connection, "ack", reply)
 
     async def _send(self, connection: ServerConnection, kind: str, payload: object) -> None:
         await connection.send(json.dumps({"type": kind, "payload": payload, "timestamp": TIME}))
+
+    async def control(self, kind: str, payload: object) -> None:
+        await self._send(self.connections[-1], kind, payload)
 
     async def frame(self, topic: str, kind: str, payload: object) -> None:
         """One message of a topic without a history."""
