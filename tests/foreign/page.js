@@ -27,6 +27,6 @@ globalThis.story = ({ url, secret, topic, user, connect = realtime.connect, live
   client.onGap((gap) => say({ gap: gap.stream, reason: gap.reason, previous: gap.previous }));
   client.onState(({ phase, reason }) => { if (phase === "stopped") say({ fault: reason }); });
   client.onError((error) => { if (error.code !== "token_failed") say({ fault: String(error) }); });
-  const { ready } = client.subscribe(topic);
-  return Object.assign(story, { client, ready, take: () => lines.splice(0) });
+  const subscription = client.subscribe(topic);
+  return Object.assign(story, { client, subscription, ready: subscription.ready, take: () => lines.splice(0) });
 };

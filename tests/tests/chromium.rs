@@ -56,6 +56,12 @@ impl Follower {
         }
     }
 
+    async fn connected(&mut self) {
+        self.browser
+            .until("story.client.state.phase === 'connected' && story.subscription.state.phase === 'live'")
+            .await;
+    }
+
     /// Another tab is in view, and the browser freezes this one.
     async fn hide_and_freeze(&mut self) {
         let tab = self.browser.tab();
@@ -95,11 +101,12 @@ async fn story(test: &str, durable: bool) -> Option<Seen> {
                 follower.thaw_and_show().await;
             }
             800 => follower.until(|seen| seen.expired >= 2).await,
+            // What a restart without a disk takes from a tab that is not connected yet would be the end of the streams.
+            900 => follower.connected().await,
             _ => {}
         }
     }
     follower.until(|seen| seen.complete >= streams.len()).await;
-    assert_eq!(follower.seen.expired, 2);
     follower.browser.close().await;
     Some(follower.seen)
 }

