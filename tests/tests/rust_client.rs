@@ -15,7 +15,9 @@ use std::{
 };
 
 use rcgen::generate_simple_self_signed;
-use realtime_client::{Client, ClientOptions, ConnectionPhase, Delivery, Listener, TokenProvider};
+use realtime_client::{
+    Client, ClientOptions, ConnectionPhase, Delivery, Listener, TokenProvider, machine::TokenReason,
+};
 use realtime_tests::{DEADLINE, Issuer, World};
 use serde_json::json;
 use server::Server;
@@ -27,8 +29,10 @@ use tokio::{
 };
 use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::aws_lc_rs, pki_types::CertificateDer};
 
-/// Messages to each of the three streams, kills of the server, and cuts of the network.
+/// Messages to each of the three streams, tokens that have expired when they are used, kills of the server, and cuts of the
+/// network.
 const MESSAGES: u64 = 1_000;
+const EXPIRED: usize = 2;
 const KILLS: u64 = 3;
 const CUTS: u64 = 2;
 /// Longest story. It takes a fraction of that.
@@ -82,11 +86,18 @@ async fn read(mut all: Vec<Listener>) -> Received {
 async fn story(durable: bool) -> (Received, usize) {
     let mut server = Server::start(durable).await;
     let (port, cut) = network(server.port).await;
-    let asked = Arc::new(AtomicUsize::new(0));
-    let count = Arc::clone(&asked);
-    let provider = TokenProvider::new(move |_| {
-        count.fetch_add(1, Ordering::Relaxed);
-        let token = Issuer::hmac().token("alice", &json!({"roles": ["admin"], "grants": ["subscribe:order:*"]}));
+    let (asked, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let counts = (Arc::clone(&asked), Arc::clone(&refused));
+    let provider = TokenProvider::new(move |reason| {
+        let nth = counts.0.fetch_add(1, Ordering::Relaxed);
+        counts.1.fetch_add(usize::from(reason == TokenReason::Refused), Ordering::Relaxed);
+        let mut claims = json!({"roles": ["admin"], "grants": ["subscribe:order:*"]});
+        // The token of a reconnect has expired meanwhile, twice.
+        let stale = nth > 0 && reason == TokenReason::Connect && counts.1.load(Ordering::Relaxed) < EXPIRED;
+        if stale {
+            claims["exp"] = json!(1_600_000_000);
+        }
+        let token = Issuer::hmac().token("alice", &claims);
         async { Ok::<_, std::convert::Infallible>(Some(token)) }
     });
     // Room for all: each stream is read after the one before it.
@@ -146,11 +157,12 @@ async fn story(durable: bool) -> (Received, usize) {
     assert_eq!(own.last(), Some(&MESSAGES));
     client.close().await;
     assert_eq!(state.borrow_and_update().phase, ConnectionPhase::Stopped);
+    assert_eq!(refused.load(Ordering::Relaxed), EXPIRED);
     (received, asked.load(Ordering::Relaxed))
 }
 
 #[tokio::test]
-async fn three_kills_and_two_cuts_lose_nothing_with_a_data_directory() {
+async fn three_kills_two_cuts_and_two_expired_tokens_lose_nothing_with_a_data_directory() {
     let (received, asked) = timeout(STORY, story(true)).await.expect("a story in time");
     let all: Vec<_> = (1..=MESSAGES).map(Some).collect();
     assert_eq!(received.keys().collect::<Vec<_>>(), ["role:admin", "topic:order:1", "user"]);

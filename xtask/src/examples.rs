@@ -17,6 +17,7 @@ const EXAMPLES: &[(&str, &str, &str)] = &[
     ("core_only", "", "subscribers of order:123: [("),
     ("custom_registry", "", "delivered to 1: "),
     ("custom_verifier", "", "refused: "),
+    ("follow", "", "usage: REALTIME_TOKEN"),
     ("test_a_handler", "", "the handler subscribes, publishes and refuses"),
     ("test_an_application", "", "a slow client was closed with 4513"),
 ];

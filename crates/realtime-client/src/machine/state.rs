@@ -116,6 +116,11 @@ impl State {
         &self.shown
     }
 
+    #[cfg(test)]
+    pub(crate) fn timers_left(&self) -> usize {
+        self.timers.len()
+    }
+
     /// The generation of the subscription to a topic; 0 without one.
     pub fn generation_of(&self, topic: &str) -> u64 {
         self.subscriptions.of(topic).map_or(0, |sub| sub.generation)

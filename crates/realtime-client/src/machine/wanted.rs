@@ -48,7 +48,7 @@ impl Wanted {
         self.by_key.keys().copied().collect()
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = (u64, &Subscription)> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u64, &Subscription)> {
         self.by_key.iter().map(|(key, sub)| (*key, sub))
     }
 }

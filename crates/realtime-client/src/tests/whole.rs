@@ -172,3 +172,85 @@ async fn s16_a_task_that_panics_ends_alone() {
     assert_eq!(timeout(SOON, errors.recv()).await.expect("in time").expect("an error").code, "load_failed");
     client.close().await;
 }
+
+/// What a client has left when it has stopped: timers, and subscriptions of the machine.
+fn left(state: &crate::machine::State) -> (usize, usize, usize) {
+    (state.timers_left(), state.subscriptions.iter().count(), state.positions.len())
+}
+
+#[test]
+fn s32_nothing_is_left_of_starts_and_of_subscriptions() {
+    use crate::machine::{Effect, Event, Options, State, Timer, step};
+    let options = Options { client: "c".into(), first_id: 1, max_offline: 100, max_offline_bytes: 262_144 };
+    let mut state = State::new(options);
+    let mut now = 0.0;
+    for _ in 0..1_000 {
+        step(&mut state, Event::Start, now, 0.5);
+        now += 1_000.0;
+        step(&mut state, Event::Stop, now, 0.5);
+    }
+    assert_eq!(left(&state), (0, 0, 0));
+    step(&mut state, Event::Start, now, 0.5);
+    for i in 0..10_000 {
+        let topic = format!("order:{i}");
+        step(&mut state, Event::Subscribe { topic: topic.clone(), since: None, load: false }, now, 0.5);
+        for effect in step(&mut state, Event::Unsubscribe { topic }, now, 0.5) {
+            assert!(!matches!(effect, Effect::Arm { timer: Timer::Linger, .. }), "nothing is on the wire");
+        }
+    }
+    step(&mut state, Event::Stop, now, 0.5);
+    assert_eq!(left(&state), (0, 0, 0));
+}
+
+#[tokio::test]
+async fn s32_a_client_that_is_closed_leaves_no_task() {
+    let port = server(Vec::new()).await;
+    let metrics = tokio::runtime::Handle::current().metrics();
+    let before = metrics.num_alive_tasks();
+    for i in 0..50 {
+        let client = Client::connect(options(port)).expect("a client");
+        let mut order = client.subscribe(format!("order:{i}")).await.expect("it runs");
+        timeout(SOON, order.ready()).await.expect("in time").expect("subscribed");
+        client.close().await;
+    }
+    // The tasks of the server end when they have seen the close.
+    let ended = timeout(SOON, async {
+        while metrics.num_alive_tasks() > before {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+    assert!(ended.await.is_ok(), "{} tasks are left of {before}", metrics.num_alive_tasks());
+}
+
+#[test]
+fn s10_a_thousand_clients_come_back_evenly_over_the_time_that_the_server_asks_for() {
+    use crate::machine::{Effect, Event, Options, State, Timer, step};
+    let mut tenths = [0; 10];
+    for seed in 0..1_000 {
+        let random = super::random::Random::new(seed).next();
+        let options = Options { client: "c".into(), first_id: 1, max_offline: 1, max_offline_bytes: 1 };
+        let mut state = State::new(options);
+        step(&mut state, Event::Start, 0.0, random);
+        step(&mut state, Event::Token { request: 1, token: Some("jwt".into()) }, 0.0, random);
+        let mut frame = |kind: &str, payload: Value| {
+            let text = json!({"type": kind, "payload": payload}).to_string();
+            step(&mut state, Event::Frame { n: 1, text }, 1.0, random);
+        };
+        frame("welcome", json!({"user": "a", "streams": {}}));
+        frame(
+            "closing",
+            json!({"code": 4503, "reason": "drain", "reconnect": true, "after_ms": 800, "spread_ms": 20_000}),
+        );
+        let effects = step(&mut state, Event::Closed { n: 1, code: 4503, reason: "drain".into() }, 2.0, random);
+        let wait = effects.iter().find_map(|effect| match effect {
+            Effect::Arm { timer: Timer::Retry, ms, .. } => Some(*ms),
+            _ => None,
+        });
+        let wait = wait.expect("a retry");
+        assert!((800..=20_800).contains(&wait), "{wait}");
+        tenths[((wait - 800) / 2_000).min(9) as usize] += 1;
+    }
+    let squares: f64 = tenths.iter().map(|own| (f64::from(*own) - 100.0).powi(2) / 100.0).sum();
+    // 27.9 is exceeded by chance once in a thousand runs; the seeds are fixed.
+    assert!(squares < 27.9, "{squares}: {tenths:?}");
+}
