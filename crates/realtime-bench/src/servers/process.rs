@@ -57,11 +57,19 @@ pub(crate) struct Start {
     pub(crate) history: History,
     /// Whether the messages of some topics have a schema.
     pub(crate) contract: bool,
+    /// Time between its pings, in the notation of its configuration; its default if absent.
+    pub(crate) ping_interval: Option<&'static str>,
 }
 
 impl Default for Start {
     fn default() -> Self {
-        Self { cores: ONE_CORE, tokens: tokens::Kind::Hs256, history: History::Off, contract: false }
+        Self {
+            cores: ONE_CORE,
+            tokens: tokens::Kind::Hs256,
+            history: History::Off,
+            contract: false,
+            ping_interval: None,
+        }
     }
 }
 

@@ -38,6 +38,9 @@ pub(super) fn command(options: &Options, start: &Start, folder: &Path, address: 
         .env("REALTIME_API__MAX_BODY_BYTES", LARGEST_BATCH)
         .env("REALTIME_LIMITS__CONNECTIONS", MOST_CONNECTIONS)
         .env("REALTIME_LIMITS__CONNECTIONS_PER_ADDRESS", MOST_CONNECTIONS);
+    if let Some(interval) = start.ping_interval {
+        command.env("REALTIME_LIVENESS__PING_INTERVAL", interval);
+    }
     let config = start.history.messages().map(namespaces).or_else(|| start.contract.then(contract));
     if let Some(config) = config {
         let path = folder.join("realtime.toml");
