@@ -135,7 +135,7 @@ export class Realtime<M extends Topics = Untyped> {
       case "load": {
         const { loading, topic, handles } = stream as Stream & { topic: string };
         const { getState } = ([...handles] as Handle[]).find(({ options }) => options.getState)?.options ?? {};
-        return void later(() => getState?.({ topic, reason: value }), (position = null, failed?) => this.#send("loaded", stream as Stream, loading, position, failed));
+        return void later(() => getState?.({ topic, reason: value }), (position = null, failed?, error?) => this.#send("loaded", stream as Stream, loading, position, failed, error));
       }
       case "error": return this.report(new RealtimeError(value));
       case "status":

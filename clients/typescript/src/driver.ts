@@ -129,12 +129,12 @@ export function messageOf(error: any): string {
 }
 
 /** Runs a function of the application in a later turn, never inside a transition; then `done`, with why it failed. */
-export async function later<T>(run: () => T | Promise<T>, done: (value?: T, failed?: string) => void): Promise<void> {
+export async function later<T>(run: () => T | Promise<T>, done: (value?: T, failed?: string, error?: any) => void): Promise<void> {
   try {
     await undefined;
     done(await run());
   } catch (error) {
-    done(undefined, messageOf(error));
+    done(undefined, messageOf(error), error);
   }
 }
 

@@ -24,7 +24,8 @@ export interface SubscribeOptions {
   since?: Position;
   /**
    * Loads the application's state, and returns the position at which it was read (read the position first); `null` if
-   * the topic has no history. Called before the first message, and again after a gap.
+   * the topic has no history. Called before the first message, and again after a gap. If it fails, it is called again,
+   * later; a `RealtimeError` of the server with `retry` false and a status of 4xx ends the subscription.
    */
   getState?: (context: { topic: string; reason: "first" | "gap" }) => Position | null | Promise<Position | null>;
 }

@@ -1,16 +1,16 @@
 //! What an application gives to the client, and what it gets back.
 
-use std::{fmt, pin::Pin, sync::Arc};
+use std::{any::Any, error::Error, fmt, pin::Pin, sync::Arc};
 
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::machine::{LoadReason, Message, Position, Session, TokenReason};
+use crate::machine::{Failure, LoadReason, Message, Position, Session, TokenReason, failure};
 
 /// A future that is kept.
 pub(crate) type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type Provider = Arc<dyn Fn(TokenReason) -> BoxFuture<Result<Option<String>, String>> + Send + Sync>;
-type Loader = Arc<dyn Fn(LoadReason) -> BoxFuture<Result<Option<Position>, String>> + Send + Sync>;
+type Loader = Arc<dyn Fn(LoadReason) -> BoxFuture<Result<Option<Position>, Failure>> + Send + Sync>;
 
 /// Returns tokens: asked before every attempt, and before a token expires.
 #[derive(Clone)]
@@ -135,20 +135,33 @@ impl SubscribeOptions {
 
     /// Loads the application's state, and returns the position at which it was read (read the position first: see
     /// [`Client::position`](crate::Client::position)); `None` if the topic has no history. Called before the first
-    /// message, and again after a gap; an error is reported, and it is called again, later.
+    /// message, and again after a gap; an error is reported, and it is called again, later. A [`Failure`] of the server
+    /// that the same call will receive again (`retry` is false, `status` is 4xx) ends the subscription; it may also be
+    /// in a `Box<dyn Error + Send + Sync>`.
     #[must_use]
     pub fn load<F, R, E>(mut self, load: F) -> Self
     where
         F: Fn(LoadReason) -> R + Send + Sync + 'static,
         R: Future<Output = Result<Option<Position>, E>> + Send + 'static,
-        E: fmt::Display,
+        E: fmt::Display + 'static,
     {
         self.load = Some(Arc::new(move |reason| {
             let loaded = load(reason);
-            Box::pin(async move { loaded.await.map_err(|error| error.to_string()) })
+            Box::pin(async move { loaded.await.map_err(|error| load_error(&error)) })
         }));
         self
     }
+}
+
+/// A load is repeated after an error, unless the server will refuse it again.
+pub(crate) fn load_error<E: fmt::Display + 'static>(error: &E) -> Failure {
+    let any: &dyn Any = error;
+    let boxed = any.downcast_ref::<Box<dyn Error + Send + Sync>>().and_then(|error| error.downcast_ref());
+    let refusal: Option<&Failure> = any.downcast_ref().or(boxed);
+    refusal
+        .filter(|error| !error.retry && (400..500).contains(&error.status))
+        .cloned()
+        .unwrap_or_else(|| failure("load_failed", error.to_string(), true))
 }
 
 impl fmt::Debug for SubscribeOptions {

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from . import feed as feeds
 from . import results
 from .driver import Clock, Driver, SystemClock, TokenProvider, text_of
-from .errors import RealtimeError
+from .errors import RealtimeError, refusal_of
 from .feed import Congestion, Feed
 from .hooks import Hooks, add
 from .listeners import Listener, Listeners, Remove
@@ -348,6 +348,6 @@ class Realtime:
         try:
             position = await get_state(topic, reason) if get_state else None
         except Exception as error:
-            self._driver.send(LoadFailed(topic, generation, str(error) or type(error).__name__))
+            self._driver.send(LoadFailed(topic, generation, str(error) or type(error).__name__, refusal_of(error)))
         else:
             self._driver.send(Loaded(topic, generation, position))

@@ -20,3 +20,10 @@ class RealtimeError(Exception):
         self.retry: bool = failure.retry
         self.after_ms: float | None = failure.after_ms
         self.errors: tuple[FieldError, ...] = failure.errors
+
+
+def refusal_of(error: Exception) -> Failure | None:
+    """What the server refused and will refuse again: a status of 4xx without ``retry``; ``None`` for any other error."""
+    if not isinstance(error, RealtimeError) or error.retry or not 400 <= error.status < 500:
+        return None
+    return Failure(error.code, error.message, error.status, errors=error.errors)

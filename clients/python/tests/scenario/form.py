@@ -9,7 +9,8 @@ import re
 from pathlib import Path
 from typing import Any
 
-from realtime_client.machine.values import Position
+from realtime_client.errors import RealtimeError
+from realtime_client.machine.values import Failure, Position
 
 Json = Any
 
@@ -51,6 +52,11 @@ def plain(value: object) -> Json:
 
 def position(value: Json) -> Position | None:
     return None if value is None else Position(value["epoch"], value["offset"])
+
+
+def load_error(value: Json) -> Exception:
+    """With what the application's load fails: an error of the server, or one of its own."""
+    return RuntimeError("it failed") if value is None else RealtimeError(Failure(**value))
 
 
 MISSING = object()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import deque
 
+from realtime_client.errors import refusal_of
 from realtime_client.machine import deliverable, initial, step
 from realtime_client.machine.signals import (
     Arm,
@@ -39,7 +40,7 @@ from realtime_client.machine.signals import (
 from realtime_client.machine.state import Options
 
 from .clock import VirtualClock, VirtualTimer
-from .form import Json, plain, position
+from .form import Json, load_error, plain, position
 from .subject import Subject, Unanswered
 
 
@@ -148,7 +149,8 @@ class MachineSubject(Subject):
                 topic = args["topic"]
                 self._event(Loaded(topic, self._generation(topic), position(args["position"])))
             case "load_failed":
-                self._event(LoadFailed(args["topic"], self._generation(args["topic"]), "it failed"))
+                error = load_error(args.get("error"))
+                self._event(LoadFailed(args["topic"], self._generation(args["topic"]), str(error), refusal_of(error)))
             case "publish" | "call" | "history":
                 self._event(Submit(args["as"], {"action": name, **rest}))
             case _:

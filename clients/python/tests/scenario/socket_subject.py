@@ -22,7 +22,7 @@ from realtime_client.machine.signals import Signal
 from realtime_client.machine.values import SubscriptionStatus
 
 from .clock import VirtualClock
-from .form import Json, plain, position
+from .form import Json, load_error, plain, position
 from .subject import Subject, Unanswered
 
 
@@ -179,7 +179,7 @@ class SocketSubject(Subject):
             case "loaded":
                 self._loads.popleft().set_result(position(args["position"]))
             case "load_failed":
-                self._loads.popleft().set_exception(RuntimeError("it failed"))
+                self._loads.popleft().set_exception(load_error(args.get("error")))
             case "publish":
                 key = args["idempotency_key"]
                 self._settles(args["as"], client.publish(args["topic"], args["type"], args["payload"], idempotency_key=key))

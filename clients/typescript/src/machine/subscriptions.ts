@@ -187,11 +187,13 @@ export function load(name: string): void {
   emit("load", one.loadReason, one);
 }
 
-/** The end of a load, by its number. */
-export function loaded(one: Stream, load: number, position: Position | null, failed?: string): void {
+/** The end of a load, by its number; `error` is what it threw. */
+export function loaded(one: Stream, load: number, position: Position | null, failed?: string, error?: any): void {
   // After a stop it is loaded anew.
   if (one.stage !== LOADING || one.loading !== load || s.stage === STOPPED) return;
   if (failed !== undefined) {
+    // The server refused what the load asked for, and will refuse it again.
+    if (error?.retry === false && error.status >= 400 && error.status < 500) return end(one, { ...failure(error.code, failed), status: error.status });
     emit("error", failure("load_failed", failed, true));
     return reload(one, one.loadReason);
   }

@@ -99,7 +99,7 @@ export class MachineSubject extends Subject {
         return this.#event("unsubscribe", handle?.topic ?? args.topic, handle);
       }
       case "loaded": return this.#loaded(args.topic, args.position);
-      case "load_failed": return this.#loaded(args.topic, null, "it failed");
+      case "load_failed": return this.#loaded(args.topic, null, args.error?.message ?? "it failed", args.error);
       case "publish": case "call": case "history": {
         const command = { action: name, ...rest };
         return this.#event("command", as, command, JSON.stringify(command).length);
@@ -108,9 +108,9 @@ export class MachineSubject extends Subject {
     }
   }
 
-  #loaded(topic: string, position: Position | null, failed?: string): void {
+  #loaded(topic: string, position: Position | null, failed?: string, error?: Json): void {
     const stream = this.state.table.get(`topic:${topic}`);
-    if (stream) this.#event("loaded", stream, stream.loading, position, failed);
+    if (stream) this.#event("loaded", stream, stream.loading, position, failed, error);
   }
 
   token(answer: Json): void {

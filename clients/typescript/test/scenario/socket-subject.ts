@@ -127,7 +127,7 @@ export class SocketSubject extends Subject {
       case "subscribe": return this.#subscribe(as ?? args.topic, args);
       case "unsubscribe": return this.#handles.get(as)?.unsubscribe();
       case "loaded": return this.#loads.shift()?.resolve(args.position);
-      case "load_failed": return this.#loads.shift()?.reject(new Error("it failed"));
+      case "load_failed": return this.#loads.shift()?.reject(args.error ? new RealtimeError(args.error) : new Error("it failed"));
       case "publish": return settles(client.publish(args.topic, args.type, args.payload, { idempotencyKey: args.idempotency_key }));
       case "call": return settles(client.call(args.name, args.payload).then((result) => ({ result })));
       case "history": return settles(client.history(args.stream, rest));

@@ -8,6 +8,7 @@ use tokio::{sync::mpsc::error::TrySendError, time::Instant};
 use super::{Done, Driver};
 use crate::{
     machine::{Effect, Event, LoadReason, TokenReason},
+    options::load_error,
     socket::Dial,
 };
 
@@ -69,10 +70,12 @@ impl Driver {
             let Some(load) = load else { return Done::Event(Event::Loaded { topic, generation, position: None }) };
             // A loader that panics has failed: it is called again, later.
             let loaded = tokio::spawn(async move { load(reason).await }).await;
-            Done::Event(match loaded.unwrap_or_else(|_| Err("the function that loads the state panicked".into())) {
-                Ok(position) => Event::Loaded { topic, generation, position },
-                Err(message) => Event::LoadFailed { topic, generation, message },
-            })
+            Done::Event(
+                match loaded.unwrap_or_else(|_| Err(load_error(&"the function that loads the state panicked"))) {
+                    Ok(position) => Event::Loaded { topic, generation, position },
+                    Err(error) => Event::LoadFailed { topic, generation, error },
+                },
+            )
         });
     }
 }

@@ -89,8 +89,8 @@ pub enum Event {
         topic: String,
         /// The subscription.
         generation: u64,
-        /// Why.
-        message: String,
+        /// Why. Without `retry`, the subscription ends with it.
+        error: Failure,
     },
     /// A command of the application.
     Command {

@@ -39,7 +39,7 @@ pub fn step(state: &mut State, event: Event, now: f64, random: f64) -> Vec<Effec
         Event::Subscribe { topic, since, load } => subscribe(m, topic, since, load),
         Event::Unsubscribe { topic } => unsubscribe(m, &topic),
         Event::Loaded { topic, generation, position } => loaded(m, &topic, generation, position),
-        Event::LoadFailed { topic, generation, message } => load_failed(m, &topic, generation, &message),
+        Event::LoadFailed { topic, generation, error } => load_failed(m, &topic, generation, error),
         Event::Command { reference, command: body } => command(m, reference, body),
         Event::Token { .. }
         | Event::TokenFailed { .. }

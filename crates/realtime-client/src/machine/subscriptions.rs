@@ -388,9 +388,12 @@ pub(super) fn loaded(m: &mut Step<'_>, topic: &str, generation: u64, position: O
     pump(m);
 }
 
-pub(super) fn load_failed(m: &mut Step<'_>, topic: &str, generation: u64, message: &str) {
+pub(super) fn load_failed(m: &mut Step<'_>, topic: &str, generation: u64, error: Failure) {
     let Some(key) = loading(m, topic, generation) else { return };
-    report(m, failure("load_failed", message, true));
+    if !error.retry {
+        return end(m, key, error);
+    }
+    report(m, error);
     let reason = m.sub(key).load_reason;
     reload(m, key, reason);
 }

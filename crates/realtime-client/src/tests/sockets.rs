@@ -20,7 +20,7 @@ use tokio::{
 use super::{
     scene::{Item, Reaction, Scene},
     server::{Act, Link, Shared, listen, lock, really},
-    wire::{Script, Wire},
+    wire::{Script, Wire, load_failure},
 };
 use crate::{
     Client, ClientOptions, ConnectionState, Delivery, Failure, Listener, PublishOptions, SubscribeOptions,
@@ -278,7 +278,7 @@ impl Scene for Sockets {
             }
             "load_failed" => {
                 let load = lock(&self.script).loads.pop_front().expect("a load");
-                _ = load.send(Err("it failed".into()));
+                _ = load.send(Err(load_failure(args)));
             }
             "publish" | "call" | "history" => self.command(name, args),
             _ => panic!("unknown call {name}"),

@@ -7,8 +7,12 @@ use serde_json::{Value, json};
 use super::{
     clock::{Clock, Key},
     scene::{Item, Reaction, Scene},
+    wire::load_failure,
 };
-use crate::machine::{Effect, Emission, Event, Options, State, Timer, deliverable, step};
+use crate::{
+    machine::{Effect, Emission, Event, Options, State, Timer, deliverable, step},
+    options::load_error,
+};
 
 pub(super) enum Due {
     Timer(Timer, u64),
@@ -210,8 +214,9 @@ impl Scene for Subject {
                 Event::Loaded { topic: text("topic"), generation: self.state.generation_of(&text("topic")), position }
             }
             "load_failed" => {
+                let error = load_error(&load_failure(args));
                 let generation = self.state.generation_of(&text("topic"));
-                Event::LoadFailed { topic: text("topic"), generation, message: "it failed".into() }
+                Event::LoadFailed { topic: text("topic"), generation, error }
             }
             "publish" | "call" | "history" => {
                 let mut command = args.as_object().cloned().expect("arguments");

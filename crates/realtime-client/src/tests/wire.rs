@@ -2,9 +2,11 @@
 
 use std::{
     collections::VecDeque,
+    error::Error,
     sync::{Arc, Mutex},
 };
 
+use serde_json::Value;
 use tokio::{
     sync::{mpsc, oneshot},
     time::Instant,
@@ -12,11 +14,22 @@ use tokio::{
 
 use super::server::{Link, Shared, lock};
 use crate::{
-    Position,
+    Failure, Position,
+    machine::failure,
     options::BoxFuture,
     outside::Outside,
     socket::{Connection, Dial, Received, connection},
 };
+
+pub(super) type LoadError = Box<dyn Error + Send + Sync>;
+
+/// With what the application's load fails: an error of the server, or one of its own.
+pub(super) fn load_failure(args: &Value) -> LoadError {
+    let Some(error) = args.get("error") else { return "it failed".into() };
+    let text = |name: &str| error[name].as_str().unwrap_or_default();
+    let status = error["status"].as_u64().and_then(|status| u16::try_from(status).ok()).expect("a status");
+    Failure { status, ..failure(text("code"), text("message"), error["retry"] == true) }.into()
+}
 
 /// What the application's functions and the client's outside share with the steps.
 #[derive(Default)]
@@ -26,7 +39,7 @@ pub(super) struct Script {
     /// What the token provider returns at once, if anything.
     pub(super) token: Option<Option<String>>,
     pub(super) requests: VecDeque<oneshot::Sender<Result<Option<String>, String>>>,
-    pub(super) loads: VecDeque<oneshot::Sender<Result<Option<Position>, String>>>,
+    pub(super) loads: VecDeque<oneshot::Sender<Result<Option<Position>, LoadError>>>,
 }
 
 /// Random numbers of the scenario, and sockets whose frames are counted.

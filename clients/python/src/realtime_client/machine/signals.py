@@ -124,9 +124,12 @@ class Loaded:
 
 @dataclass(frozen=True, slots=True)
 class LoadFailed:
+    """``refusal``: the server refused what the load asked for, and will refuse it again."""
+
     topic: str
     generation: int
     message: str
+    refusal: Failure | None = None
 
 
 @dataclass(frozen=True, slots=True)

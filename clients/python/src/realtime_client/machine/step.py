@@ -67,8 +67,8 @@ def step(state: State, event: Event, now: float, random: float) -> list[Effect]:
             subscriptions.unsubscribe(m, topic)
         case Loaded(topic, generation, position):
             subscriptions.loaded(m, topic, generation, position)
-        case LoadFailed(topic, generation, message):
-            subscriptions.load_failed(m, topic, generation, message)
+        case LoadFailed(topic, generation, message, refusal):
+            subscriptions.load_failed(m, topic, generation, message, refusal)
         case Submit(ref, command):
             commands.command(m, ref, command)
         case Signal():

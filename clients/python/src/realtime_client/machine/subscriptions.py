@@ -278,9 +278,11 @@ def loaded(m: Step, topic: str, generation: int, position: Position | None) -> N
     pump(m)
 
 
-def load_failed(m: Step, topic: str, generation: int, message: str) -> None:
+def load_failed(m: Step, topic: str, generation: int, message: str, refusal: Failure | None) -> None:
     sub = _loading(m, topic, generation)
     if sub is None:
         return
+    if refusal:
+        return _end(m, sub, refusal)
     out.report(m, Failure("load_failed", message, retry=True))
     reload(m, sub, sub.load_reason)
