@@ -7,7 +7,7 @@ import { failure } from "./machine/context.js";
 import { deliverable, initial } from "./machine/step.js";
 import type { Command, ConnectionState, Emission, Gap, Message, Position, Session, State, Stream, TokenReason } from "./machine/types.js";
 import type { HistoryOptions, HistoryPage, Options, Published, PublishOptions, SubscribeOptions, Subscription } from "./options.js";
-import type { Known, MessageOf, PayloadOf, Topics, TypeOf, Untyped } from "./topics.js";
+import type { Known, MessageOf, PayloadOf, PublicationOf, Topics, TypeOf, Untyped } from "./topics.js";
 
 export class Realtime<M extends Topics = Untyped> {
   readonly #state: State;
@@ -104,8 +104,8 @@ export class Realtime<M extends Topics = Untyped> {
     return (await this.command({ action: "call", name, payload })).result;
   }
 
-  /** A page of a stream's history, such as of `topic:order:123`. */
-  history(stream: string, options: HistoryOptions = {}): Promise<HistoryPage> {
+  /** A page of a stream's history, such as of `topic:order:123`: a stream, so a topic is written with `topic:` before it. */
+  history<const S extends string>(stream: S, options: HistoryOptions = {}): Promise<HistoryPage<PublicationOf<M, S>>> {
     return this.command({ action: "history", stream, ...options });
   }
 

@@ -11,7 +11,7 @@ export interface Options {
   client?: string;
   /** Where there is no global `WebSocket` (Node before 22): the class of the package `ws`. */
   WebSocket?: unknown;
-  /** Publications that wait for a connection or a reply, at most. 100 by default, and 256 KiB of them. */
+  /** Publications that wait for a connection, for a reply or after `rate_limited`, at most. 100 by default, and 256 KiB of them. */
   maxOffline?: number;
   /** `session()` of the page before. */
   session?: Session;
@@ -61,14 +61,20 @@ export interface Published {
 }
 
 export interface HistoryOptions {
+  /** The page has what follows this position; with `reverse`, what is before it. */
   since?: Position;
-  /** 0 returns the position alone. */
+  /** Messages at most: 100 by default. 0 returns the position alone. */
   limit?: number;
+  /** `true`: from the newest message to the oldest. */
   reverse?: boolean;
 }
 
-export interface HistoryPage {
+/** `M`: the messages of the stream, as far as the types of topics know them. */
+export interface HistoryPage<M = Message> {
+  /** The stream's current position. */
   position: Position;
-  publications: Message[];
+  /** Oldest first; newest first with `reverse`. */
+  publications: M[];
+  /** Whether the history has more in this direction. */
   more: boolean;
 }

@@ -1,5 +1,6 @@
 // The types of topics: which message types, with which payloads, a topic has. Patterns are compared part by part, as
 // the server does: `*` is one part, `**` at the end one or more.
+import type { Message } from "./machine/types.js";
 
 /** For each pattern of topics, the payload of each message type. */
 export type Topics = Record<string, Record<string, unknown>>;
@@ -37,6 +38,10 @@ export type MessageOf<M, T extends string, K extends string = TypeOf<M, T>> = {
     offset?: number;
   };
 }[K];
+
+/** A message of a stream's history: that of its topic. Of a stream that `M` does not know, the payload is `unknown`. */
+export type PublicationOf<M, S extends string> =
+  S extends `topic:${infer T}` ? ([Match<M, T>] extends [never] ? Message : MessageOf<M, T>) : Message;
 
 /** A client without types: every topic, every message type, any payload. */
 export type Untyped = Record<string, Record<string, any>>;

@@ -179,3 +179,21 @@ test("a first subscriber with getState loads, though the subscription before it 
   assert.equal((await second.ready).position?.offset, 2);
   rt.stop();
 });
+
+test("a command of a stopped client rejects with the reason why it is stopped", async () => {
+  const { rt, socket } = await connected();
+  socket.onclose?.({ code: 4403, reason: "Spam in the lobby" });
+  assert.equal(rt.state.reason?.code, 4403);
+  await assert.rejects(rt.publish("chat:1", "said", {}), { code: "stopped", message: "the client is stopped (Spam in the lobby); call start()" });
+  const never = new Realtime({ url: "ws://localhost/ws", token: "jwt", WebSocket: FakeSocket });
+  await assert.rejects(never.call("a"), { code: "stopped", message: "the client is stopped (never started); call start()" });
+});
+
+test("retryAt is a whole number of milliseconds", async () => {
+  const { rt, socket, clock } = await connected();
+  clock.random = () => 1 / 3;
+  socket.onclose?.({ code: 1006, reason: "" });
+  assert.equal(rt.state.phase, "waiting");
+  assert.ok(Number.isInteger(rt.state.retryAt), `${rt.state.retryAt}`);
+  rt.stop();
+});

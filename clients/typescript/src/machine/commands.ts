@@ -19,8 +19,8 @@ export function command(ref: unknown, body: Command, bytes: number): void {
   const alike = [...s.commands.values()].filter((other) => publishes(other.body) === publishes(body));
   const queued = alike.reduce((sum, other) => sum + other.bytes, bytes);
   let error;
-  if (s.stage === STOPPED) error = failure("stopped", "call start()");
-  else if (alike.length >= s.maxOffline || queued > s.maxOfflineBytes) error = failure("limit_exceeded", "too many commands wait for a reply (maxOffline)", true);
+  if (s.stage === STOPPED) error = failure("stopped", `the client is stopped (${s.shown.reason?.message ?? "never started"}); call start()`);
+  else if (alike.length >= s.maxOffline || queued > s.maxOfflineBytes) error = failure("limit_exceeded", "too many commands wait for a connection or a reply (maxOffline)", true);
   if (error) return emit("settle", { ref, error });
   const id = s.nextId++;
   s.commands.set(id, { ref, body, sent: false, bytes, tries: 0 });

@@ -58,7 +58,7 @@ function wait(reason: Reason | undefined, ms?: number): void {
   s.stage = WAITING;
   disarm(attempt);
   if (ms !== undefined) arm(attempt, ms);
-  show("waiting", reason, ms && now + ms);
+  show("waiting", reason, ms && Math.ceil(now + ms));
 }
 
 /** Waits, longer each time. */

@@ -27,9 +27,15 @@ const ready: Promise<{ position?: { epoch: string; offset: number }; recovered: 
 const published: Promise<{ message: string }> = rt.publish("order:1", "note", { text: "hi" }, { idempotencyKey: "k" });
 rt.onGap((gap: Gap) => void gap.previous?.offset);
 void ready; void published;
+void rt.history("topic:order:1", { limit: 50, reverse: true }).then(({ publications }) => {
+  for (const m of publications) if (m.type === "note") { const text: string = m.payload.text; void text; }
+});
+void rt.history(`topic:chat:${id}`).then(({ publications: [m] }) => { const text: string | undefined = m?.payload.text; void text; });
+void rt.history("user").then(({ publications }) => { const messages: Message[] = publications; void messages; });
 
 // Without types, everything is allowed.
 const loose = connect({ url: "ws://localhost/ws", token: "jwt", WebSocket: class {} });
 loose.on("anything:*", "any-type", (m) => { const x: number = m.payload.some.thing; void x; });
 loose.on("**", (m) => { const message: Message = m; void message; });
 void loose.publish("a", "b", { c: 1 });
+void loose.history("topic:a").then(({ publications: [m] }) => { const x: number = m?.payload.some.thing; void x; });

@@ -30,6 +30,10 @@ void rt.publish("order:1", "order-updated", { status: "open" });
 void rt.publish("order:1", "note", { text: "a", colour: "red" });
 // @ts-expect-error: the field is only in one of the types
 rt.on("order:1", (m) => m.payload.text);
+// @ts-expect-error: a field that no message of this history has
+void rt.history("topic:chat:1").then(({ publications: [m] }) => m?.payload.txt);
+// @ts-expect-error: nothing is known of the payloads of a topic that the types do not have
+void rt.history("topic:invoice:1").then(({ publications: [m] }) => m?.payload.n);
 // @ts-expect-error: a provider must return a text or null
 connect({ url: "ws://localhost/ws", token: () => undefined });
 // @ts-expect-error: a position has an epoch
