@@ -1,6 +1,6 @@
 // The entry point `shared`: tabs of one browser, a server in memory, and tabs that end in every way.
 import assert from "node:assert/strict";
-import { test } from "node:test";
+import { after, test } from "node:test";
 import type { Realtime } from "../src/index.js";
 import { connect, SharedRealtime } from "../src/shared/index.js";
 import { TestServer } from "../src/testing/index.js";
@@ -8,9 +8,14 @@ import { FakeBrowser, type FakeTab } from "./fake-browser.js";
 
 interface Tab { tab: FakeTab; rt: SharedRealtime; seen: string[]; gaps: string[]; errors: string[] }
 
+/** Clients of killed tabs have timers, which would keep this process alive. */
+const all: SharedRealtime[] = [];
+after(() => all.forEach((rt) => rt.stop()));
+
 function open(browser: FakeBrowser, server: TestServer, { user = "alice", token = () => server.token(user) as string | null, topics = ["order:1"] } = {}): Tab {
   const tab = browser.tab(server);
   const rt = connect({ url: "ws://test/ws", user, token, browser: tab });
+  all.push(rt);
   const opened: Tab = { tab, rt, seen: [], gaps: [], errors: [] };
   rt.on("**", ({ payload }) => opened.seen.push(String(payload)));
   rt.onGap((gap) => opened.gaps.push(`${gap.stream} ${gap.reason}`));
