@@ -11,7 +11,7 @@ use super::{
     events::Effect,
     out::{failure, open, send_own},
     state::{Own, Phase, Step},
-    subscriptions::detach,
+    subscriptions::{detach, load_again},
     timers::{arm, disarm},
     token::{ask_token, refresh},
     types::{ConnectionPhase, ConnectionState, Emission, Reason, ReasonCode, Timer, TokenReason},
@@ -64,6 +64,7 @@ pub(super) fn start(m: &mut Step<'_>) {
     m.state.tries = 0;
     m.state.refusals = 0;
     m.state.refused = None;
+    load_again(m);
     soon(m, FLOOR);
 }
 

@@ -87,7 +87,9 @@ fn own_streams(m: &mut Step<'_>, p: &Value, held: bool) {
         let has_role = |role: &str| roles.is_some_and(|roles| roles.iter().any(|it| it == role));
         let lost_role = stream.strip_prefix("role:").is_some_and(|role| !has_role(role));
         if !lost_role {
-            lose(m, Gap { stream: Some(stream.clone()), reason: "no_history".into(), ..Gap::default() });
+            let previous = m.state.positions.get(&stream).cloned();
+            let gap = Gap { stream: Some(stream.clone()), reason: "no_history".into(), previous, ..Gap::default() };
+            lose(m, gap);
         }
         m.state.positions.remove(&stream);
     }
@@ -192,36 +194,32 @@ pub(super) fn keep(m: &mut Step<'_>, stream: &str, at: &Position, seen: u64) {
 /// The same for each stream of a reply.
 pub(super) fn keep_all(m: &mut Step<'_>, p: &Value) {
     for (stream, at) in streams(p) {
-        keep(m, &stream, &at, 0);
+        let key = topic_of(&stream).and_then(|topic| m.state.subscriptions.key(topic));
+        // What is loaded has a position of its own.
+        if key.is_none_or(|key| m.sub(key).phase != SubPhase::Loading) {
+            keep(m, &stream, &at, 0);
+        }
     }
 }
 
 /// The stream continues elsewhere than where this client stood.
 fn jump(m: &mut Step<'_>, stream: &str, at: &Position) {
-    let (stream, to) = (stream.to_owned(), Some(at.offset));
-    let gap = Gap {
-        stream: Some(stream.clone()),
-        to,
-        position: Some(at.clone()),
-        reason: "not_resumed".into(),
-        ..Gap::default()
-    };
-    lose(m, gap);
-    m.state.positions.insert(stream, at.clone());
+    let (stream, to, position) = (Some(stream.to_owned()), Some(at.offset), Some(at.clone()));
+    gap(m, Gap { stream, to, position, reason: "not_resumed".into(), ..Gap::default() });
 }
 
-pub(super) fn gap(m: &mut Step<'_>, gap: Gap) {
-    let (stream, position) = (gap.stream.clone(), gap.position.clone());
-    lose(m, gap);
-    match (stream, position) {
-        (Some(stream), Some(position)) => _ = m.state.positions.insert(stream, position),
-        (Some(stream), None) => _ = m.state.positions.remove(&stream),
-        (None, _) => {}
+pub(super) fn gap(m: &mut Step<'_>, mut gap: Gap) {
+    if let Some(stream) = &gap.stream {
+        gap.previous = m.state.positions.remove(stream);
+        if let Some(position) = &gap.position {
+            m.state.positions.insert(stream.clone(), position.clone());
+        }
     }
+    lose(m, gap);
 }
 
 /// Emits a gap in its place between the messages.
-fn lose(m: &mut Step<'_>, mut gap: Gap) {
+fn lose(m: &mut Step<'_>, gap: Gap) {
     let s = &mut *m.state;
     s.complete = false;
     let topic = gap.stream.as_deref().and_then(topic_of).map(str::to_owned);
@@ -231,7 +229,6 @@ fn lose(m: &mut Step<'_>, mut gap: Gap) {
         return;
     }
     let (generation, load) = sub.map_or((0, false), |sub| (sub.generation, sub.load));
-    gap.previous = gap.stream.as_ref().and_then(|stream| s.positions.get(stream)).cloned();
     m.effects.push(Effect::Emit(Emission::Gap { gap, topic, generation }));
     if let Some(key) = key.filter(|_| load) {
         reload(m, key, LoadReason::Gap);

@@ -6,7 +6,7 @@ use super::{
     events::Effect,
     out::{failure, open, position, report, send_own, text},
     recovery::{keep, stream_of},
-    state::{Leaving, Own, Step, SubPhase, Subscription},
+    state::{Leaving, Own, Phase, Step, SubPhase, Subscription},
     timers::arm,
     types::{Emission, Failure, LoadReason, Position, SubscriptionStatus, Timer},
 };
@@ -111,7 +111,10 @@ pub(super) fn unsubscribe(m: &mut Step<'_>, topic: &str) {
         if !m.state.timers.contains_key(&Timer::Linger) {
             arm(m, Timer::Linger, LINGER);
         }
-    } else if !sub.is_leaving() {
+    } else if sub.is_leaving() {
+        // Its reply ends it, also if the state was being loaded.
+        sub.phase = SubPhase::Queued;
+    } else {
         forget(m, topic);
     }
 }
@@ -352,6 +355,17 @@ fn begin(m: &mut Step<'_>, key: u64) {
     m.effects.push(load);
 }
 
+/// After a stop, what was being loaded is loaded anew; the end of an older load is ignored.
+pub(super) fn load_again(m: &mut Step<'_>) {
+    for key in m.state.subscriptions.keys() {
+        if m.sub(key).phase == SubPhase::Loading {
+            m.state.generation += 1;
+            m.sub(key).generation = m.state.generation;
+            begin(m, key);
+        }
+    }
+}
+
 pub(super) fn load_expired(m: &mut Step<'_>) {
     let mut next = f64::INFINITY;
     for key in m.state.subscriptions.keys() {
@@ -374,7 +388,7 @@ pub(super) fn load_expired(m: &mut Step<'_>) {
 
 /// The subscription that waits for this load.
 fn loading(m: &mut Step<'_>, topic: &str, generation: u64) -> Option<u64> {
-    let key = m.state.subscriptions.key(topic)?;
+    let key = m.state.subscriptions.key(topic).filter(|_| m.state.phase != Phase::Stopped)?;
     let sub = m.sub(key);
     (sub.generation == generation && sub.phase == SubPhase::Loading && sub.load_at == 0.0).then_some(key)
 }

@@ -55,6 +55,7 @@ def start(m: Step) -> None:
     s.reason = None
     s.tries = s.refusals = 0
     s.refused = None
+    subscriptions.load_again(m)
     soon(m, FLOOR)
 
 

@@ -31,5 +31,8 @@ def keep(m: Step, stream: str, at: Position, seen: int = 0) -> None:
 
 
 def keep_all(m: Step, streams: dict[str, Position]) -> None:
+    loading = {stream_of(sub.topic) for sub in m.state.subscriptions.values() if sub.phase == "loading"}
     for stream, at in streams.items():
-        keep(m, stream, at)
+        # What is loaded has a position of its own.
+        if stream not in loading:
+            keep(m, stream, at)

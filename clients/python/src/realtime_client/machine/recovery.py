@@ -76,7 +76,7 @@ def _streams_of(m: Step, p: dict[str, Any]) -> None:
         known = roles if isinstance(roles, list) else []
         lost_role = stream.startswith("role:") and stream[len("role:") :] not in known
         if not lost_role:
-            _lose(m, Gap("no_history", stream))
+            _lose(m, Gap("no_history", stream), s.positions[stream])
         del s.positions[stream]
 
 
@@ -151,21 +151,17 @@ def _caught_up(m: Step) -> None:
 
 def _jump(m: Step, stream: str, position: Position) -> None:
     """The stream continues elsewhere than where this client stood."""
-    _lose(m, Gap("not_resumed", stream, end=position.offset, position=position))
-    m.state.positions[stream] = position
+    gap(m, Gap("not_resumed", stream, end=position.offset, position=position))
 
 
 def gap(m: Step, lost: Gap) -> None:
-    _lose(m, lost)
-    if lost.stream is None:
-        return
-    if lost.position:
+    previous = m.state.positions.pop(lost.stream or "", None)
+    if lost.stream and lost.position:
         m.state.positions[lost.stream] = lost.position
-    else:
-        m.state.positions.pop(lost.stream, None)
+    _lose(m, lost, previous)
 
 
-def _lose(m: Step, lost: Gap) -> None:
+def _lose(m: Step, lost: Gap, previous: Position | None) -> None:
     """Emits a gap in its place between the messages."""
     s = m.state
     s.complete = False
@@ -173,7 +169,6 @@ def _lose(m: Step, lost: Gap) -> None:
     sub = None if topic is None else s.subscriptions.get(topic)
     if sub and not _receives(sub) and sub.topic not in s.given:
         return
-    previous = s.positions.get(lost.stream or "")
     m.effects.append(Emit(Lost(replace(lost, previous=previous), topic, sub.generation if sub else 0)))
     if sub and sub.load:
         subscriptions.reload(m, sub, "gap")

@@ -72,7 +72,10 @@ def unsubscribe(m: Step, topic: str) -> None:
         sub.linger_until = m.now + LINGER
         if "linger" not in m.state.timers:
             arm(m, "linger", LINGER)
-    elif not sub.leaving:
+    elif sub.leaving:
+        # Its reply ends it, also if the state was being loaded.
+        sub.phase = "queued"
+    else:
         _forget(m, sub)
 
 
@@ -248,6 +251,15 @@ def _begin(m: Step, sub: Subscription) -> None:
     m.effects.append(Load(sub.topic, sub.generation, sub.load_reason))
 
 
+def load_again(m: Step) -> None:
+    """After a stop, what was being loaded is loaded anew; the end of an older load is ignored."""
+    for sub in m.state.subscriptions.values():
+        if sub.phase == "loading":
+            m.state.generation += 1
+            sub.generation = m.state.generation
+            _begin(m, sub)
+
+
 def load_expired(m: Step) -> None:
     following = math.inf
     for sub in m.state.subscriptions.values():
@@ -263,7 +275,7 @@ def load_expired(m: Step) -> None:
 
 def _loading(m: Step, topic: str, generation: int) -> Subscription | None:
     sub = m.state.subscriptions.get(topic)
-    if sub is None or sub.generation != generation or sub.phase != "loading" or sub.load_at:
+    if m.state.phase == "stopped" or sub is None or sub.generation != generation or sub.phase != "loading" or sub.load_at:
         return None
     return sub
 
