@@ -2,6 +2,7 @@
 
 mod acts;
 mod clock;
+mod loads;
 mod log;
 mod model;
 mod oracle;

@@ -8,7 +8,7 @@ use tokio::{net::TcpListener, time::timeout};
 use tokio_tungstenite::tungstenite::Message;
 
 use crate::{
-    Client, ClientOptions, Delivery, Session, SubscribeOptions, TokenProvider,
+    Client, ClientOptions, ConnectionPhase, ConnectionState, Delivery, Session, SubscribeOptions, TokenProvider,
     presence::{Follows, Frame, PresenceUser, Roster},
 };
 
@@ -253,4 +253,19 @@ fn s10_a_thousand_clients_come_back_evenly_over_the_time_that_the_server_asks_fo
     let squares: f64 = tenths.iter().map(|own| (f64::from(*own) - 100.0).powi(2) / 100.0).sum();
     // 27.9 is exceeded by chance once in a thousand runs; the seeds are fixed.
     assert!(squares < 27.9, "{squares}: {tenths:?}");
+}
+
+#[tokio::test]
+async fn a_subscription_is_not_ready_after_a_stop_until_the_next_start() {
+    let client = Client::connect(options(server(Vec::new()).await)).expect("a client");
+    let mut order = client.subscribe("order:1").await.expect("it runs");
+    timeout(SOON, order.ready()).await.expect("in time").expect("it is live");
+    client.stop().await.expect("it runs");
+    let stopped = |state: &ConnectionState| state.phase == ConnectionPhase::Stopped;
+    timeout(SOON, client.state().wait_for(stopped)).await.expect("in time").expect("it runs");
+    assert_eq!(timeout(SOON, order.ready()).await.expect("in time").expect_err("it is not live").code, "stopped");
+    client.start(None).await.expect("it runs");
+    let connected = |state: &ConnectionState| state.phase == ConnectionPhase::Connected;
+    timeout(SOON, client.state().wait_for(connected)).await.expect("in time").expect("it runs");
+    timeout(SOON, order.ready()).await.expect("in time").expect("it is live again");
 }
