@@ -37,6 +37,30 @@ async fn a_wrong_key_is_refused_and_the_right_one_opens_the_console_until_the_op
 }
 
 #[tokio::test]
+async fn an_operator_finds_a_connection_by_the_name_of_its_client() {
+    let world = World::start().await;
+    let token = world.token("alice", &json!({}));
+    let _phone = world.try_connect(&format!("/ws?token={token}&client=phone-1"), &[]).await.expect("a connection");
+    let _other = world.connect("alice").await;
+    let name = "an_operator_finds_a_connection_by_the_name_of_its_client";
+    let Some(mut operator) = Operator::start(name, &world, "#/overview").await else { return };
+    operator.read("0 subscriptions").await;
+    operator.go("#/connections").await;
+    operator.rows(2).await;
+    operator.page.fill("search-client", "phone-1").await;
+    operator.page.click("search").await;
+    operator.rows(1).await;
+    assert_eq!(operator.page.eval("location.hash").await, "#/connections?client=phone-1");
+    operator.go("#/tail").await;
+    operator.see("#tail-kind").await;
+    operator.page.fill("tail-kind", "user").await;
+    operator.read("What anyone publishes to the user, to its topics and roles").await;
+    operator.go("#/try").await;
+    operator.read("Try is served with --dev only").await;
+    operator.leave().await;
+}
+
+#[tokio::test]
 async fn an_operator_finds_a_user_and_closes_the_connection() {
     let world = World::start().await;
     let (mut alice, mut bob) = (world.connect_granted("alice", "**").await, world.connect("bob").await);
@@ -76,6 +100,8 @@ async fn a_blocked_user_stays_away_until_the_operator_ends_it() {
     operator.page.fill("block-reason", "spam").await;
     operator.page.click("dialog-action").await;
     operator.read("alice is blocked until").await;
+    operator.read("This connection is closed. alice is blocked until").await;
+    operator.read("(spam). Revocations").await;
     assert_eq!(alice.closing().await["code"], 4403);
     let token = world.token("alice", &json!({}));
     let refused = world.try_connect(&format!("/ws?token={token}"), &[]).await;
@@ -135,7 +161,13 @@ async fn a_published_message_has_its_receipt_and_a_refused_one_its_places() {
     operator.read("Written to the socket").await;
     operator.page.fill("explain-user", "bob").await;
     operator.page.click("explain").await;
-    operator.read("no connection to this node").await;
+    operator.read("bob has no connection to this node now; whether an earlier connection received").await;
+    assert_eq!(operator.page.eval("!!document.querySelector('.verdict.unknown code')").await, true, "a name as code");
+    let block = json!({"user": "bob", "for": "1h", "reason": "spam"});
+    world.post("/api/v1/revocations", block).await.ok("revoked");
+    operator.page.click("explain").await;
+    operator.read("bob is blocked until").await;
+    assert_eq!(operator.page.eval("document.querySelector('.blocked a').hash").await, "#/revocations");
 
     operator.go("#/topics/order%3A7?show=history").await;
     operator.rows(1).await;

@@ -91,6 +91,9 @@ impl CheckConfig {
         for warning in config.warnings() {
             eprintln!("warning: {}", places.place(warning));
         }
+        for note in config.notes() {
+            eprintln!("note: {note}");
+        }
         if let Some(old) = &self.against {
             self.compare(old, &config)?;
         }

@@ -149,6 +149,9 @@ impl Server {
                 tracing::warn!("{key}: {what}");
             }
         }
+        for Problem { key, what, .. } in config.notes() {
+            tracing::info!("{key}: {what}");
+        }
         let certificate = config.tls.certificate()?;
         let app = Arc::new(App::new(service, verifier, hooks, config, dev)?);
         app.service.set_payload_rules(app.live.load().payload_rules());

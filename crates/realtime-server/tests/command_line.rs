@@ -70,6 +70,40 @@ fn a_config_is_checked_without_serving() {
 }
 
 #[test]
+fn a_relative_path_that_is_not_found_says_which_directory_it_was_looked_up_in() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (config, elsewhere) = (folder.path().join("realtime.toml"), folder.path().join("elsewhere"));
+    std::fs::create_dir(&elsewhere).expect("a folder");
+    let settings = "auth.hmac_secret_files = [\"hmac.key\"]\nauth.jwks_file = \"jwks.json\"\nauth.public_key_file = \
+                    \"public.pem\"\napi.keys_file = \"./api.keys\"\ntls.cert_file = \"cert.pem\"\ntls.key_file = \
+                    \"/no/such/key.pem\"\n";
+    std::fs::write(&config, settings).expect("a file");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_realtime-server"));
+    command.args(["check-config", "--config"]).arg(&config).env_clear().current_dir(&elsewhere);
+    let said = text(&command.output().expect("the binary runs").stderr);
+    let base = format!("looked up in the working directory, {}", elsewhere.canonicalize().expect("a path").display());
+    for setting in ["auth.hmac_secret_files", "auth.jwks_file", "auth.public_key_file", "api.keys_file", "tls (line"] {
+        let line = said.lines().find(|line| line.trim_start().starts_with(setting));
+        assert!(line.is_some_and(|line| line.contains(&base)), "{setting}: {said}");
+    }
+    assert!(!said.contains("hmac.key"), "it may be a secret: {said}");
+    // An absolute path needs no base.
+    std::fs::write(&config, "auth.jwks_file = \"/no/such/jwks.json\"\n").expect("a file");
+    let said = text(&command.output().expect("the binary runs").stderr);
+    assert!(said.contains("/no/such/jwks.json") && !said.contains("working directory"), "{said}");
+}
+
+#[test]
+fn the_default_limits_are_no_reason_for_a_warning_about_open_files() {
+    let checked = run(&["check-config"], &[SECRET, KEY]);
+    assert!(!text(&checked.stderr).contains("warning: limits.connections"), "{}", text(&checked.stderr));
+    let many = ("REALTIME_LIMITS__CONNECTIONS", "9000000000000000000");
+    let checked = run(&["check-config"], &[SECRET, KEY, many]);
+    let warned = "warning: limits.connections (REALTIME_LIMITS__CONNECTIONS): 9000000000000000000 connections";
+    assert_eq!(text(&checked.stderr).contains(warned), cfg!(unix), "{}", text(&checked.stderr));
+}
+
+#[test]
 fn schema_files_are_checked_beside_the_config_with_the_place_of_each_fault() {
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");

@@ -88,9 +88,10 @@ impl Case<'_> {
         let connections: Vec<_> = infos.iter().map(|info| self.connection(node, info)).collect();
         let matched = connections.iter().filter(|connection| connection.matched).count();
         let detail = match (connections.len(), matched) {
-            (0, _) => {
-                format!("`{user}` has no connection to this node now")
-            }
+            (0, _) if self.message.is_some() => format!(
+                "`{user}` has no connection to this node now; whether an earlier connection received the message is not kept"
+            ),
+            (0, _) => format!("`{user}` has no connection to this node now"),
             (all, matched) => format!("the message is for {matched} of the {all} connections of `{user}` to this node"),
         };
         let to = self.question.to.clone();

@@ -42,7 +42,7 @@ function View({ at, dev }: { at: Place; dev: boolean }) {
     case "publish": return <Publish place={at} />;
     case "explain": return <Explain place={at} />;
     case "revocations": return <Revocations />;
-    case "try": if (dev) return <Try />;
+    case "try": return dev ? <Try /> : <><Title>Try</Title><Empty title="Try is served with --dev only">It is for development: start the server with <code>realtime-server serve --dev</code>.</Empty></>;
   }
   return <><Title>Not found</Title><Empty title="There is no such view">Choose one from the navigation.</Empty></>;
 }

@@ -1,3 +1,4 @@
 import "./json.mjs";
 import "./text.mjs";
 import "./figures.mjs";
+import "./refusal.mjs";

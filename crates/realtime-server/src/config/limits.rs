@@ -199,17 +199,41 @@ impl LimitsConfig {
     }
 
     pub(super) fn warn(&self, warnings: &mut Problems) {
-        let needed = self.sockets().saturating_add(RESERVED_FILES);
-        if let Some(most) = open_files::hard_limit()
-            && needed > most
+        if let Some(what) = self.too_few_files(open_files::hard_limit())
+            && self.is_chosen()
         {
-            let what = format!(
-                "{} connections and {} HTTP sockets need {needed} open files, and this process may have {most}: raise \
-                 the hard limit (`LimitNOFILE=` of a systemd unit, `ulimit -Hn`), or lower the limit",
-                self.connections, self.http_sockets
-            );
             warnings.add("limits.connections", what);
         }
+    }
+
+    /// As [`warn`](Self::warn), for the default limit: nobody asked for that many connections.
+    pub(super) fn note(&self, notes: &mut Problems) {
+        if let Some(what) = self.too_few_files(open_files::hard_limit())
+            && !self.is_chosen()
+        {
+            notes.add("limits.connections", what);
+        }
+    }
+
+    /// Whether a limit of sockets is another than the default.
+    fn is_chosen(&self) -> bool {
+        let default = Self::default();
+        (self.connections, self.http_sockets) != (default.connections, default.http_sockets)
+    }
+
+    /// What to say if the sockets need more than the `most` open files.
+    fn too_few_files(&self, most: Option<u64>) -> Option<String> {
+        let most = most?;
+        let needed = self.sockets().saturating_add(RESERVED_FILES);
+        let enough = most.saturating_sub(RESERVED_FILES.saturating_add(count(self.http_sockets)));
+        (needed > most).then(|| {
+            format!(
+                "{} connections and {} HTTP sockets need {needed} open files, and this process may have {most}, which is \
+                 enough for {enough} connections: for more, raise the hard limit (`LimitNOFILE=` of a systemd unit, \
+                 `ulimit -Hn`), or lower the limit",
+                self.connections, self.http_sockets
+            )
+        })
     }
 
     /// The most sockets at once.
@@ -304,5 +328,36 @@ impl LimitsConfig {
             max_http_sockets_per_address: self.http_sockets_per_address,
             ..AcceptorConfig::default()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_that_needs_too_many_open_files_says_how_many_connections_fit() {
+        let limits = LimitsConfig::default();
+        let files = count(limits.connections) + count(limits.http_sockets) + RESERVED_FILES;
+        assert_eq!(limits.too_few_files(Some(files)), None);
+        assert_eq!(limits.too_few_files(None), None, "a system without such a limit");
+        let said = limits.too_few_files(Some(files - 1)).expect("one is missing");
+        assert!(said.contains(&format!("enough for {} connections", limits.connections - 1)), "{said}");
+        assert!(limits.too_few_files(Some(100)).is_some_and(|said| said.contains("enough for 0 connections")));
+    }
+
+    #[test]
+    fn too_few_open_files_are_a_note_for_the_default_limit_and_a_warning_for_a_chosen_one() {
+        assert!(!LimitsConfig::default().is_chosen());
+        assert!(LimitsConfig { connections: 60_000, ..LimitsConfig::default() }.is_chosen());
+        let found = |limits: &LimitsConfig| {
+            let (mut warnings, mut notes) = (Problems::default(), Problems::default());
+            limits.warn(&mut warnings);
+            limits.note(&mut notes);
+            (warnings.len(), notes.len())
+        };
+        assert_eq!(found(&LimitsConfig::default()).0, 0, "nobody chose the default");
+        let chosen = LimitsConfig { connections: usize::MAX, ..LimitsConfig::default() };
+        assert_eq!(found(&chosen), (usize::from(cfg!(unix)), 0));
     }
 }

@@ -86,7 +86,8 @@ pub struct NamespaceHistory {
     /// newest always stays.
     pub bytes: u64,
     /// Who may read it with the command `history`: `granted` clients, whose token says so, or every client that receives
-    /// the stream (`subscribers`). To continue a stream after a reconnect needs neither.
+    /// the stream (`subscribers`). There is no `authenticated` here, unlike in
+    /// `namespaces.presence.read`. To continue a stream after a reconnect needs neither.
     #[schemars(with = "ReadName")]
     pub read: HistoryRead,
 }

@@ -60,7 +60,8 @@ pub struct NamespacePresence {
     /// keeps it with the defaults. Only topics have presence.
     #[schemars(with = "ReadersName")]
     pub read: PresenceReaders,
-    /// Who may only count them: likewise.
+    /// Who may read only the number of users: `granted`, `subscribers` or `authenticated`, as in
+    /// `namespaces.presence.read`.
     #[schemars(with = "ReadersName")]
     pub count: PresenceReaders,
     /// The keys of a connection's metadata that are shown with its user; `["*"]` shows all of them.

@@ -21,6 +21,11 @@ An environment variable is `REALTIME_` and the key's path in upper case, with `_
 writes it. Any other variable that begins with `REALTIME_` is an error, except those that Kubernetes sets for the
 services of a namespace (`REALTIME_REDIS_SERVICE_HOST`, `REALTIME_REDIS_PORT=tcp://…`): they are ignored.
 
+Relative paths have two bases. The files in `messages` of a namespace are relative to the directory of the config file. All
+others are relative to the working directory of the process: `api.keys_file`, `auth.hmac_secret_files`, `auth.jwks_file`,
+`auth.public_key_file` (those of `auth.providers` too), `hooks.secrets_file`, `store.dir`, `tls.cert_file`, `tls.key_file`,
+and FILE itself. In a service, write absolute paths.
+
 A time span has a unit: `250ms`, `25s`, `5m`, `1h 30m`, `30d`.
 
 Without `--dev` two settings are required: a key to verify tokens with (in `auth`) and a key for backends (`api.keys` or

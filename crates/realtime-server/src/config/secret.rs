@@ -1,6 +1,6 @@
 //! Values that are never shown.
 
-use std::{borrow::Cow, fs, path::Path};
+use std::{borrow::Cow, env, fs, path::Path};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
@@ -29,12 +29,24 @@ pub(super) fn without_newline(text: &str) -> Option<&str> {
 }
 
 /// A path as an error shows it: what is given in place of a path may be the secret itself, unless it begins with `/` or
-/// `.`.
+/// `.`. A relative one with the directory that it is relative to.
 pub(super) fn shown(path: &Path) -> String {
+    let base = base(path);
     if path.is_absolute() || path.starts_with(".") || path.starts_with("..") {
-        path.display().to_string()
+        format!("{}{base}", path.display())
     } else {
-        "the file (not shown: it may be a secret in place of a path)".to_owned()
+        format!("the file (not shown: it may be a secret in place of a path){base}")
+    }
+}
+
+/// What an error adds to a relative path, which is looked up in the working directory; nothing for an absolute one.
+pub(super) fn base(path: &Path) -> String {
+    if path.is_absolute() {
+        return String::new();
+    }
+    match env::current_dir() {
+        Ok(directory) => format!(" (a relative path: looked up in the working directory, {})", directory.display()),
+        Err(_) => " (a relative path: looked up in the working directory)".to_owned(),
     }
 }
 

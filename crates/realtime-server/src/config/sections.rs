@@ -126,6 +126,13 @@ impl Config {
         warnings.into_list()
     }
 
+    /// What is good to know and needs no action: what `serve` logs at the level info and `check-config` prints as notes.
+    pub(crate) fn notes(&self) -> Vec<Problem> {
+        let mut notes = Problems::default();
+        self.limits.note(&mut notes);
+        notes.into_list()
+    }
+
     /// Gives every setting that only a restart can change the value that it has in `old`: from `old`, all but what a
     /// reload applies. `log.level` is applied if `level` says that the log is this crate's own.
     pub(crate) fn keep_startup_settings(&mut self, old: &Self, level: bool) {

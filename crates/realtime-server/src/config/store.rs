@@ -8,7 +8,7 @@ use realtime_service::Settings;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{duration::Span, problems::Problems};
+use super::{duration::Span, problems::Problems, secret::base};
 
 /// Where histories, idempotency keys, revocations and the topics of users are kept over a restart. Without `store.dir`
 /// they are in memory alone.
@@ -55,7 +55,7 @@ impl StoreConfig {
                 problems.add("store.dir", "is empty: name a directory, or leave it out to keep nothing over a restart");
             }
             Some(dir) if dir.exists() && !dir.is_dir() => {
-                problems.add("store.dir", format!("{} is not a directory", dir.display()));
+                problems.add("store.dir", format!("{}{} is not a directory", dir.display(), base(dir)));
             }
             _ => {}
         }

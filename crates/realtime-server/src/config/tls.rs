@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{
     duration::Span,
     problems::{ConfigError, Problem, Problems},
+    secret::base,
 };
 
 /// The certificate of a server that ends TLS itself (TLS 1.2 and 1.3). Without one, it needs a proxy with TLS in front
@@ -42,7 +43,7 @@ impl TlsConfig {
             (None, Some(_)) => problems.add("tls.cert_file", "is missing: the certificate of the key in tls.key_file"),
             _ => {
                 if let Err(error) = self.load() {
-                    problems.add(key_of(&error), error.to_string());
+                    problems.add(key_of(&error), Self::shown(&error));
                 }
             }
         }
@@ -58,7 +59,16 @@ impl TlsConfig {
     /// # Errors
     /// It can't be read or used.
     pub(crate) fn certificate(&self) -> Result<Option<Arc<TlsCertificate>>, ConfigError> {
-        self.load().map_err(|error| ConfigError::Problems(vec![Problem::new(key_of(&error), error.to_string())]))
+        self.load().map_err(|error| ConfigError::Problems(vec![Problem::new(key_of(&error), Self::shown(&error))]))
+    }
+
+    /// The error, with the directory that the path of its file is relative to.
+    fn shown(error: &TlsError) -> String {
+        let path = match error {
+            TlsError::Read { path, .. } | TlsError::Certificate(path) | TlsError::Key(path) => Some(path.as_path()),
+            TlsError::Pair(_) => None,
+        };
+        format!("{error}{}", path.map(base).unwrap_or_default())
     }
 
     fn load(&self) -> Result<Option<Arc<TlsCertificate>>, TlsError> {

@@ -8,6 +8,13 @@ export function Raw({ children, soft }: { children: string; soft?: boolean }) {
   return <bdi class={soft ? "raw soft" : "raw"}>{children}</bdi>;
 }
 
+/** A text of the server, in which names stand between backticks. */
+export function Marked({ children }: { children: string }) {
+  const parts = children.split("`");
+  if (parts.length % 2 === 0) return <>{children}</>;
+  return <>{parts.map((part, n) => (n % 2 ? <code key={n}><bdi>{part}</bdi></code> : part))}</>;
+}
+
 /** The end of an id; the whole when pointed at. */
 export function Id({ children }: { children: string }) {
   return (

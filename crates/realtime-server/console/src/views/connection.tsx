@@ -11,6 +11,7 @@ import { SelectField, TextField } from "../ui/field";
 import { Age, Copy, Empty, Fact, Facts, Fault, Raw, Title } from "../ui/parts";
 import { Table } from "../ui/table";
 import { BlockUser } from "./block";
+import { Blocked } from "./blocked";
 
 const CODES: [string, string][] = [
   ["4200", "The client reconnects (code 4200)"],
@@ -75,7 +76,7 @@ export function ConnectionDetail({ id }: { id: string }) {
         {data ? <Raw>{data.user}</Raw> : "Connection"}
       </Title>
       {gone ? (
-        <div class="fault" role="status">This connection is closed. <a href={href("connections", undefined, { user: data?.user })}>{data ? <>Show the connections of <Raw>{data.user}</Raw></> : "Show all connections"}</a></div>
+        <div class="fault" role="status"><span>This connection is closed.{data && <> <Blocked user={data.user} jti={data.token?.jti} /></>}</span> <a href={href("connections", undefined, { user: data?.user })}>{data ? <>Show the connections of <Raw>{data.user}</Raw></> : "Show all connections"}</a></div>
       ) : (
         <Fault error={error} again={refresh} />
       )}

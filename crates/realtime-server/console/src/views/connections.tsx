@@ -17,6 +17,7 @@ const FIELDS = [
   ["role", "Role", "admin"],
   ["topic", "Topic", "order:123"],
   ["address", "Address", "203.0.113.7"],
+  ["client", "Client", "tab-7f3a"],
 ] as const;
 
 function Search({ query }: { query: Record<string, string> }) {
@@ -28,7 +29,7 @@ function Search({ query }: { query: Record<string, string> }) {
     go(href("connections", undefined, wanted));
   };
   return (
-    <form class="search" role="search" aria-label="Connections" onSubmit={search}>
+    <form class="search many" role="search" aria-label="Connections" onSubmit={search}>
       {FIELDS.map(([name, label, example]) => (
         <TextField key={name} id={`search-${name}`} label={label} placeholder={example} value={wanted[name] ?? ""} change={(value) => setWanted((old) => ({ ...old, [name]: value }))} />
       ))}
@@ -41,8 +42,8 @@ function Search({ query }: { query: Record<string, string> }) {
 }
 
 export function Connections({ place }: { place: Place }) {
-  const { user, role, topic, address } = place.query;
-  const filter = { user, role, topic, address };
+  const { user, role, topic, address, client } = place.query;
+  const filter = { user, role, topic, address, client };
   const about = JSON.stringify(filter);
   const cursor = useCursor(about);
   const { data, error, refresh } = usePoll(

@@ -2,13 +2,14 @@
 import { useEffect, useState } from "preact/hooks";
 import { post } from "../api/http";
 import type { ExplainedConnection, ExplainRequest, Explanation } from "../api/types";
-import { count, date, recipients } from "../lib/format";
+import { count, counted, date, recipients } from "../lib/format";
 import { useChange } from "../state/change";
 import { go, href, type Place } from "../state/route";
 import { SelectField, TextField } from "../ui/field";
-import { Badge, Empty, Fact, Facts, Fault, Id, Raw, Title } from "../ui/parts";
+import { Badge, Empty, Fact, Facts, Fault, Id, Marked, Raw, Title } from "../ui/parts";
 import { Table } from "../ui/table";
 import { route, TargetField } from "../ui/target";
+import { Blocked } from "./blocked";
 
 const REASONS: Record<string, string> = {
   queued: "Waits in its queue",
@@ -31,16 +32,20 @@ const sentence = (text: string): string => text.charAt(0).toUpperCase() + text.s
 
 const tone = (row: ExplainedConnection): "good" | "warn" | "bad" => (LATE.has(row.reason) ? "warn" : row.matched ? "good" : "bad");
 
+/** Without a connection it is not known whether the user received a past message. */
+const verdict = ({ matched, connections, message }: Explanation): string => (matched ? "yes" : message && connections.length === 0 ? "unknown" : "no");
+
 function Answer({ answer }: { answer: Explanation }) {
   return (
     <div role="status" id="explanation">
-      <section class={`panel verdict ${answer.matched ? "yes" : "no"}`}>
-        <p class="verdict-line">{sentence(answer.detail)}</p>
+      <section class={`panel verdict ${verdict(answer)}`}>
+        <p class="verdict-line"><Marked>{sentence(answer.detail)}</Marked></p>
+        <Blocked user={answer.user} />
         <Facts>
           <Fact name="User"><a href={href("connections", undefined, { user: answer.user })}><Raw>{answer.user}</Raw></a></Fact>
           <Fact name="Recipients"><Raw>{recipients(answer.to)}</Raw></Fact>
           {answer.message && <Fact name="Published">{date(answer.message.published_at)}</Fact>}
-          {answer.message && <Fact name="Delivered to">{count(answer.message.delivered)} connections in all</Fact>}
+          {answer.message && <Fact name="Delivered to">{counted(answer.message.delivered, "connection")} in all</Fact>}
           {answer.message?.position && <Fact name="Offset">{count(answer.message.position.offset)}</Fact>}
         </Facts>
       </section>
@@ -53,7 +58,7 @@ function Answer({ answer }: { answer: Explanation }) {
           columns={[
             { name: "Connection", main: true, cell: (row) => <a href={href("connections", row.connection)}><Id>{row.connection}</Id></a> },
             { name: "Result", cell: (row) => <Badge tone={tone(row)}>{REASONS[row.reason] ?? row.reason}</Badge> },
-            { name: "Why", wide: true, cell: (row) => <>{sentence(row.detail)}{row.topics.length > 0 && <span class="soft"> It is subscribed to <Raw>{row.topics.join(", ")}</Raw>.</span>}</> },
+            { name: "Why", wide: true, cell: (row) => <><Marked>{sentence(row.detail)}</Marked>{row.topics.length > 0 && <span class="soft"> It is subscribed to <Raw>{row.topics.join(", ")}</Raw>.</span>}</> },
           ]}
         />
       )}

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import { get } from "../api/http";
 import type { Busiest, Stats } from "../api/types";
-import { bytes, count, duration, rate } from "../lib/format";
+import { bytes, count, counted, duration, rate } from "../lib/format";
 import { usePoll } from "../state/poll";
 import { href } from "../state/route";
 import { figures, SPAN_MS, watchClosely, type Sample } from "../state/samples";
@@ -30,7 +30,7 @@ function Stats({ stats, last }: { stats: Stats; last: Sample | undefined }) {
     <dl class="stats">
       <Stat name="Connections" value={count(stats.connections)} note={limit ? `of ${count(limit)}` : undefined} link={href("connections")} />
       <Stat name="Users" value={count(stats.users)} />
-      <Stat name="Topics" value={count(stats.topics)} note={`${count(stats.subscriptions)} subscribed`} link={href("topics")} />
+      <Stat name="Topics" value={count(stats.topics)} note={counted(stats.subscriptions, "subscription")} link={href("topics")} />
       <Stat name="Histories" value={bytes(stats.history_bytes)} note={`${count(stats.history_streams)} streams`} />
       <Stat name="Memory" value={stats.memory_bytes === undefined ? "–" : bytes(stats.memory_bytes)} />
       <Stat name="CPU" value={last?.cpu === undefined ? "–" : `${(last.cpu * 100).toFixed(last.cpu < 0.1 ? 1 : 0)} %`} note="of one core" />

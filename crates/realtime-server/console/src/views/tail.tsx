@@ -16,7 +16,7 @@ const KINDS: [string, string][] = [
 ];
 const NAMES: Record<string, [label: string, example: string, hint: string]> = {
   topic: ["Topic or pattern", "order:*", "* stands for one segment, ** at the end for one or more"],
-  user: ["User", "alice", "Also shows when the user connects, subscribes and is refused"],
+  user: ["User", "alice", "What anyone publishes to the user, to its topics and roles, or to everyone; and when the user connects, subscribes and is refused"],
   role: ["Role", "admin", ""],
 };
 

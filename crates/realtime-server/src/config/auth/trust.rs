@@ -207,14 +207,16 @@ impl Section<'_> {
         }
         if let Some(path) = &settings.public_key_file {
             let key = self.key("public_key_file");
-            let read = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()));
+            let read =
+                fs::read_to_string(path).map_err(|error| format!("{}{}: {error}", path.display(), secret::base(path)));
             if let Some(pem) = keys.problems.ok(&key, read) {
                 keys.add(&key, Key::from_pem(&pem, named));
             }
         }
         if let Some(path) = &settings.jwks_file {
             let key = self.key("jwks_file");
-            if let Some(found) = keys.problems.ok(&key, KeySet::from_jwks_file(path)) {
+            let read = KeySet::from_jwks_file(path).map_err(|error| format!("{error}{}", secret::base(path)));
+            if let Some(found) = keys.problems.ok(&key, read) {
                 keys.merge(&key, found);
             }
         }
