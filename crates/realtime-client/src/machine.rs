@@ -8,6 +8,7 @@ mod closing;
 mod commands;
 mod connection;
 mod events;
+mod loads;
 mod out;
 mod recovery;
 mod session;
