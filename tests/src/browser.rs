@@ -105,6 +105,18 @@ impl Browser {
         self.call("Target.closeTarget", json!({"targetId": tab.target})).await;
     }
 
+    /// Crashes the process of a tab. Another one is to be driven before the next call.
+    ///
+    /// # Panics
+    /// The browser is gone.
+    pub async fn crash_tab(&mut self, tab: &Tab) {
+        self.calls += 1;
+        let call = json!({"id": self.calls, "method": "Page.crash", "sessionId": tab.session});
+        // The process that would respond is gone.
+        self.socket.send(Message::text(call.to_string())).await.expect("the browser listens");
+        while self.receive().await["method"] != "Inspector.targetCrashed" {}
+    }
+
     /// Shows the tab that is driven in front of the others.
     pub async fn bring_to_front(&mut self) {
         self.call("Page.bringToFront", json!({})).await;

@@ -8,6 +8,8 @@ interface Request { tab: FakeTab; run: () => Promise<void>; reject: (error: Erro
 export class FakeBrowser {
   readonly #locks = new Map<string, { held: Request | undefined; queue: Request[] }>();
   readonly channels = new Set<FakeChannel>();
+  /** From the request of a tab for its own lock to the browser, in milliseconds: tabs are processes of their own. */
+  lockDelay = 0;
 
   /** Of one tab. */
   tab(server: TestServer): FakeTab {
@@ -62,6 +64,7 @@ export class FakeTab implements Browser {
   seen = true;
   /** Runs no code: neither the channel nor the socket reach it. */
   frozen = false;
+  #asked = false;
   readonly #channels: FakeChannel[] = [];
   readonly #sockets: TestSocket[] = [];
   readonly WebSocket: Browser["WebSocket"];
@@ -81,7 +84,14 @@ export class FakeTab implements Browser {
   }
 
   get locks(): Browser["locks"] {
-    return { request: (name, options, run) => this.browser.request(this, name, options, run) };
+    return {
+      request: async (name, options, run) => {
+        const own = !this.#asked && this.browser.lockDelay > 0;
+        this.#asked = true;
+        if (own) await new Promise((resolve) => setTimeout(resolve, this.browser.lockDelay));
+        return this.browser.request(this, name, options, run);
+      },
+    };
   }
 
   visible(): boolean {

@@ -157,6 +157,18 @@ test("a topic is left when its last tab leaves it, or is killed", async () => {
   stop([first]);
 });
 
+test("a tab whose own lock comes late is not taken for one that has ended", async () => {
+  const server = new TestServer();
+  const browser = new FakeBrowser();
+  browser.lockDelay = 50;
+  const tabs = [open(browser, server), open(browser, server, { topics: [] })] as [Tab, Tab];
+  await connected(...tabs);
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  await tabs[1].rt.subscribe("order:2").ready;
+  assert.equal(server.connections.size, 1);
+  stop(tabs);
+});
+
 test("a tab that subscribes later, with a position, gets what came before and the others get nothing twice", async () => {
   const server = new TestServer({ latency: 1 });
   const browser = new FakeBrowser();

@@ -36,7 +36,7 @@ impl Server {
             format!("[[namespaces]]\npattern = \"{pattern}\"\nhistory = {{ size = 10000, age = \"1h\", bytes = 16777216 }}\n")
         });
         let text = format!(
-            "[server]\nlisten = \"127.0.0.1:{port}\"\n[auth]\nhmac_secret = \"{}\"\n[api]\nkeys = [\"{API_KEY}\"]\n{}",
+            "[server]\nlisten = \"127.0.0.1:{port}\"\nallowed_origins = [\"http://127.0.0.1:*\"]\n[auth]\nhmac_secret = \"{}\"\n[api]\nkeys = [\"{API_KEY}\"]\n{}",
             Issuer::SECRET,
             namespaces.concat()
         );

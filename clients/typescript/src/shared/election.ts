@@ -54,12 +54,14 @@ export class Election {
   }
 }
 
-/** Holds a lock as long as this tab lives or until the returned function is called: so that others see its end. */
-export function holdWhileAlive(locks: Locks, name: string): () => void {
+/** Holds a lock as long as this tab lives or until `release`: so that others see its end. `held`: others may wait for it. */
+export function holdWhileAlive(locks: Locks, name: string): { held: Promise<void>; release(): void } {
   let release = (): void => {};
   const ended = new Promise<void>((resolve) => { release = resolve; });
-  void locks.request(name, {}, () => ended);
-  return release;
+  const held = new Promise<void>((resolve) => {
+    locks.request(name, {}, () => { resolve(); return ended; }).catch(() => resolve());
+  });
+  return { held, release };
 }
 
 /** Calls back when no tab holds the lock any more. */

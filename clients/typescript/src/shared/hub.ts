@@ -168,7 +168,7 @@ export class Hub {
     this.#welcome = p;
     for (const [name, at] of Object.entries<Position>(p.streams ?? {})) this.#tops.set(name, at);
     if (p.resumed) {
-      this.#resume = new Resume(p.streams ?? {}, this.expected, (ports, since) => {
+      this.#resume = new Resume(p.streams ?? {}, this.expected, p.hold_ms ?? 5_000, (ports, since) => {
         this.#resume = undefined;
         this.#forward(undefined, { action: "resume", since }, ports);
       }, (port, gap) => this.#give([port], control("gap", gap)));

@@ -43,7 +43,7 @@ export class Link {
   readonly tab = crypto.getRandomValues(new Uint32Array(4)).join("-");
   readonly #election: Election;
   #channel: Channel | undefined;
-  #alive: (() => void) | undefined;
+  #alive: ReturnType<typeof holdWhileAlive> | undefined;
   #hub: Hub | undefined;
   /** The hub that this tab knows of, and the one before this tab's own. */
   #known: string | undefined;
@@ -104,7 +104,7 @@ export class Link {
     this.#channel.onmessage = null;
     this.#channel.close();
     this.#channel = undefined;
-    this.#alive?.();
+    this.#alive?.release();
     this.#watched.clear();
     this.owner.changed();
   }
@@ -113,11 +113,20 @@ export class Link {
     this.#channel?.postMessage(message);
   }
 
+  /**
+   * Asks who has the connection: that tab replies, and waits for the positions of this one. It also waits for the lock of
+   * this tab, and must not get it first: it would take this tab for one that has ended.
+   */
+  #who(): void {
+    void this.#alive?.held.then(() => this.#post({ kind: "who", tab: this.tab }));
+  }
+
   /** Until a tab with the lock is known. One that does not reply loses the lock. */
   async #findHub(): Promise<void> {
+    await this.#alive?.held;
     const deadline = Date.now() + SILENT_HIDDEN;
     while (!this.#hub && !this.#known && this.#channel) {
-      this.#post({ kind: "who", tab: this.tab });
+      this.#who();
       await new Promise<void>((resolve) => {
         const found = (): void => {
           clearTimeout(timer);
@@ -159,6 +168,8 @@ export class Link {
     hub?.end();
     socket?.finish(1006, "another tab has the connection now", AT_ONCE);
     this.#election.join();
+    // Now: a timer of a tab that is not in view would be late.
+    this.#who();
     this.owner.changed();
   }
 
@@ -221,7 +232,7 @@ export class Link {
       case "hub":
         if (message.tab !== undefined && message.tab !== this.tab) return;
         if (this.#hub) return;
-        if (message.tab === undefined) this.#post({ kind: "who", tab: this.tab });
+        if (message.tab === undefined) this.#who();
         this.#known = message.hub;
         if (bound) clearTimeout(socket?.unanswered);
         this.#announce();

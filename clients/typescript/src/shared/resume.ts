@@ -3,8 +3,8 @@
 import type { Gap, Position } from "../machine/types.js";
 import type { Port } from "./wire.js";
 
-/** For tabs that are still to come. The server waits for longer (`hold_ms`). */
-const WINDOW = 500;
+/** For tabs that are known and still to come: timers of a tab that is not in view run once in a second. */
+const WINDOW = 2_500;
 
 interface Wish { port: Port; id: unknown; since: Record<string, Position> }
 export interface Merged { port: Port; id: unknown; names: Set<string> }
@@ -19,11 +19,13 @@ export class Resume {
   constructor(
     private readonly streams: Record<string, Position>,
     tabs: Set<string>,
+    /** How long the server waits for `resume` (`hold_ms`). */
+    hold: number,
     private readonly send: (ports: Merged[], since: Record<string, Position>) => void,
     private readonly gap: (port: Port, gap: Gap) => void,
   ) {
     this.#tabs = new Set(tabs);
-    this.#timer = setTimeout(() => this.#finish(), WINDOW);
+    this.#timer = setTimeout(() => this.#finish(), Math.min(WINDOW, hold / 2));
   }
 
   /** This tab has its welcome, and will send its positions. */
