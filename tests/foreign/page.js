@@ -1,7 +1,7 @@
 // Follows its streams in a page of a browser, with our TypeScript client as the global `realtime`. `story.take()` returns the
 // lines that have come since the last time: messages, gaps, refused tokens, faults. Its first two tokens are valid for two
 // seconds, and the provider has no new one before they have expired.
-globalThis.story = ({ url, secret, topic, user, connect = realtime.connect, lives = 2 }) => {
+globalThis.story = ({ url, secret, topic, user }) => {
   const lines = [];
   const say = (line) => lines.push(line);
   const base64 = (bytes) => btoa(String.fromCharCode(...new Uint8Array(bytes))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
@@ -17,12 +17,12 @@ globalThis.story = ({ url, secret, topic, user, connect = realtime.connect, live
 
   let expired = 0;
   const token = ({ reason }) => {
-    if (reason === "expiring" && expired < lives) throw new Error("there is no new token yet");
+    if (reason === "expiring" && expired < 2) throw new Error("there is no new token yet");
     if (reason === "refused") say({ expired: ++expired });
-    return sign(expired < lives ? 2 : 3600);
+    return sign(expired < 2 ? 2 : 3600);
   };
 
-  const client = connect({ url, token, user });
+  const client = realtime.connect({ url, token });
   client.on("**", ({ topic, stream, payload }) => say({ stream: stream ?? topic, n: payload }));
   client.onGap((gap) => say({ gap: gap.stream, reason: gap.reason, previous: gap.previous }));
   client.onState(({ phase, reason }) => { if (phase === "stopped") say({ fault: reason }); });

@@ -14,11 +14,15 @@ const TOPIC = "topic:";
 interface Sent { port: Port | undefined; id: unknown; command: Command }
 
 export class Hub {
+  /** Tabs that are known, and not connected to this hub yet. */
+  readonly expected = new Set<string>();
   readonly #ports = new Map<string, Port>();
   readonly #sent = new Map<number, Sent>();
   /** The last position of each stream that has come from the server. */
   readonly #tops = new Map<string, Position>();
   readonly #given = new Set<string>();
+  /** Tabs whose `resume` went out in one command. */
+  readonly #merged = new Map<Port, { id: unknown; names: Set<string> }>();
   #nextId = Math.floor(Date.now()) * 1_000 + 1;
   #socket: Socket | undefined;
   #own: { port: Port; receive: (text: string) => void; closed: (code: number, reason: string) => void } | undefined;
@@ -30,8 +34,6 @@ export class Hub {
     private readonly user: string,
     private readonly WebSocket: SocketConstructor,
     private readonly post: (message: ToTabs) => void,
-    /** Tabs that were connected to the hub before this one. */
-    readonly expected: Set<string>,
   ) {}
 
   get connecting(): boolean {
@@ -183,8 +185,13 @@ export class Hub {
     const top = name === undefined ? undefined : this.#tops.get(name);
     const again = offset !== undefined && top !== undefined && offset <= top.offset;
     if (name !== undefined && offset !== undefined && !again) this.#tops.set(name, { epoch: top?.epoch ?? "", offset });
-    const ports = [...this.#ports.values()].filter((port) => topic === undefined || this.#given.has(topic) || port.topics.has(topic));
+    const ports = this.#receivers(topic);
     this.#give(ports.filter((port) => this.#passes(port, topic, offset, again, text) && !this.#waits(port, id, text)), text);
+  }
+
+  /** The tabs that receive a topic; without a topic, all of them. */
+  #receivers(topic: string | undefined): Port[] {
+    return [...this.#ports.values()].filter((port) => topic === undefined || this.#given.has(topic) || port.topics.has(topic));
   }
 
   /** Whether a frame of a stream is for the tab now. */
@@ -220,7 +227,7 @@ export class Hub {
     const { stream, from, position } = p;
     if (stream !== undefined && position) this.#tops.set(stream, position);
     const topic = stream?.startsWith(TOPIC) ? stream.slice(TOPIC.length) : undefined;
-    const ports = [...this.#ports.values()].filter((port) => topic === undefined || this.#given.has(topic) || port.topics.has(topic));
+    const ports = this.#receivers(topic);
     this.#give(ports.filter((port) => this.#passes(port, topic, from ?? 0, from === undefined, text)), text);
   }
 
@@ -277,9 +284,6 @@ export class Hub {
     for (const one of merged) this.#merged.set(one.port, one);
     if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify({ ...command, id }));
   }
-
-  /** Tabs whose `resume` went out in one command. */
-  readonly #merged = new Map<Port, { id: unknown; names: Set<string> }>();
 
   #replied(id: number, type: string, p: any, text: string): void {
     const sent = this.#sent.get(id);

@@ -4,7 +4,7 @@ import type { SocketConstructor, Socket, TokenProvider } from "../driver.js";
 import type { Position, TokenReason } from "../machine/types.js";
 import { Election, holdWhileAlive, whenFree, type Locks } from "./election.js";
 import { Hub } from "./hub.js";
-import { control, type ToHub, type ToTabs } from "./wire.js";
+import { control, randomName, type ToHub, type ToTabs } from "./wire.js";
 
 export type Shared = "leader" | "follower" | "alone";
 
@@ -40,7 +40,7 @@ export interface Owner {
 }
 
 export class Link {
-  readonly tab = crypto.getRandomValues(new Uint32Array(4)).join("-");
+  readonly tab = randomName();
   readonly #election: Election;
   #channel: Channel | undefined;
   #alive: ReturnType<typeof holdWhileAlive> | undefined;
@@ -153,7 +153,7 @@ export class Link {
     this.#previous = this.#known;
     this.#known = undefined;
     const post = (message: ToTabs): void => this.#post(message);
-    this.#hub = new Hub(crypto.getRandomValues(new Uint32Array(4)).join("-"), this.user, this.browser.WebSocket, post, new Set());
+    this.#hub = new Hub(randomName(), this.user, this.browser.WebSocket, post);
     this.#post({ kind: "hub", hub: this.#hub.id });
     this.#announce();
     this.owner.changed();
@@ -182,7 +182,7 @@ export class Link {
     if (this.#hub) return this.#connect(this.#hub, socket, url, protocols);
     const hub = this.#known;
     if (!hub) return void queueMicrotask(() => socket.finish(1006, "no tab has the connection", AT_ONCE));
-    const port = `${this.tab}:${crypto.getRandomValues(new Uint32Array(2)).join("-")}`;
+    const port = `${this.tab}:${randomName()}`;
     socket.bind(hub, port, (text) => this.#post({ kind: "command", hub, port, text }), () => this.#post({ kind: "bye", hub, port }));
     this.#post({ kind: "hello", hub, tab: this.tab, port });
     socket.unanswered = setTimeout(() => {

@@ -42,3 +42,8 @@ export function portOf(key: string, tab: string, own: boolean): Port {
 export function control(type: string, payload: object): string {
   return JSON.stringify({ type, payload, timestamp: new Date().toISOString() });
 }
+
+/** 128 random bits, for the name of a tab, a hub or a port. */
+export function randomName(): string {
+  return crypto.getRandomValues(new Uint32Array(4)).join("-");
+}
