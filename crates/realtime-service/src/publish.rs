@@ -34,20 +34,7 @@ type PublishResult = Result<Receipt, PublishError>;
 
 /// Publishes messages on this node.
 pub(crate) struct Publisher {
-    node: NodeId,
-    settings: LiveSettings,
-    bus: Arc<dyn MessageBus>,
-    clock: Arc<dyn Clock>,
-    ids: Arc<dyn IdGenerator>,
-    metrics: Arc<Metrics>,
-    hub: Arc<Hub>,
-    streams: Arc<Streams>,
-    /// The way to the durable store; `None` without one.
-    journal: Option<Arc<Journal>>,
-    recent: Arc<Recent>,
-    traces: Arc<Traces>,
-    payloads: Payloads,
-    receipts: Receipts,
+    parts: PublisherParts,
     turns: Turns,
 }
 
@@ -61,6 +48,7 @@ pub(crate) struct PublisherParts {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) hub: Arc<Hub>,
     pub(crate) streams: Arc<Streams>,
+    /// The way to the durable store; `None` without one.
     pub(crate) journal: Option<Arc<Journal>>,
     pub(crate) recent: Arc<Recent>,
     pub(crate) traces: Arc<Traces>,
@@ -71,37 +59,7 @@ pub(crate) struct PublisherParts {
 
 impl Publisher {
     pub(crate) fn new(parts: PublisherParts) -> Self {
-        let PublisherParts {
-            node,
-            settings,
-            bus,
-            clock,
-            ids,
-            metrics,
-            hub,
-            streams,
-            journal,
-            recent,
-            traces,
-            payloads,
-            receipts,
-        } = parts;
-        Self {
-            node,
-            settings,
-            bus,
-            clock,
-            ids,
-            metrics,
-            hub,
-            streams,
-            journal,
-            recent,
-            traces,
-            payloads,
-            receipts,
-            turns: Turns::default(),
-        }
+        Self { parts, turns: Turns::default() }
     }
 
     /// Publishes one message of the backend or the application, once for each idempotency key.
@@ -119,7 +77,7 @@ impl Publisher {
 
     /// The rules for payloads, to be replaced.
     pub(crate) fn payloads(&self) -> &Payloads {
-        &self.payloads
+        &self.parts.payloads
     }
 
     /// Publishes several messages in their order, with a result for each. With an idempotency key among them, all are
@@ -143,32 +101,32 @@ impl Publisher {
         in_batch: bool,
     ) -> PublishResult {
         let Some(key) = once else { return self.publish_checked(request, None, in_batch).await };
-        let bounds = self.settings.load().idempotency_bounds(self.clock.monotonic());
+        let bounds = self.parts.settings.load().idempotency_bounds(self.parts.clock.monotonic());
         let fingerprint = fingerprint(&request);
-        let stored = self.journal.as_ref().map(|_| OnceKey {
+        let stored = self.parts.journal.as_ref().map(|_| OnceKey {
             key: key.as_str().into(),
             fingerprint,
-            expires_at: self.clock.now().after(bounds.window),
+            expires_at: self.parts.clock.now().after(bounds.window),
         });
         let publisher = self.clone();
         let publish = || async move { publisher.publish_checked(request, stored, in_batch).await };
-        self.receipts.once(&key, fingerprint, bounds, publish).await
+        self.parts.receipts.once(&key, fingerprint, bounds, publish).await
     }
 
     /// Judges a request by the limits, and then by the rules for payloads: before its key is taken, so that a message that
     /// was refused can be repaired and sent with the same one.
     fn check(&self, request: &PublishRequest) -> Result<(), PublishError> {
-        let (size, limit) = (request.payload.as_str().len(), self.settings.load().publishing.max_bytes);
+        let (size, limit) = (request.payload.as_str().len(), self.parts.settings.load().publishing.max_bytes);
         if size > limit {
             return Err(PublishError::TooLarge { size, limit });
         }
         validate(request, limit).map_err(PublishError::Invalid)?;
-        kept::check_union(&self.streams, request).map_err(|error| PublishError::Invalid(vec![error]))?;
-        self.payloads.check(request)
+        kept::check_union(&self.parts.streams, request).map_err(|error| PublishError::Invalid(vec![error]))?;
+        self.parts.payloads.check(request)
     }
 
     async fn publish_checked(&self, request: PublishRequest, once: Option<OnceKey>, in_batch: bool) -> PublishResult {
-        let kept = kept::Kept::of(&self.streams, &request);
+        let kept = kept::Kept::of(&self.parts.streams, &request);
         let turn = if in_batch { self.wait_for_readers(&request.to, kept.as_ref()).await } else { None };
         if let Some(kept) = kept {
             let mut results = self.publish_kept(kept, vec![request], once).await;
@@ -176,10 +134,10 @@ impl Publisher {
         }
         let note = self.note(&request);
         let (id, envelope) = self.envelope(request);
-        let receipt = self.receipt(id, note, self.bus.publish(envelope).await?);
+        let receipt = self.receipt(id, note, self.parts.bus.publish(envelope).await?);
         drop(turn);
         // The message went out, whether its key can be stored or not: an error would make the publisher repeat it.
-        if let Some((journal, once)) = self.journal.as_deref().zip(once)
+        if let Some((journal, once)) = self.parts.journal.as_deref().zip(once)
             && let Err(error) = journal.store(vec![once.record(receipt.clone())]).await
         {
             tracing::debug!(%error, "an idempotency key of a message without history is not stored: a restart forgets it");
@@ -189,25 +147,25 @@ impl Publisher {
 
     /// What is to be known of a publication once it is done.
     fn note(&self, request: &PublishRequest) -> Option<Note> {
-        self.recent.note(request, self.traces.is_active())
+        self.parts.recent.note(request, self.parts.traces.is_active())
     }
 
     /// The message's id, and what the bus is to carry.
     fn envelope(&self, request: PublishRequest) -> (MessageId, Arc<Envelope>) {
-        let stamp = Stamp { id: self.ids.message_id(), now: self.clock.now() };
-        (stamp.id, Arc::new(Envelope::new(self.node, from_request(request, stamp))))
+        let stamp = Stamp { id: self.parts.ids.message_id(), now: self.parts.clock.now() };
+        (stamp.id, Arc::new(Envelope::new(self.parts.node, from_request(request, stamp))))
     }
 
     /// What the publisher gets.
     fn receipt(&self, id: MessageId, note: Option<Note>, published: Published) -> Receipt {
-        self.metrics.publications_total.fetch_add(1, Relaxed);
+        self.parts.metrics.publications_total.fetch_add(1, Relaxed);
         let Published { delivered, other_nodes, position, .. } = published;
         let receipt = Receipt { id, delivered, other_nodes, position, duplicate: false };
         if let Some(note) = note {
             if let Some(message) = &note.traced {
-                self.traces.published(&note, message, &receipt);
+                self.parts.traces.published(&note, message, &receipt);
             }
-            self.recent.published(note, &receipt);
+            self.parts.recent.published(note, &receipt);
         }
         receipt
     }

@@ -55,14 +55,14 @@ fn size_of(request: &PublishRequest) -> u64 {
 
 /// Publishes `requests` in their order, with a result for each. Consecutive ones for the same audience go together.
 pub(super) async fn publish(publisher: &Arc<Publisher>, requests: Vec<PublishRequest>) -> Vec<PublishResult> {
-    let limits = &publisher.settings.load().limits.clone();
+    let limits = &publisher.parts.settings.load().limits.clone();
     let mut batch = Batch { publisher, results: Vec::with_capacity(requests.len()), deliveries: 0 };
     let mut portion = Portion::new(limits);
     let mut checked = 0;
     for request in requests {
         let alone = request.idempotency_key.is_some();
         let refused = publisher.check(&request).err();
-        if publisher.payloads.are_checked() {
+        if publisher.parts.payloads.are_checked() {
             checked += size_of(&request);
         }
         if checked >= CHECKED_PER_YIELD {
@@ -94,7 +94,7 @@ impl Batch<'_> {
     async fn publish(&mut self, requests: Vec<PublishRequest>) {
         let Some(first) = requests.first() else { return };
         let publisher = self.publisher;
-        let kept = Kept::of(&publisher.streams, first);
+        let kept = Kept::of(&publisher.parts.streams, first);
         let turn = publisher.wait_for_readers(&first.to, kept.as_ref()).await;
         if let Some(kept) = kept {
             let results = publisher.publish_kept(kept, requests, None).await;
@@ -107,7 +107,7 @@ impl Batch<'_> {
             ((id, note), envelope)
         };
         let (begun, envelopes): (Vec<_>, Vec<_>) = requests.into_iter().map(begin).unzip();
-        let published = publisher.bus.publish_batch(envelopes).await;
+        let published = publisher.parts.bus.publish_batch(envelopes).await;
         drop(turn);
         let results =
             begun.into_iter().zip(published).map(|((id, note), published)| Ok(publisher.receipt(id, note, published?)));

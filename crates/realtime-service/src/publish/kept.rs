@@ -57,10 +57,10 @@ impl Publisher {
         once: Option<OnceKey>,
     ) -> Vec<PublishResult> {
         let Some(first) = requests.first() else { return Vec::new() };
-        let overflow = self.settings.load().namespaces.overflow(&first.to);
+        let overflow = self.parts.settings.load().namespaces.overflow(&first.to);
         let (mut begun, mut messages) = (Vec::with_capacity(requests.len()), Vec::with_capacity(requests.len()));
         for request in requests {
-            let stamp = Stamp { id: self.ids.message_id(), now: self.clock.now() };
+            let stamp = Stamp { id: self.parts.ids.message_id(), now: self.parts.clock.now() };
             let note = self.note(&request);
             let message = from_request(request, stamp);
             if let Some(prepared) = prepare_publication(&message, overflow) {
@@ -69,11 +69,11 @@ impl Publisher {
             }
         }
         let Kept { route, retention } = kept;
-        let appended = match &self.journal {
+        let appended = match &self.parts.journal {
             Some(journal) => journal.append(route, retention, messages, once).await,
             None => {
                 let prepared = messages.into_iter().map(|(_, prepared)| prepared).collect();
-                Ok(self.streams.append(&route, retention, prepared))
+                Ok(self.parts.streams.append(&route, retention, prepared))
             }
         };
         match appended {

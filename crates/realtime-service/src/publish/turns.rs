@@ -66,7 +66,7 @@ impl Publisher {
                 None => self.turns.live.clone().lock_owned().await,
                 Some(kept) => timeout_at(deadline, self.turns.kept.of(kept.route()).lock_owned()).await.ok()?,
             };
-            if !self.hub.is_any_behind(to) || Instant::now() >= deadline {
+            if !self.parts.hub.is_any_behind(to) || Instant::now() >= deadline {
                 return Some(turn);
             }
             drop(turn);
